@@ -1,0 +1,7 @@
+#include "lua/binding.h"
+
+int wpl_open_stats(lua_State *L)
+{
+    lua_newtable(L);
+    return 1;
+}

@@ -1,0 +1,245 @@
+/* Lifetime and views of the log; see log.h for the layout and its invariant. */
+#include "store/log.h"
+
+#include "base/memory.h"
+
+static void dictionary_reset(wp_dictionary *dictionary)
+{
+    wp_free(dictionary->offsets);
+    wp_free(dictionary->bytes);
+}
+
+static void numbers_free(wp_numbers *columns, uint32_t count)
+{
+    for (uint32_t i = 0; columns != NULL && i < count; i++) {
+        wp_free(columns[i].name);
+        wp_free(columns[i].dense);
+        wp_free(columns[i].present);
+        wp_free(columns[i].rank);
+        wp_free(columns[i].packed);
+    }
+    wp_free(columns);
+}
+
+static void texts_free(wp_texts *columns, uint32_t count)
+{
+    for (uint32_t i = 0; columns != NULL && i < count; i++) {
+        wp_free(columns[i].name);
+        wp_free(columns[i].codes.data);
+        dictionary_reset(&columns[i].values);
+    }
+    wp_free(columns);
+}
+
+wp_columns *wp_columns_retain(wp_columns *columns)
+{
+    atomic_fetch_add(&columns->references, 1);
+    return columns;
+}
+
+void wp_columns_release(wp_columns *columns)
+{
+    if (columns == NULL || atomic_fetch_sub(&columns->references, 1) != 1)
+        return;
+    wp_free(columns->row_starts);
+    dictionary_reset(&columns->user_ids);
+    wp_free(columns->times.offsets);
+    wp_free(columns->times.micros);
+    wp_free(columns->events.data);
+    dictionary_reset(&columns->event_names);
+    numbers_free(columns->numbers, columns->numbers_count);
+    texts_free(columns->texts, columns->texts_count);
+    numbers_free(columns->user_numbers, columns->user_numbers_count);
+    texts_free(columns->user_texts, columns->user_texts_count);
+    wp_free(columns->known_at_us);
+    wp_free(columns);
+}
+
+wp_status wp_log_take_columns(wp_columns *columns, wp_log **out, wp_error *err)
+{
+    wp_log *log = wp_alloc_zero(sizeof *log);
+    if (log == NULL) {
+        wp_columns_release(columns);
+        return wp_fail_memory(err, sizeof *log);
+    }
+    log->references = 1;
+    log->columns = columns;
+    log->events_count = columns->events_count;
+    log->users_count = columns->users_count;
+    log->first_us = columns->first_us;
+    log->last_us = columns->last_us;
+    *out = log;
+    return WP_OK;
+}
+
+wp_log *wp_log_retain(wp_log *log)
+{
+    atomic_fetch_add(&log->references, 1);
+    return log;
+}
+
+void wp_log_release(wp_log *log)
+{
+    if (log == NULL || atomic_fetch_sub(&log->references, 1) != 1)
+        return;
+    wp_columns_release(log->columns);
+    wp_free(log->rows);
+    wp_free(log->users);
+    wp_free(log);
+}
+
+uint32_t wp_dictionary_find(const wp_dictionary *dictionary, const char *text, size_t length)
+{
+    for (uint32_t code = 0; code < dictionary->count; code++) {
+        size_t other_length;
+        const char *other = wp_dictionary_text(dictionary, code, &other_length);
+        if (other_length == length && memcmp(other, text, length) == 0)
+            return code;
+    }
+    return UINT32_MAX;
+}
+
+int wp_find_numbers(const wp_numbers *columns, uint32_t count, const char *name)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(columns[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+int wp_find_texts(const wp_texts *columns, uint32_t count, const char *name)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(columns[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+static bool number_holds(const wp_condition *condition, double number)
+{
+    if (isnan(number))
+        return false;
+    if (condition->kind == WP_NUMBER_RANGE)
+        return (condition->low_open ? number > condition->low : number >= condition->low) &&
+               (condition->high_open ? number < condition->high : number <= condition->high);
+    for (uint32_t i = 0; i < condition->numbers_count; i++)
+        if (condition->numbers[i] == number)
+            return true;
+    return false;
+}
+
+bool wp_condition_holds(const wp_columns *columns, const wp_condition *condition, uint32_t user,
+                        uint32_t row)
+{
+    size_t place = condition->per_user ? user : row;
+    bool holds;
+    if (condition->kind == WP_TEXT_IN) {
+        const wp_texts *texts =
+            &(condition->per_user ? columns->user_texts : columns->texts)[condition->column];
+        holds = wp_bit(condition->codes, wp_code_at(&texts->codes, place));
+    } else {
+        const wp_numbers *numbers =
+            &(condition->per_user ? columns->user_numbers : columns->numbers)[condition->column];
+        holds = number_holds(condition, wp_number_at(numbers, place));
+    }
+    return holds != condition->negated;
+}
+
+void wp_selection_reset(wp_selection *selection)
+{
+    wp_free(selection->codes);
+    for (uint32_t i = 0; i < selection->conditions_count; i++) {
+        wp_free(selection->conditions[i].codes);
+        wp_free(selection->conditions[i].numbers);
+    }
+    wp_free(selection->conditions);
+    *selection = (wp_selection){0};
+}
+
+/* Views are built in chunks of users; a chunk never splits a word of either bitmap: row words at a
+** chunk's border are OR-ed atomically. */
+#define USERS_PER_CHUNK 4096u
+
+typedef struct view_work {
+    const wp_log *log;
+    const wp_selection *selection;
+    int64_t since_us, before_us;
+    const uint64_t *users;
+    wp_log *view;
+    struct view_part {
+        uint32_t events_count, users_count;
+        int64_t first_us, last_us;
+    } * parts;
+} view_work;
+
+static wp_status view_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    (void)worker;
+    (void)err;
+    view_work *work = context;
+    const wp_columns *columns = work->log->columns;
+    struct view_part part = {0, 0, INT64_MAX, INT64_MIN};
+    uint32_t begin = (uint32_t)chunk * USERS_PER_CHUNK, end = begin + USERS_PER_CHUNK;
+    if (end > columns->users_count)
+        end = columns->users_count;
+    for (uint32_t user = begin; user < end; user++) {
+        if (!wp_bit(work->log->users, user) || !wp_bit(work->users, user))
+            continue;
+        uint32_t before = part.events_count;
+        for (uint32_t row = columns->row_starts[user]; row < columns->row_starts[user + 1]; row++) {
+            int64_t time_us = wp_time_at(&columns->times, row);
+            if (time_us < work->since_us || time_us >= work->before_us ||
+                !wp_bit(work->log->rows, row) ||
+                !wp_selection_has(columns, work->selection, user, row))
+                continue;
+            __atomic_fetch_or(&work->view->rows[row >> 6], 1ULL << (row & 63), __ATOMIC_RELAXED);
+            part.events_count++;
+            part.first_us = time_us < part.first_us ? time_us : part.first_us;
+            part.last_us = time_us > part.last_us ? time_us : part.last_us;
+        }
+        if (part.events_count > before) {
+            part.users_count++;
+            work->view->users[user >> 6] |= 1ULL << (user & 63);
+        }
+    }
+    work->parts[chunk] = part;
+    return WP_OK;
+}
+
+wp_status wp_log_where(const wp_log *log, const wp_selection *selection, int64_t since_us,
+                       int64_t before_us, const uint64_t *users, const wp_run *run, wp_log **out,
+                       wp_error *err)
+{
+    const wp_columns *columns = log->columns;
+    size_t chunks = (columns->users_count + USERS_PER_CHUNK - 1) / USERS_PER_CHUNK;
+    size_t row_words = columns->events_count / 64 + 1, user_words = columns->users_count / 64 + 1;
+    wp_log *view = NULL;
+    wp_status status = wp_log_take_columns(wp_columns_retain(log->columns), &view, err);
+    if (status != WP_OK)
+        return status;
+    view_work work = {log, selection, since_us, before_us, users, view, NULL};
+    view->rows = wp_alloc_array_zero(row_words, sizeof *view->rows);
+    view->users = wp_alloc_array_zero(user_words, sizeof *view->users);
+    work.parts = wp_alloc_array_zero(chunks, sizeof *work.parts);
+    if (view->rows == NULL || view->users == NULL || work.parts == NULL)
+        status = wp_fail_memory(err, (row_words + user_words) * sizeof *view->rows);
+    else
+        status = wp_pool_run(run, chunks, view_chunk, &work, err);
+    if (status == WP_OK) {
+        view->events_count = view->users_count = 0;
+        int64_t first_us = INT64_MAX, last_us = INT64_MIN;
+        for (size_t i = 0; i < chunks; i++) {
+            view->events_count += work.parts[i].events_count;
+            view->users_count += work.parts[i].users_count;
+            first_us = work.parts[i].first_us < first_us ? work.parts[i].first_us : first_us;
+            last_us = work.parts[i].last_us > last_us ? work.parts[i].last_us : last_us;
+        }
+        view->first_us = view->events_count > 0 ? first_us : WP_TIME_MISSING;
+        view->last_us = view->events_count > 0 ? last_us : WP_TIME_MISSING;
+        *out = view;
+    } else {
+        wp_log_release(view);
+    }
+    wp_free(work.parts);
+    return status;
+}
