@@ -66,7 +66,8 @@ __attribute__((visibility("default"))) int luaopen_wayproof_core(lua_State *L)
                                      {"flow", wpl_open_flow},
                                      {NULL, NULL}};
     for (const luaL_Reg *room = rooms; room->name != NULL; room++) {
-        room->func(L);
+        lua_pushcfunction(L, room->func);
+        lua_call(L, 0, 1);
         lua_setfield(L, -2, room->name);
     }
     return 1;
