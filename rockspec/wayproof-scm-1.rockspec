@@ -1,8 +1,9 @@
 rockspec_format = "3.0"
 package = "wayproof"
 version = "scm-1"
+-- `luarocks make` inside a clone does not read this; a release names its archive here.
 source = {
-  url = "git+https://github.com/wayproof/wayproof.git",
+  url = "git+file://.",
   branch = "main",
 }
 description = {

@@ -1,4 +1,4 @@
--- Checks every Lua file with luacheck and every C file with clang-format, and counts the clean ones.
+-- Checks every Lua file with luacheck and every C file with clang-format; counts the clean ones.
 -- Usage: lua5.4 tools/lint.lua [lua|c]; the last line reads "N passed, N failed, N skipped".
 
 local which = arg[1]

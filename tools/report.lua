@@ -9,7 +9,8 @@ local function describe_failure(failure)
   if type(message) ~= "string" then
     message = message == nil and "no message" or require("pl.pretty").write(message)
   end
-  return ("FAILED %s%s\n%s\n"):format(place, failure.name, message:gsub("^", "  "):gsub("\n", "\n  "))
+  message = ("  " .. message):gsub("\n", "\n  ")
+  return ("FAILED %s%s\n%s\n"):format(place, failure.name, message)
 end
 
 local function describe_skip(skip)
