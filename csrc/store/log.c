@@ -243,3 +243,45 @@ wp_status wp_log_where(const wp_log *log, const wp_selection *selection, int64_t
     wp_free(work.parts);
     return status;
 }
+
+/* Marks the users by their first row that belongs to the view. */
+static void mark_by_first(const wp_log *log, int64_t at_us, uint64_t *before, uint64_t *after)
+{
+    const wp_columns *columns = log->columns;
+    for (uint32_t user = 0; user < columns->users_count; user++) {
+        uint32_t row = columns->row_starts[user], end = columns->row_starts[user + 1];
+        while (row < end && !wp_bit(log->rows, row))
+            row++;
+        if (row < end)
+            (wp_time_at(&columns->times, row) < at_us ? before : after)[user >> 6] |=
+                1ULL << (user & 63);
+    }
+}
+
+wp_status wp_log_split(const wp_log *log, int64_t at_us, const wp_run *run, wp_log **before,
+                       wp_log **after, wp_error *err)
+{
+    static const wp_selection everything = {0};
+    size_t words = log->columns->users_count / 64 + 1;
+    uint64_t *early = wp_alloc_array_zero(words, sizeof *early);
+    uint64_t *late = wp_alloc_array_zero(words, sizeof *late);
+    wp_log *first = NULL, *second = NULL;
+    wp_status status = WP_OK;
+    if (early == NULL || late == NULL)
+        status = wp_fail_memory(err, words * sizeof *early);
+    if (status == WP_OK) {
+        mark_by_first(log, at_us, early, late);
+        status = wp_log_where(log, &everything, INT64_MIN, INT64_MAX, early, run, &first, err);
+    }
+    if (status == WP_OK)
+        status = wp_log_where(log, &everything, INT64_MIN, INT64_MAX, late, run, &second, err);
+    if (status == WP_OK) {
+        *before = first;
+        *after = second;
+    } else {
+        wp_log_release(first);
+    }
+    wp_free(early);
+    wp_free(late);
+    return status;
+}

@@ -123,6 +123,7 @@ typedef struct wp_columns {
     bool time_zone_assumed;    /* some times came without an offset and `timezone` was not given */
     int64_t first_us, last_us; /* WP_TIME_MISSING when there are no events */
     uint64_t rows_skipped;     /* bad rows left out because bad_rows = "skip" */
+    uint64_t rows_ungrouped;   /* rows that regrouping left out: they had no unit */
     uint64_t fingerprint;      /* of the contents: same events in same order, same number */
     int64_t bytes_size;        /* memory held */
 } wp_columns;
@@ -205,5 +206,10 @@ static inline bool wp_selection_has(const wp_columns *columns, const wp_selectio
 WP_NODISCARD wp_status wp_log_where(const wp_log *log, const wp_selection *selection,
                                     int64_t since_us, int64_t before_us, const uint64_t *users,
                                     const wp_run *run, wp_log **out, wp_error *err);
+
+/* Two views by users: those whose first event in `log` is before at_us, with all their rows, and
+** those whose first event is at or after it. Users without events belong to neither. */
+WP_NODISCARD wp_status wp_log_split(const wp_log *log, int64_t at_us, const wp_run *run,
+                                    wp_log **before, wp_log **after, wp_error *err);
 
 #endif

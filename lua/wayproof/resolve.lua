@@ -4,75 +4,21 @@
 --- codes and column positions. This module translates, and is where a name that a log does not have
 --- is refused, with the names that come close. Positions are 1-based; `selection.h` reads them.
 --- Cost: O(event names) once per log, then O(names asked for); patterns visit every event name.
+local check = require "wayproof.check"
 local core = require "wayproof.core"
+local suggest = require "wayproof.suggest"
 
 local resolve = {}
+
+local fail = check.fail
 
 ---@class wayproof.Resolved  what the core understands of a selector (see csrc/lua/selection.h)
 ---@field codes integer[]|nil       positions in the list of event names; nil: every event
 ---@field conditions table[]|nil
 
---- Raises, blaming the first line outside this library.
-local library = debug.getinfo(1, "S").source:match("^(.*)resolve%.lua$")
-local function fail(format, ...)
-  local level = 2
-  while true do
-    local info = debug.getinfo(level, "S")
-    if not info then
-      level = 0
-      break
-    end
-    if info.what ~= "C" and info.source:sub(1, #library) ~= library then break end
-    level = level + 1
-  end
-  error(string.format(format, ...), level)
-end
-resolve.fail = fail
-
--- Edits to turn a into b (Levenshtein), ignoring case.
-local function distance(a, b)
-  a, b = a:lower(), b:lower()
-  local row = {}
-  for j = 0, #b do row[j] = j end
-  for i = 1, #a do
-    local diagonal = row[0]
-    row[0] = i
-    for j = 1, #b do
-      local cost = a:byte(i) == b:byte(j) and 0 or 1
-      diagonal, row[j] = row[j], math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
-    end
-  end
-  return row[#b]
-end
-
---- The entry of `names` that comes closest to `name`, or nil when none is near.
----@param name string
----@param names string[]
----@return string|nil
-function resolve.closest(name, names)
-  local best, best_distance
-  for _, other in ipairs(names) do
-    if #other < 200 and math.abs(#other - #name) <= 3 then
-      local found = distance(name, other)
-      if found <= math.max(1, math.min(#name, #other) // 3) and found < (best_distance or 1e9) then
-        best, best_distance = other, found
-      end
-    end
-  end
-  if best then return best end
-  for _, other in ipairs(names) do -- a shared beginning or part also helps
-    if #name >= 3 and #other < 200 and
-        (other:lower():find(name:lower(), 1, true) or
-          (#other >= 3 and name:lower():find(other:lower(), 1, true))) then
-      return other
-    end
-  end
-  return nil
-end
-
 -- "did you mean 'x'?" or the list of what there is, never longer than a line or two.
 local function hint(name, names, plural)
-  local near = resolve.closest(name, names)
+  local near = suggest.closest(name, names)
   if near then return string.format("did you mean '%s'?", near) end
   if #names == 0 then return "there are none" end
   local shown = {}
@@ -243,8 +189,8 @@ local function add_codes(names, name, into, optional)
   end
 end
 
--- Codes of a selector as a set; nil: every event. `except` narrows what has no filter of its own:
--- an excluded selector with a filter cannot be told apart by event code alone.
+-- Codes of a selector as a set; nil: every event. What an excluded selector with a filter of its
+-- own leaves out is not a set of codes: subtract one count from another instead.
 local function code_set(log, selector, optional)
   local names = resolve.names(log)
   local set
