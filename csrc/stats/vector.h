@@ -1,0 +1,104 @@
+/* Operations on plain arrays of doubles in which a missing number is NaN.
+**
+** Elementwise functions keep missing numbers missing; x / 0 and the logarithm of a number outside
+** its domain are missing. Sums leave missing numbers out, with their weights. Weights are case
+** weights: a weight of 3 stands for three equal rows, so that every figure of grouped cells equals
+** that of the rows. NULL weights are ones. Sums run over fixed blocks in order: the same bits for
+** any number of threads. All functions are linear in the length unless they say otherwise. */
+#ifndef WP_STATS_VECTOR_H
+#define WP_STATS_VECTOR_H
+
+#include "base/error.h"
+#include "base/pool.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum wp_map {
+    WP_MAP_ADD,
+    WP_MAP_SUBTRACT,
+    WP_MAP_MULTIPLY,
+    WP_MAP_DIVIDE, /* by zero: missing */
+    WP_MAP_POWER,
+    WP_MAP_MINIMUM,
+    WP_MAP_MAXIMUM,
+    WP_MAP_ABOVE, /* comparisons give 1, 0 or missing */
+    WP_MAP_BELOW,
+    WP_MAP_AT_LEAST,
+    WP_MAP_AT_MOST,
+    WP_MAP_EQUALS,
+    WP_MAP_FILL, /* left, or right where left is missing */
+    WP_MAP_LOG1P,
+    WP_MAP_LOG,
+    WP_MAP_EXP,
+    WP_MAP_SQRT,
+    WP_MAP_ABSOLUTE,
+    WP_MAP_FLOOR,
+    WP_MAP_IS_MISSING /* 1 or 0 */
+} wp_map;
+
+/* out[i] = map(left[i], right[i]); a side with `is_number` is one number for all rows; unary maps
+** ignore right. out may be left or right. Parallel. */
+typedef struct wp_operand {
+    const double *numbers;
+    bool is_number;
+} wp_operand;
+WP_NODISCARD wp_status wp_vector_map(wp_map map, wp_operand left, wp_operand right, double *out,
+                                     size_t count, const wp_run *run, wp_error *err);
+
+typedef struct wp_moments {
+    size_t rows;   /* rows with a number and a weight above 0 */
+    double weight; /* sum of weights over them */
+    double sum, mean, minimum, maximum;
+    double variance; /* divisor weight - 1; missing when weight <= 1 */
+} wp_moments;
+wp_moments wp_vector_moments(const double *v, const double *weights, size_t count);
+
+/* Sum of v[i] * w[i] over rows where both are numbers. */
+double wp_vector_dot(const double *v, const double *w, size_t count);
+/* Pearson correlation over complete pairs; missing when either side is constant. */
+double wp_vector_correlation(const double *x, const double *y, const double *weights, size_t count);
+
+/* Distinct numbers of a column in ascending order and the place of every row among them; the one
+** sort that distinct, order, ranks and quantiles share. Missing numbers come first (one value);
+** -0 equals 0. Cost: a hash pass when there are few values, a radix sort otherwise. */
+typedef struct wp_codes {
+    uint32_t *codes; /* count: index into numbers */
+    double *numbers; /* numbers_count: ascending, NaN first when there is one */
+    size_t count, numbers_count;
+} wp_codes;
+WP_NODISCARD wp_status wp_codes_make(wp_codes *codes, const double *v, size_t count, wp_error *err);
+void wp_codes_free(wp_codes *codes);
+/* Sum of weights (or rows) per distinct number; out has numbers_count places. */
+void wp_codes_weights(const wp_codes *codes, const double *weights, double *out);
+/* Stable order of the rows, ascending, missing first; out has count places (0-based). */
+WP_NODISCARD wp_status wp_codes_order(const wp_codes *codes, uint32_t *out, wp_error *err);
+
+/* Mid-ranks 1 .. sum of weights; missing stays missing. */
+WP_NODISCARD wp_status wp_codes_ranks(const wp_codes *codes, const double *weights, double *out,
+                                      wp_error *err);
+/* group = 1 + min(groups - 1, floor(groups * (midrank - 1/2) / weight)): equal numbers always
+** share a group, so groups may be unequal or empty; missing stays missing. */
+WP_NODISCARD wp_status wp_codes_groups(const wp_codes *codes, const double *weights, int groups,
+                                       double *out, wp_error *err);
+/* Type 7 (R's default) on the data that the weights stand for; out is NaN when nothing is there.
+** `totals` as wp_codes_weights made them. */
+double wp_codes_quantile(const wp_codes *codes, const double *totals, double probability);
+
+/* 1 + number of cuts <= v[i]; cuts ascending; missing stays missing. */
+void wp_vector_bin(const double *v, size_t count, const double *cuts, size_t cuts_count,
+                   double *out);
+
+/* Restricted cubic spline (Harrell, Regression Modeling Strategies, 2.4.5): columns
+** j = 1 .. knots-2 of the truncated power basis, linear beyond the outer knots, each divided by
+** (last knot - first knot)^2 so that it has the scale of v:
+**   (x-t_j)+^3 - (x-t_{k-1})+^3 (t_k-t_j) / (t_k-t_{k-1}) + (x-t_k)+^3 (t_{k-1}-t_j) /
+*(t_k-t_{k-1})
+** The linear column is v itself. Equals Hmisc::rcspline.eval(x, knots, norm = 2). */
+WP_NODISCARD wp_status wp_vector_spline(const double *v, size_t count, const double *knots,
+                                        size_t knots_count, size_t column, double *out,
+                                        const wp_run *run, wp_error *err);
+
+#endif
