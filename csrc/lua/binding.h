@@ -52,6 +52,12 @@ void wpl_push_log(lua_State *L, wp_log *take_log);
 double *wpl_new_vector(lua_State *L, size_t count);
 /* The vector at index, or NULL when it is not one. */
 const double *wpl_to_vector(lua_State *L, int index, size_t *count);
+/* A vector, or a Lua array that is replaced by a vector in its stack slot (nil in it is missing,
+** its field n gives the length where it has holes); raises when it is neither. The _of forms raise
+** unless the length is `count`; the opt form gives NULL for nil. Index must be a real slot. */
+const double *wpl_check_numbers(lua_State *L, int index, size_t *count);
+const double *wpl_check_numbers_of(lua_State *L, int index, size_t count);
+const double *wpl_opt_numbers_of(lua_State *L, int index, size_t count);
 
 /* Each pushes one table (a member of wayproof.core) and returns 1. */
 int wpl_open_time(lua_State *L);

@@ -1,4 +1,4 @@
-/* Codes and cells; see vector.h (wp_codes) and cells.h.
+/* Codes and cells; see vector.h (wp_factor) and cells.h.
 **
 ** wp__keys_encode first tries a hash table of distinct keys, which stays in cache for the counts
 ** and flags that most columns hold; past HASH_KEYS_MAX distinct keys it gives up and sorts
@@ -184,9 +184,9 @@ wp_status wp__keys_encode(const uint64_t *keys, size_t count, uint32_t *codes, u
     return few ? WP_OK : encode_many(keys, count, codes, distinct, distinct_count, err);
 }
 
-wp_status wp_codes_make(wp_codes *codes, const double *v, size_t count, wp_error *err)
+wp_status wp_factor_make(wp_factor *factor, const double *v, size_t count, wp_error *err)
 {
-    wp_codes made = {.count = count};
+    wp_factor made = {.count = count};
     uint64_t *distinct = NULL, *keys = wp_alloc_array(count, sizeof *keys);
     made.codes = wp_alloc_array(count, sizeof *made.codes);
     wp_status status = WP_OK;
@@ -210,57 +210,57 @@ done:
     wp_free(distinct);
     wp_free(keys);
     if (status != WP_OK)
-        wp_codes_free(&made);
+        wp_factor_free(&made);
     else
-        *codes = made;
+        *factor = made;
     return status;
 }
 
-void wp_codes_free(wp_codes *codes)
+void wp_factor_free(wp_factor *factor)
 {
-    wp_free(codes->codes);
-    wp_free(codes->numbers);
-    *codes = (wp_codes){0};
+    wp_free(factor->codes);
+    wp_free(factor->numbers);
+    *factor = (wp_factor){0};
 }
 
-void wp_codes_weights(const wp_codes *codes, const double *weights, double *out)
+void wp_factor_weights(const wp_factor *factor, const double *weights, double *out)
 {
-    for (size_t i = 0; i < codes->numbers_count; i++)
+    for (size_t i = 0; i < factor->numbers_count; i++)
         out[i] = 0;
-    for (size_t i = 0; i < codes->count; i++)
-        out[codes->codes[i]] += weights == NULL ? 1 : weights[i];
+    for (size_t i = 0; i < factor->count; i++)
+        out[factor->codes[i]] += weights == NULL ? 1 : weights[i];
 }
 
-wp_status wp_codes_order(const wp_codes *codes, uint32_t *out, wp_error *err)
+wp_status wp_factor_order(const wp_factor *factor, uint32_t *out, wp_error *err)
 {
-    size_t *starts = wp_alloc_array_zero(codes->numbers_count + 1, sizeof *starts);
+    size_t *starts = wp_alloc_array_zero(factor->numbers_count + 1, sizeof *starts);
     if (starts == NULL)
-        return wp_fail_memory(err, codes->numbers_count * sizeof *starts);
-    for (size_t i = 0; i < codes->count; i++)
-        starts[codes->codes[i] + 1]++;
-    for (size_t i = 1; i <= codes->numbers_count; i++)
+        return wp_fail_memory(err, factor->numbers_count * sizeof *starts);
+    for (size_t i = 0; i < factor->count; i++)
+        starts[factor->codes[i] + 1]++;
+    for (size_t i = 1; i <= factor->numbers_count; i++)
         starts[i] += starts[i - 1];
-    for (size_t i = 0; i < codes->count; i++)
-        out[starts[codes->codes[i]]++] = (uint32_t)i;
+    for (size_t i = 0; i < factor->count; i++)
+        out[starts[factor->codes[i]]++] = (uint32_t)i;
     wp_free(starts);
     return WP_OK;
 }
 
-static bool has_missing(const wp_codes *codes)
+static bool has_missing(const wp_factor *factor)
 {
-    return codes->numbers_count > 0 && isnan(codes->numbers[0]);
+    return factor->numbers_count > 0 && isnan(factor->numbers[0]);
 }
 
 /* Mid-rank of each distinct number; *weight is the weight of all that are not missing. */
-static double *midranks(const wp_codes *codes, const double *weights, double *weight)
+static double *midranks(const wp_factor *factor, const double *weights, double *weight)
 {
-    double *ranks = wp_alloc_array(codes->numbers_count, sizeof *ranks);
+    double *ranks = wp_alloc_array(factor->numbers_count, sizeof *ranks);
     if (ranks == NULL)
         return NULL;
-    wp_codes_weights(codes, weights, ranks);
+    wp_factor_weights(factor, weights, ranks);
     double below = 0;
-    for (size_t i = 0; i < codes->numbers_count; i++) {
-        if (i == 0 && has_missing(codes)) {
+    for (size_t i = 0; i < factor->numbers_count; i++) {
+        if (i == 0 && has_missing(factor)) {
             ranks[i] = NAN;
             continue;
         }
@@ -272,40 +272,41 @@ static double *midranks(const wp_codes *codes, const double *weights, double *we
     return ranks;
 }
 
-wp_status wp_codes_ranks(const wp_codes *codes, const double *weights, double *out, wp_error *err)
+wp_status wp_factor_ranks(const wp_factor *factor, const double *weights, double *out,
+                          wp_error *err)
 {
-    double weight, *ranks = midranks(codes, weights, &weight);
+    double weight, *ranks = midranks(factor, weights, &weight);
     if (ranks == NULL)
-        return wp_fail_memory(err, codes->numbers_count * sizeof *ranks);
-    for (size_t i = 0; i < codes->count; i++)
-        out[i] = ranks[codes->codes[i]];
+        return wp_fail_memory(err, factor->numbers_count * sizeof *ranks);
+    for (size_t i = 0; i < factor->count; i++)
+        out[i] = ranks[factor->codes[i]];
     wp_free(ranks);
     return WP_OK;
 }
 
-wp_status wp_codes_groups(const wp_codes *codes, const double *weights, int groups, double *out,
-                          wp_error *err)
+wp_status wp_factor_groups(const wp_factor *factor, const double *weights, int groups, double *out,
+                           wp_error *err)
 {
-    double weight, *ranks = midranks(codes, weights, &weight);
+    double weight, *ranks = midranks(factor, weights, &weight);
     if (ranks == NULL)
-        return wp_fail_memory(err, codes->numbers_count * sizeof *ranks);
-    for (size_t i = 0; i < codes->numbers_count; i++) {
+        return wp_fail_memory(err, factor->numbers_count * sizeof *ranks);
+    for (size_t i = 0; i < factor->numbers_count; i++) {
         double group = floor(groups * (ranks[i] - 0.5) / weight);
         ranks[i] = isnan(ranks[i]) ? NAN : 1 + (group > groups - 1 ? groups - 1 : group);
     }
-    for (size_t i = 0; i < codes->count; i++)
-        out[i] = ranks[codes->codes[i]];
+    for (size_t i = 0; i < factor->count; i++)
+        out[i] = ranks[factor->codes[i]];
     wp_free(ranks);
     return WP_OK;
 }
 
 /* Hyndman & Fan 1996, definition 7: h = (W - 1) p, between the numbers at places floor(h) and
 ** floor(h) + 1 (0-based) of the expanded data. */
-double wp_codes_quantile(const wp_codes *codes, const double *totals, double probability)
+double wp_factor_quantile(const wp_factor *factor, const double *totals, double probability)
 {
-    size_t first = has_missing(codes);
+    size_t first = has_missing(factor);
     double weight = 0;
-    for (size_t i = first; i < codes->numbers_count; i++)
+    for (size_t i = first; i < factor->numbers_count; i++)
         weight += totals[i];
     if (!(weight > 0))
         return NAN;
@@ -314,14 +315,14 @@ double wp_codes_quantile(const wp_codes *codes, const double *totals, double pro
     if (part < 1e-12 * (h + 1))
         part = 0;
     double below = 0, low = NAN;
-    for (size_t i = first; i < codes->numbers_count; i++) {
+    for (size_t i = first; i < factor->numbers_count; i++) {
         below += totals[i];
         if (totals[i] <= 0)
             continue;
         if (isnan(low) && below > place)
-            low = codes->numbers[i];
+            low = factor->numbers[i];
         if (!isnan(low) && (part == 0 || below > place + 1))
-            return part == 0 ? low : low + part * (codes->numbers[i] - low);
+            return part == 0 ? low : low + part * (factor->numbers[i] - low);
     }
     return low;
 }
@@ -329,24 +330,24 @@ double wp_codes_quantile(const wp_codes *codes, const double *totals, double pro
 typedef struct encode_work {
     const double *const *columns;
     size_t rows_count;
-    wp_codes *codes;
+    wp_factor *factors;
 } encode_work;
 
 static wp_status encode_column(void *context, size_t chunk, unsigned worker, wp_error *err)
 {
     (void)worker;
     encode_work *work = context;
-    return wp_codes_make(&work->codes[chunk], work->columns[chunk], work->rows_count, err);
+    return wp_factor_make(&work->factors[chunk], work->columns[chunk], work->rows_count, err);
 }
 
 /* keys = mixed-radix number of the codes; re-encoded when the next digit would not fit. */
-static wp_status pack_codes(const wp_codes *codes, size_t columns_count, size_t rows_count,
+static wp_status pack_codes(const wp_factor *factors, size_t columns_count, size_t rows_count,
                             uint64_t *keys, uint32_t *scratch, wp_error *err)
 {
     uint64_t range = 1;
     memset(keys, 0, rows_count * sizeof *keys);
     for (size_t column = 0; column < columns_count; column++) {
-        uint64_t values = codes[column].numbers_count;
+        uint64_t values = factors[column].numbers_count;
         if (values > 0 && range > UINT64_MAX / 2 / values) {
             uint64_t *distinct;
             size_t distinct_count;
@@ -357,13 +358,13 @@ static wp_status pack_codes(const wp_codes *codes, size_t columns_count, size_t 
             range = distinct_count;
         }
         for (size_t i = 0; i < rows_count; i++)
-            keys[i] = keys[i] * values + codes[column].codes[i];
+            keys[i] = keys[i] * values + factors[column].codes[i];
         range *= values;
     }
     return WP_OK;
 }
 
-static wp_status fill_cells(wp_cells *cells, const wp_codes *codes, const double *weights,
+static wp_status fill_cells(wp_cells *cells, const wp_factor *factors, const double *weights,
                             wp_error *err)
 {
     uint32_t *member = wp_alloc_array(cells->count, sizeof *member);
@@ -383,7 +384,7 @@ static wp_status fill_cells(wp_cells *cells, const wp_codes *codes, const double
     }
     for (size_t c = 0; c < cells->columns_count; c++)
         for (size_t i = 0; i < cells->count; i++)
-            cells->columns[c][i] = codes[c].numbers[codes[c].codes[member[i]]];
+            cells->columns[c][i] = factors[c].numbers[factors[c].codes[member[i]]];
     wp_free(member);
     return WP_OK;
 }
@@ -394,28 +395,28 @@ wp_status wp_cells_make(wp_cells *cells, const double *const *columns, size_t co
     wp_cells made = {.columns_count = columns_count, .rows_count = rows_count};
     wp_status status = WP_OK;
     uint64_t *distinct = NULL, *keys = wp_alloc_array(rows_count, sizeof *keys);
-    wp_codes *codes = wp_alloc_array_zero(columns_count, sizeof *codes);
+    wp_factor *factors = wp_alloc_array_zero(columns_count, sizeof *factors);
     uint32_t *scratch = wp_alloc_array(rows_count, sizeof *scratch);
     made.columns = wp_alloc_array_zero(columns_count, sizeof *made.columns);
     made.index = wp_alloc_array(rows_count, sizeof *made.index);
-    if (keys == NULL || codes == NULL || scratch == NULL || made.columns == NULL ||
+    if (keys == NULL || factors == NULL || scratch == NULL || made.columns == NULL ||
         made.index == NULL) {
         status = wp_fail_memory(err, rows_count * sizeof *keys);
         goto done;
     }
-    encode_work work = {columns, rows_count, codes};
+    encode_work work = {columns, rows_count, factors};
     if ((status = wp_pool_run(run, columns_count, encode_column, &work, err)) != WP_OK)
         goto done;
-    if ((status = pack_codes(codes, columns_count, rows_count, keys, scratch, err)) != WP_OK)
+    if ((status = pack_codes(factors, columns_count, rows_count, keys, scratch, err)) != WP_OK)
         goto done;
     status = wp__keys_encode(keys, rows_count, made.index, &distinct, &made.count, err);
     if (status == WP_OK)
-        status = fill_cells(&made, codes, weights, err);
+        status = fill_cells(&made, factors, weights, err);
 done:
-    for (size_t c = 0; codes != NULL && c < columns_count; c++)
-        wp_codes_free(&codes[c]);
+    for (size_t c = 0; factors != NULL && c < columns_count; c++)
+        wp_factor_free(&factors[c]);
     wp_free(scratch);
-    wp_free(codes);
+    wp_free(factors);
     wp_free(keys);
     wp_free(distinct);
     if (status != WP_OK)

@@ -26,7 +26,7 @@ WP_NODISCARD wp_status wp_cells_make(wp_cells *cells, const double *const *colum
 void wp_cells_free(wp_cells *cells);
 
 /* Distinct keys in ascending order and the place of each key among them. codes has count places,
-** *distinct is allocated (wp_free). Shared by wp_codes_make and wp_cells_make. */
+** *distinct is allocated (wp_free). Shared by wp_factor_make and wp_cells_make. */
 WP_NODISCARD wp_status wp__keys_encode(const uint64_t *keys, size_t count, uint32_t *codes,
                                        uint64_t **distinct, size_t *distinct_count, wp_error *err);
 

@@ -64,28 +64,29 @@ double wp_vector_correlation(const double *x, const double *y, const double *wei
 /* Distinct numbers of a column in ascending order and the place of every row among them; the one
 ** sort that distinct, order, ranks and quantiles share. Missing numbers come first (one value);
 ** -0 equals 0. Cost: a hash pass when there are few values, a radix sort otherwise. */
-typedef struct wp_codes {
+typedef struct wp_factor {
     uint32_t *codes; /* count: index into numbers */
     double *numbers; /* numbers_count: ascending, NaN first when there is one */
     size_t count, numbers_count;
-} wp_codes;
-WP_NODISCARD wp_status wp_codes_make(wp_codes *codes, const double *v, size_t count, wp_error *err);
-void wp_codes_free(wp_codes *codes);
+} wp_factor;
+WP_NODISCARD wp_status wp_factor_make(wp_factor *factor, const double *v, size_t count,
+                                      wp_error *err);
+void wp_factor_free(wp_factor *factor);
 /* Sum of weights (or rows) per distinct number; out has numbers_count places. */
-void wp_codes_weights(const wp_codes *codes, const double *weights, double *out);
+void wp_factor_weights(const wp_factor *factor, const double *weights, double *out);
 /* Stable order of the rows, ascending, missing first; out has count places (0-based). */
-WP_NODISCARD wp_status wp_codes_order(const wp_codes *codes, uint32_t *out, wp_error *err);
+WP_NODISCARD wp_status wp_factor_order(const wp_factor *factor, uint32_t *out, wp_error *err);
 
 /* Mid-ranks 1 .. sum of weights; missing stays missing. */
-WP_NODISCARD wp_status wp_codes_ranks(const wp_codes *codes, const double *weights, double *out,
-                                      wp_error *err);
+WP_NODISCARD wp_status wp_factor_ranks(const wp_factor *factor, const double *weights, double *out,
+                                       wp_error *err);
 /* group = 1 + min(groups - 1, floor(groups * (midrank - 1/2) / weight)): equal numbers always
 ** share a group, so groups may be unequal or empty; missing stays missing. */
-WP_NODISCARD wp_status wp_codes_groups(const wp_codes *codes, const double *weights, int groups,
-                                       double *out, wp_error *err);
+WP_NODISCARD wp_status wp_factor_groups(const wp_factor *factor, const double *weights, int groups,
+                                        double *out, wp_error *err);
 /* Type 7 (R's default) on the data that the weights stand for; out is NaN when nothing is there.
-** `totals` as wp_codes_weights made them. */
-double wp_codes_quantile(const wp_codes *codes, const double *totals, double probability);
+** `totals` as wp_factor_weights made them. */
+double wp_factor_quantile(const wp_factor *factor, const double *totals, double probability);
 
 /* 1 + number of cuts <= v[i]; cuts ascending; missing stays missing. */
 void wp_vector_bin(const double *v, size_t count, const double *cuts, size_t cuts_count,
