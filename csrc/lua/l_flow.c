@@ -1,7 +1,283 @@
+/* How people move: binding of journey/flow.h. Each function takes a log and a plain options table
+** (made by lua/wayproof/flow.lua, which checks what people type) and returns plain tables. */
 #include "lua/binding.h"
+#include "lua/selection.h"
+
+#include "base/memory.h"
+#include "journey/flow.h"
+
+#include <math.h>
+
+#define WPL_RESULT "wayproof.FlowResult"
+
+/* Core results live in a userdata while they are turned into tables, so that an error in between
+** frees them. */
+typedef struct flow_result {
+    wp_transitions transitions;
+    wp_retention retention;
+    wp_paths paths;
+    int32_t *classes;
+    int64_t *boundaries_us;
+} flow_result;
+
+static int result_close(lua_State *L)
+{
+    flow_result *result = luaL_checkudata(L, 1, WPL_RESULT);
+    wp_transitions_reset(&result->transitions);
+    wp_retention_reset(&result->retention);
+    wp_paths_reset(&result->paths);
+    wp_free(result->classes);
+    wp_free(result->boundaries_us);
+    result->classes = NULL;
+    result->boundaries_us = NULL;
+    return 0;
+}
+
+static flow_result *new_result(lua_State *L)
+{
+    flow_result *result = lua_newuserdatauv(L, sizeof *result, 0);
+    *result = (flow_result){0};
+    luaL_setmetatable(L, WPL_RESULT);
+    lua_toclose(L, -1);
+    return result;
+}
+
+static int64_t field_integer(lua_State *L, int table, const char *name, int64_t fallback)
+{
+    int64_t value = fallback;
+    if (lua_getfield(L, table, name) != LUA_TNIL)
+        value = luaL_checkinteger(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+static bool field_boolean(lua_State *L, int table, const char *name)
+{
+    lua_getfield(L, table, name);
+    bool value = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+/* options.classes: a list with the class (1-based) of each event code (1-based), false for none. */
+static const int32_t *field_classes(lua_State *L, int table, const wp_columns *columns,
+                                    flow_result *owner)
+{
+    if (lua_getfield(L, table, "classes") == LUA_TNIL) {
+        lua_pop(L, 1);
+        return NULL;
+    }
+    uint32_t count = columns->event_names.count;
+    owner->classes = wp_alloc_array((size_t)count + 1, sizeof *owner->classes);
+    if (owner->classes == NULL)
+        luaL_error(L, "out of memory");
+    for (uint32_t code = 0; code < count; code++) {
+        lua_rawgeti(L, -1, (lua_Integer)code + 1);
+        owner->classes[code] = lua_isinteger(L, -1) ? (int32_t)lua_tointeger(L, -1) - 1 : -1;
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return owner->classes;
+}
+
+static void set_integer(lua_State *L, const char *name, uint64_t value)
+{
+    lua_pushinteger(L, (lua_Integer)value);
+    lua_setfield(L, -2, name);
+}
+
+static void set_number(lua_State *L, const char *name, double value)
+{
+    if (isnan(value))
+        return;
+    lua_pushnumber(L, value);
+    lua_setfield(L, -2, name);
+}
+
+/* sessions(log, timeout_us) */
+static int l_sessions(lua_State *L)
+{
+    const wp_log *log = wpl_check_log(L, 1);
+    int64_t timeout_us = luaL_checkinteger(L, 2);
+    wp_sessions sessions;
+    wp_error err;
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    if (wp_sessions_measure(log, timeout_us, &run, &sessions, &err) != WP_OK)
+        return wpl_push_failure(L, &err);
+    lua_createtable(L, 0, 9);
+    set_integer(L, "sessions", sessions.sessions_count);
+    set_integer(L, "events", sessions.events_count);
+    set_integer(L, "users", sessions.users_count);
+    set_integer(L, "single_event", sessions.single_event_count);
+    if (sessions.sessions_count > 0) {
+        set_number(L, "mean_events", sessions.mean_events);
+        set_number(L, "median_events", sessions.median_events);
+        set_number(L, "median_seconds", sessions.median_seconds);
+        set_number(L, "p90_seconds", sessions.p90_seconds);
+        set_number(L, "max_seconds", sessions.max_seconds);
+    }
+    return 1;
+}
+
+/* transitions(log, { classes, classes_count, timeout_us, times }) -> total, rows of
+** { from, to, count, users, median_seconds, p90_seconds } with 1-based classes. */
+static int l_transitions(lua_State *L)
+{
+    const wp_log *log = wpl_check_log(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    flow_result *result = new_result(L);
+    wp_transition_options options = {
+        .classes = field_classes(L, 2, log->columns, result),
+        .classes_count = (uint32_t)field_integer(L, 2, "classes_count", 0),
+        .timeout_us = field_integer(L, 2, "timeout_us", -1),
+        .times = field_boolean(L, 2, "times"),
+    };
+    wp_error err;
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    if (wp_transitions_measure(log, &options, &run, &result->transitions, &err) != WP_OK)
+        return wpl_push_failure(L, &err);
+    const wp_transitions *transitions = &result->transitions;
+    lua_pushinteger(L, (lua_Integer)transitions->total);
+    lua_createtable(L, (int)transitions->rows_count, 0);
+    for (size_t i = 0; i < transitions->rows_count; i++) {
+        const wp_transition *row = &transitions->rows[i];
+        lua_createtable(L, 0, 8);
+        set_integer(L, "from", (uint64_t)row->from + 1);
+        set_integer(L, "to", (uint64_t)row->to + 1);
+        set_integer(L, "count", row->count);
+        set_integer(L, "users", row->users_count);
+        set_number(L, "median_seconds", row->median_seconds);
+        set_number(L, "p90_seconds", row->p90_seconds);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 2;
+}
+
+static void push_counts(lua_State *L, const uint64_t *counts, uint32_t count)
+{
+    lua_createtable(L, (int)count, 0);
+    for (uint32_t i = 0; i < count; i++) {
+        lua_pushinteger(L, (lua_Integer)counts[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+/* retention(log, { start, returns, boundaries_us, offsets, user_period_us, on_or_after, as_of_us })
+** -> a list per period of { users, active = {…}, observable = {…} }. */
+static int l_retention(lua_State *L)
+{
+    const wp_log *log = wpl_check_log(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    flow_result *result = new_result(L);
+    lua_getfield(L, 2, "start");
+    const wp_selection *start = wpl_push_selection(L, lua_gettop(L), log->columns);
+    lua_getfield(L, 2, "returns");
+    const wp_selection *returns = wpl_push_selection(L, lua_gettop(L), log->columns);
+    lua_getfield(L, 2, "boundaries_us");
+    luaL_checktype(L, -1, LUA_TTABLE);
+    size_t boundaries = lua_rawlen(L, -1);
+    luaL_argcheck(L, boundaries >= 2, 2, "at least one period expected");
+    result->boundaries_us = wp_alloc_array(boundaries, sizeof *result->boundaries_us);
+    if (result->boundaries_us == NULL)
+        return luaL_error(L, "out of memory");
+    for (size_t i = 0; i < boundaries; i++) {
+        lua_rawgeti(L, -1, (lua_Integer)i + 1);
+        result->boundaries_us[i] = luaL_checkinteger(L, -1);
+        lua_pop(L, 1);
+    }
+    wp_retention_options options = {
+        .start = start,
+        .returns = returns,
+        .boundaries_us = result->boundaries_us,
+        .periods_count = (uint32_t)(boundaries - 1),
+        .offsets_count = (uint32_t)field_integer(L, 2, "offsets", 1),
+        .user_period_us = field_integer(L, 2, "user_period_us", 0),
+        .on_or_after = field_boolean(L, 2, "on_or_after"),
+        .as_of_us = field_integer(L, 2, "as_of_us", log->last_us),
+    };
+    wp_error err;
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    if (wp_retention_measure(log, &options, &run, &result->retention, &err) != WP_OK)
+        return wpl_push_failure(L, &err);
+    const wp_retention *retention = &result->retention;
+    lua_createtable(L, (int)retention->cohorts_count, 0);
+    for (uint32_t i = 0; i < retention->cohorts_count; i++) {
+        size_t at = (size_t)i * retention->offsets_count;
+        lua_createtable(L, 0, 3);
+        set_integer(L, "users", retention->users[i]);
+        push_counts(L, retention->active + at, retention->offsets_count);
+        lua_setfield(L, -2, "active");
+        push_counts(L, retention->observable + at, retention->offsets_count);
+        lua_setfield(L, -2, "observable");
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+/* paths(log, { start, finish, classes, classes_count, steps, timeout_us, merge_repeats, top }) ->
+** users, matrix (a list per step of counts per class, the last being "over"), sequences (list of
+** { users, classes = {…} }), number of distinct sequences. */
+static int l_paths(lua_State *L)
+{
+    const wp_log *log = wpl_check_log(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    flow_result *result = new_result(L);
+    const wp_selection *start = NULL, *finish = NULL;
+    if (lua_getfield(L, 2, "start") != LUA_TNIL)
+        start = wpl_push_selection(L, lua_gettop(L), log->columns);
+    if (lua_getfield(L, 2, "finish") != LUA_TNIL)
+        finish = wpl_push_selection(L, lua_gettop(L), log->columns);
+    wp_path_options options = {
+        .start = start,
+        .finish = finish,
+        .classes = field_classes(L, 2, log->columns, result),
+        .classes_count = (uint32_t)field_integer(L, 2, "classes_count", 0),
+        .steps_count = (uint32_t)field_integer(L, 2, "steps", 10),
+        .timeout_us = field_integer(L, 2, "timeout_us", -1),
+        .merge_repeats = field_boolean(L, 2, "merge_repeats"),
+    };
+    size_t top = (size_t)field_integer(L, 2, "top", 10);
+    wp_error err;
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    if (wp_paths_measure(log, &options, &run, &result->paths, &err) != WP_OK)
+        return wpl_push_failure(L, &err);
+    const wp_paths *paths = &result->paths;
+    lua_pushinteger(L, (lua_Integer)paths->users_count);
+    lua_createtable(L, (int)paths->steps_count, 0);
+    for (uint32_t step = 0; step < paths->steps_count; step++) {
+        push_counts(L, paths->matrix + (size_t)step * (paths->classes_count + 1),
+                    paths->classes_count + 1);
+        lua_rawseti(L, -2, (lua_Integer)step + 1);
+    }
+    size_t shown = paths->sequences_count < top ? paths->sequences_count : top;
+    lua_createtable(L, (int)shown, 0);
+    for (size_t i = 0; i < shown; i++) {
+        lua_createtable(L, 0, 2);
+        set_integer(L, "users", paths->sequences[i].users_count);
+        lua_createtable(L, (int)paths->sequences[i].length, 0);
+        for (uint32_t k = 0; k < paths->sequences[i].length; k++) {
+            lua_pushinteger(L, (lua_Integer)paths->sequences[i].classes[k] + 1);
+            lua_rawseti(L, -2, (lua_Integer)k + 1);
+        }
+        lua_setfield(L, -2, "classes");
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_pushinteger(L, (lua_Integer)paths->sequences_count);
+    return 4;
+}
 
 int wpl_open_flow(lua_State *L)
 {
-    lua_newtable(L);
+    wpl_class(L, WPL_RESULT, result_close, NULL, NULL);
+    static const luaL_Reg functions[] = {{"sessions", l_sessions},
+                                         {"transitions", l_transitions},
+                                         {"retention", l_retention},
+                                         {"paths", l_paths},
+                                         {NULL, NULL}};
+    luaL_newlib(L, functions);
     return 1;
 }

@@ -1,0 +1,104 @@
+/* How people move: sessions, transitions, retention and paths, each in one scan of the log.
+**
+** All counts are exact integers summed over fixed ranges of users, hence the same for any number
+** of threads. Durations are seconds. Results own their arrays; free them with the reset function
+** beside each. Cost: linear in the rows of the view. */
+#ifndef WP_JOURNEY_FLOW_H
+#define WP_JOURNEY_FLOW_H
+
+#include "journey/rows.h"
+
+/* --- Sessions: a gap longer than the timeout starts a new one -------------------------------- */
+
+typedef struct wp_sessions {
+    uint64_t sessions_count, events_count, users_count, single_event_count;
+    double mean_events, median_events;
+    double median_seconds, p90_seconds, max_seconds; /* from first to last event of a session */
+} wp_sessions;
+
+WP_NODISCARD wp_status wp_sessions_measure(const wp_log *log, int64_t timeout_us, const wp_run *run,
+                                           wp_sessions *out, wp_error *err);
+
+/* --- Transitions: from an event to the user's next one --------------------------------------- */
+
+typedef struct wp_transition_options {
+    const int32_t *classes; /* event code -> class 0 .. classes_count-1, or -1: as if absent.
+                               NULL: each event name is its own class */
+    uint32_t classes_count;
+    int64_t timeout_us; /* a longer gap is no transition (a new session); < 0: no limit */
+    bool times;         /* also the median and 90 % point of the gaps */
+} wp_transition_options;
+
+typedef struct wp_transition {
+    uint32_t from, to;
+    uint64_t count, users_count;
+    double median_seconds, p90_seconds; /* NaN without times */
+} wp_transition;
+
+typedef struct wp_transitions {
+    uint64_t total;
+    wp_transition *rows; /* ascending (from, to) */
+    size_t rows_count;
+} wp_transitions;
+
+WP_NODISCARD wp_status wp_transitions_measure(const wp_log *log,
+                                              const wp_transition_options *options,
+                                              const wp_run *run, wp_transitions *out,
+                                              wp_error *err);
+void wp_transitions_reset(wp_transitions *transitions);
+
+/* --- Retention: cohorts by the period of the first start event ------------------------------- */
+
+typedef struct wp_retention_options {
+    const wp_selection *start, *returns; /* which events begin a life, which ones count as back */
+    const int64_t *boundaries_us;        /* periods_count + 1 ascending instants; period p is
+                                            [boundaries[p], boundaries[p+1]) and covers all events */
+    uint32_t periods_count;
+    uint32_t offsets_count; /* periods after the cohort's own, itself included: at least 1 */
+    int64_t user_period_us; /* > 0: offset = (time - t0) / user_period_us; 0: calendar periods */
+    bool on_or_after;       /* back in this period or any later one */
+    int64_t as_of_us;       /* end of observation */
+} wp_retention_options;
+
+typedef struct wp_retention {
+    uint32_t cohorts_count, offsets_count; /* cohorts_count = periods_count */
+    uint64_t *users;                       /* per cohort */
+    uint64_t *active;     /* cohort * offsets_count + offset: users who were back */
+    uint64_t *observable; /* likewise: users whose whole period lies at or before as_of_us */
+} wp_retention;
+
+WP_NODISCARD wp_status wp_retention_measure(const wp_log *log, const wp_retention_options *options,
+                                            const wp_run *run, wp_retention *out, wp_error *err);
+void wp_retention_reset(wp_retention *retention);
+
+/* --- Paths: what happens around an anchor event, step by step -------------------------------- */
+
+typedef struct wp_path_options {
+    const wp_selection *start;  /* anchor forwards: the first such event; NULL: the first event */
+    const wp_selection *finish; /* anchor backwards: the last such event; NULL: forwards */
+    const int32_t *classes;     /* as for transitions */
+    uint32_t classes_count;
+    uint32_t steps_count; /* rows looked at from the anchor on (itself included): 1 .. 64 */
+    int64_t timeout_us;   /* a longer gap ends the path; < 0: no limit */
+    bool merge_repeats;   /* runs of the same class count once */
+} wp_path_options;
+
+typedef struct wp_path {
+    uint64_t users_count;
+    uint32_t length;   /* classes in the path, at most steps_count */
+    uint32_t *classes; /* from the anchor on: backwards in time with finish */
+} wp_path;
+
+typedef struct wp_paths {
+    uint64_t users_count; /* users with an anchor */
+    uint32_t steps_count, classes_count;
+    uint64_t *matrix;   /* step * (classes_count + 1) + class; the last column: path already over */
+    wp_path *sequences; /* distinct sequences, most frequent first, ties by their classes */
+    size_t sequences_count;
+} wp_paths;
+
+WP_NODISCARD wp_status wp_paths_measure(const wp_log *log, const wp_path_options *options,
+                                        const wp_run *run, wp_paths *out, wp_error *err);
+void wp_paths_reset(wp_paths *paths);
+
+#endif

@@ -1,0 +1,174 @@
+/* Retention in one scan: every range of users fills its own cohort-by-offset tables, which are
+** summed. A user counts once per period through a stamp per offset. */
+#include "journey/flow.h"
+
+#include "base/memory.h"
+
+#define RANGES 16u
+
+typedef struct retention_part {
+    uint64_t *users, *active, *observable; /* as in wp_retention */
+    uint32_t *stamp;                       /* per offset: last user counted there, plus one */
+} retention_part;
+
+typedef struct retention_work {
+    const wp_log *log;
+    const wp_retention_options *options;
+    wp_scratch scratch;
+    uint32_t starts[RANGES + 1];
+    retention_part parts[RANGES];
+} retention_work;
+
+/* The period that holds the instant; `hint` is where to look first. */
+static uint32_t period_of(const wp_retention_options *options, int64_t time_us, uint32_t hint)
+{
+    const int64_t *b = options->boundaries_us;
+    if (time_us >= b[hint]) {
+        while (hint + 1 < options->periods_count && time_us >= b[hint + 1] &&
+               time_us < b[hint] + 8 * (b[hint + 1] - b[hint]))
+            hint++;
+        if (hint + 1 >= options->periods_count || time_us < b[hint + 1])
+            return hint;
+    }
+    uint32_t low = 0, high = options->periods_count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (b[middle] <= time_us)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Offset of an event, or offsets_count when it lies beyond the table. */
+static uint32_t offset_of(const wp_retention_options *options, int64_t time_us, int64_t t0_us,
+                          uint32_t cohort, uint32_t *hint)
+{
+    uint64_t offset;
+    if (options->user_period_us > 0) {
+        offset = (uint64_t)(time_us - t0_us) / (uint64_t)options->user_period_us;
+    } else {
+        *hint = period_of(options, time_us, *hint);
+        offset = *hint - cohort;
+    }
+    return offset < options->offsets_count ? (uint32_t)offset : options->offsets_count;
+}
+
+static bool is_observable(const wp_retention_options *options, int64_t t0_us, uint32_t cohort,
+                          uint32_t offset)
+{
+    if (options->user_period_us > 0)
+        return t0_us + options->user_period_us * ((int64_t)offset + 1) <= options->as_of_us;
+    uint32_t end = cohort + offset + 1;
+    return end <= options->periods_count &&
+           options->boundaries_us[end] <= options->as_of_us + 1; /* the last instant is inside */
+}
+
+static void count_user(const retention_work *work, retention_part *part, uint32_t user,
+                       const wp_rows *rows)
+{
+    const wp_retention_options *options = work->options;
+    const wp_columns *columns = work->log->columns;
+    uint32_t first = 0, offsets = options->offsets_count;
+    while (first < rows->count &&
+           !wp_selection_has(columns, options->start, user, wp_rows_at(rows, first)))
+        first++;
+    if (first == rows->count)
+        return;
+    int64_t t0_us = wp_time_at(&columns->times, wp_rows_at(rows, first));
+    uint32_t cohort = period_of(options, t0_us, 0), hint = cohort, last = 0;
+    uint64_t *active = part->active + (size_t)cohort * offsets;
+    part->users[cohort]++;
+    bool back = false;
+    for (uint32_t i = first; i < rows->count; i++) {
+        uint32_t row = wp_rows_at(rows, i);
+        if (!wp_selection_has(columns, options->returns, user, row))
+            continue;
+        uint32_t offset =
+            offset_of(options, wp_time_at(&columns->times, row), t0_us, cohort, &hint);
+        back = true;
+        last = offset;
+        if (offset == offsets)
+            break; /* later events lie beyond the table as well */
+        if (!options->on_or_after && part->stamp[offset] != user + 1) {
+            part->stamp[offset] = user + 1;
+            active[offset]++;
+        }
+    }
+    if (options->on_or_after && back)
+        for (uint32_t offset = 0; offset < offsets && offset <= last; offset++)
+            active[offset]++;
+    uint64_t *observable = part->observable + (size_t)cohort * offsets;
+    for (uint32_t offset = 0; offset < offsets; offset++)
+        observable[offset] += is_observable(options, t0_us, cohort, offset);
+}
+
+static void part_reset(retention_part *part)
+{
+    wp_free(part->users);
+    wp_free(part->active);
+    wp_free(part->observable);
+    wp_free(part->stamp);
+}
+
+static wp_status part_start(retention_part *part, const wp_retention_options *options,
+                            wp_error *err)
+{
+    size_t cells = (size_t)options->periods_count * options->offsets_count;
+    part->users = wp_alloc_array_zero(options->periods_count, sizeof *part->users);
+    part->active = wp_alloc_array_zero(cells, sizeof *part->active);
+    part->observable = wp_alloc_array_zero(cells, sizeof *part->observable);
+    part->stamp = wp_alloc_array_zero(options->offsets_count, sizeof *part->stamp);
+    if (part->users != NULL && part->active != NULL && part->observable != NULL &&
+        part->stamp != NULL)
+        return WP_OK;
+    return wp_fail_memory(err, cells * 2 * sizeof *part->active);
+}
+
+static wp_status retention_range(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    retention_work *work = context;
+    WP_TRY(part_start(&work->parts[chunk], work->options, err));
+    for (uint32_t user = work->starts[chunk]; user < work->starts[chunk + 1]; user++) {
+        wp_rows rows = wp_rows_of(work->log, user, work->scratch.rows[worker]);
+        count_user(work, &work->parts[chunk], user, &rows);
+    }
+    return WP_OK;
+}
+
+wp_status wp_retention_measure(const wp_log *log, const wp_retention_options *options,
+                               const wp_run *run, wp_retention *out, wp_error *err)
+{
+    retention_work work = {.log = log, .options = options};
+    WP_TRY(wp_scratch_start(log, run, &work.scratch, err));
+    uint32_t ranges = wp_user_ranges(log->columns, RANGES, work.starts);
+    wp_status status = wp_pool_run(run, ranges, retention_range, &work, err);
+    if (status == WP_OK) {
+        size_t cells = (size_t)options->periods_count * options->offsets_count;
+        for (uint32_t i = 1; i < ranges; i++) {
+            for (uint32_t c = 0; c < options->periods_count; c++)
+                work.parts[0].users[c] += work.parts[i].users[c];
+            for (size_t c = 0; c < cells; c++) {
+                work.parts[0].active[c] += work.parts[i].active[c];
+                work.parts[0].observable[c] += work.parts[i].observable[c];
+            }
+        }
+        *out = (wp_retention){options->periods_count, options->offsets_count, work.parts[0].users,
+                              work.parts[0].active, work.parts[0].observable};
+        wp_free(work.parts[0].stamp);
+        work.parts[0] = (retention_part){0};
+    }
+    for (uint32_t i = 0; i < ranges; i++)
+        part_reset(&work.parts[i]);
+    wp_scratch_reset(&work.scratch);
+    return status;
+}
+
+void wp_retention_reset(wp_retention *retention)
+{
+    wp_free(retention->users);
+    wp_free(retention->active);
+    wp_free(retention->observable);
+    *retention = (wp_retention){0};
+}

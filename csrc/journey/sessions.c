@@ -1,0 +1,143 @@
+/* Sessions in one scan: each range of users collects the sizes and durations of its sessions, and
+** order statistics are selected from the joined lists. */
+#include "journey/flow.h"
+
+#include "base/memory.h"
+#include "journey/select.h"
+
+#define RANGES 64u
+
+typedef struct session_part {
+    uint32_t *sizes;
+    int64_t *durations; /* in time units of the log, or microseconds */
+    size_t count, capacity;
+    uint64_t events_count, users_count;
+} session_part;
+
+typedef struct session_work {
+    const wp_log *log;
+    int64_t timeout; /* in the unit of time_in_units */
+    uint32_t starts[RANGES + 1];
+    session_part parts[RANGES];
+    wp_scratch scratch;
+} session_work;
+
+static int64_t time_in_units(const wp_times *times, uint32_t row)
+{
+    return times->offsets != NULL ? (int64_t)times->offsets[row] : times->micros[row];
+}
+
+static wp_status part_grow(session_part *part, size_t more, wp_error *err)
+{
+    if (part->capacity - part->count >= more)
+        return WP_OK;
+    size_t capacity = part->capacity * 2 + more + 1024;
+    uint32_t *sizes = wp_realloc_array(part->sizes, capacity, sizeof *sizes);
+    if (sizes != NULL)
+        part->sizes = sizes;
+    int64_t *durations = wp_realloc_array(part->durations, capacity, sizeof *durations);
+    if (durations != NULL)
+        part->durations = durations;
+    if (sizes == NULL || durations == NULL)
+        return wp_fail_memory(err, capacity * sizeof *durations);
+    part->capacity = capacity;
+    return WP_OK;
+}
+
+/* Cuts one journey; part has room for rows->count more sessions. The cut is written without a
+** branch: the running session is stored at every row and the place moves on at a long gap. */
+static void cut_journey(const wp_times *times, const wp_rows *rows, int64_t timeout,
+                        session_part *part)
+{
+    size_t place = part->count;
+    int64_t began = time_in_units(times, wp_rows_at(rows, 0)), before = began;
+    uint32_t size = 0;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        int64_t now = time_in_units(times, wp_rows_at(rows, i));
+        bool cut = now - before > timeout;
+        place += cut;
+        began = cut ? now : began;
+        size = cut ? 1 : size + 1;
+        part->sizes[place] = size;
+        part->durations[place] = now - began;
+        before = now;
+    }
+    part->count = place + 1;
+}
+
+static wp_status session_range(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    session_work *work = context;
+    session_part *part = &work->parts[chunk];
+    const wp_log *log = work->log;
+    for (uint32_t user = work->starts[chunk]; user < work->starts[chunk + 1]; user++) {
+        wp_rows rows = wp_rows_of(log, user, work->scratch.rows[worker]);
+        if (rows.count == 0)
+            continue;
+        WP_TRY(part_grow(part, rows.count, err));
+        cut_journey(&log->columns->times, &rows, work->timeout, part);
+        part->events_count += rows.count;
+        part->users_count++;
+    }
+    return WP_OK;
+}
+
+/* Joins the parts into the first one's place in new arrays and fills the statistics. */
+static wp_status join_parts(session_work *work, uint32_t ranges, double seconds_per_unit,
+                            wp_sessions *out, wp_error *err)
+{
+    size_t total = 0;
+    for (uint32_t i = 0; i < ranges; i++)
+        total += work->parts[i].count;
+    uint32_t *sizes = wp_alloc_array(total + 1, sizeof *sizes);
+    int64_t *durations = wp_alloc_array(total + 1, sizeof *durations);
+    if (sizes == NULL || durations == NULL) {
+        wp_free(sizes);
+        wp_free(durations);
+        return wp_fail_memory(err, total * (sizeof *sizes + sizeof *durations));
+    }
+    wp_sessions result = {.sessions_count = total};
+    int64_t longest = 0;
+    size_t at = 0;
+    for (uint32_t i = 0; i < ranges; i++) {
+        const session_part *part = &work->parts[i];
+        for (size_t k = 0; k < part->count; k++, at++) {
+            sizes[at] = part->sizes[k];
+            durations[at] = part->durations[k];
+            result.single_event_count += part->sizes[k] == 1;
+            longest = part->durations[k] > longest ? part->durations[k] : longest;
+        }
+        result.events_count += part->events_count;
+        result.users_count += part->users_count;
+    }
+    if (total > 0) {
+        result.mean_events = (double)result.events_count / (double)total;
+        result.median_events = wp_quantile_u32(sizes, total, 0.5);
+        result.median_seconds = wp_quantile_i64(durations, total, 0.5) * seconds_per_unit;
+        result.p90_seconds = wp_quantile_i64(durations, total, 0.9) * seconds_per_unit;
+        result.max_seconds = (double)longest * seconds_per_unit;
+    }
+    wp_free(sizes);
+    wp_free(durations);
+    *out = result;
+    return WP_OK;
+}
+
+wp_status wp_sessions_measure(const wp_log *log, int64_t timeout_us, const wp_run *run,
+                              wp_sessions *out, wp_error *err)
+{
+    const wp_times *times = &log->columns->times;
+    int64_t unit_us = times->offsets != NULL ? times->unit_us : 1;
+    session_work work = {.log = log, .timeout = timeout_us / unit_us};
+    WP_TRY(wp_scratch_start(log, run, &work.scratch, err));
+    uint32_t ranges = wp_user_ranges(log->columns, RANGES, work.starts);
+    wp_status status = wp_pool_run(run, ranges, session_range, &work, err);
+    if (status == WP_OK)
+        status = join_parts(&work, ranges, (double)unit_us / 1e6, out, err);
+    for (uint32_t i = 0; i < ranges; i++) {
+        wp_free(work.parts[i].sizes);
+        wp_free(work.parts[i].durations);
+    }
+    wp_scratch_reset(&work.scratch);
+    return status;
+}
