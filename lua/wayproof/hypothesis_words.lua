@@ -1,0 +1,153 @@
+--- Hypotheses in words: what print(hypothesis) shows.
+---
+--- A sentence, the two windows drawn to scale, and every assumption that is not a default.
+local select_events = require "wayproof.select"
+local words = require "wayproof.metric_words"
+
+local hypothesis_words = {}
+
+local drawing_width = 64
+
+local claims = {
+  binary = { rise = "the more, the likelier", fall = "the more, the less likely" },
+  numeric = { rise = "the more, the more", fall = "the more, the less" },
+  time = { rise = "the more, the sooner", fall = "the more, the later" },
+}
+
+local function width_of(text)
+  return utf8.len(text) or #text
+end
+
+-- Widths of the segments, proportional to their durations, none below its label's width.
+local function segment_widths(segments)
+  local total = 0
+  for _, segment in ipairs(segments) do total = total + segment.duration_us end
+  for _, segment in ipairs(segments) do
+    local share = math.floor(segment.duration_us / total * drawing_width + 0.5)
+    segment.width = math.max(share, width_of(segment.label) + 4)
+  end
+end
+
+local function centred(text, width, fill)
+  local free = width - width_of(text)
+  local left = free // 2
+  return string.rep(fill, left) .. text .. string.rep(fill, free - left)
+end
+
+-- "day 7", "hour 36", or the duration itself, after t0.
+local function mark(offset_us)
+  local count, unit = words.duration(offset_us):match("^(%d+) (%a-)s?$")
+  if not count then return words.duration(offset_us) end
+  return unit .. " " .. count
+end
+
+--- The windows as two lines: a bar per window, and the marks under its ends.
+---@return string bars
+---@return string marks
+function hypothesis_words.windows(self)
+  local segments = { { label = " metric: " .. words.duration(self.observe_us) .. " ",
+    duration_us = self.observe_us } }
+  if self.gap_us > 0 then
+    segments[2] = { label = " gap: " .. words.duration(self.gap_us) .. " ", duration_us = self.gap_us }
+  end
+  segments[#segments + 1] = { label = " outcome: " .. words.duration(self.within_us) .. " ",
+    duration_us = self.within_us }
+  segment_widths(segments)
+  local bars, marks, offset_us, column = "├", "t0", 0, 0
+  for i, segment in ipairs(segments) do
+    bars = bars .. centred(segment.label, segment.width, segment.label:find("^ gap") and "·" or "─")
+      .. (i == #segments and "┤" or "┼")
+    offset_us, column = offset_us + segment.duration_us, column + segment.width + 1
+    local text = mark(offset_us)
+    local at = math.max(width_of(marks) + 1, column - (i == #segments and width_of(text) - 1 or 0))
+    marks = marks .. string.rep(" ", at - width_of(marks)) .. text
+  end
+  return bars, marks
+end
+
+local function start_words(self)
+  if not self.from then return "the user's first event" end
+  local names, where = select_events.words(self.from)
+  return "the user's first " .. (names == "" and "event" or names) .. where
+end
+
+-- "text" under a label, wrapped at 78 columns.
+local function add_line(lines, label, text)
+  local indent = string.rep(" ", 10)
+  local line = "  " .. label .. string.rep(" ", 8 - width_of(label))
+  local empty = true
+  for word in text:gmatch("%S+") do
+    if not empty and width_of(line) + 1 + width_of(word) > 78 then
+      lines[#lines + 1] = line
+      line, empty = indent, true
+    end
+    line = line .. (empty and "" or " ") .. word
+    empty = false
+  end
+  lines[#lines + 1] = line
+end
+
+local function listed(list)
+  local texts = {}
+  for i, entry in ipairs(list) do texts[i] = tostring(entry) end
+  return table.concat(texts, ", ")
+end
+
+local function assumptions(self)
+  local parts = {}
+  local function add(format, ...) parts[#parts + 1] = string.format(format, ...) end
+  add("an effect below %s is not worth acting on", words.number(self.minimum))
+  add("activity counts capture at least %s %% of engagement",
+    words.number(math.floor(self.reliability * 1000 + 0.5) / 10))
+  if self.alpha ~= 0.05 then add("alpha %s", words.number(self.alpha)) end
+  if self.strict_vanity then add("vanity is judged strictly") end
+  if #self.acknowledge > 0 then add("accepted knowingly: %s", listed(self.acknowledge)) end
+  if self.seed ~= 1 then add("seed %d", self.seed) end
+  return table.concat(parts, "; ")
+end
+
+local function add_conditions(lines, self)
+  if self.population then
+    add_line(lines, "users", "only those whose first event has "
+      .. select_events.filter_words(self.population))
+  end
+  if self.prior_outcome == "exclude" then
+    add_line(lines, "prior", "who had the outcome before its window is left out")
+  end
+  if self.until_selector then
+    local names, where = select_events.words(self.until_selector)
+    add_line(lines, "until", "a user's own " .. (names == "" and "event" or names) .. where)
+  end
+  if self.as_of_us then
+    add_line(lines, "as of", os.date("!%Y-%m-%d %H:%M:%S", self.as_of_us // 1000000) .. " UTC")
+  end
+  if self.activity then
+    add_line(lines, "beyond", #self.activity == 0 and "nothing: no activity baseline"
+      or listed(self.activity))
+  end
+  if #self.adjust > 0 then add_line(lines, "adjust", listed(self.adjust)) end
+  if #self.across > 0 then add_line(lines, "across", listed(self.across)) end
+  if self.cluster then add_line(lines, "cluster", self.cluster) end
+end
+
+--- What tostring(hypothesis) gives.
+---@return string
+function hypothesis_words.render(self)
+  local lines = { self.name }
+  add_line(lines, "metric", tostring(self.metric))
+  if self.metric.title then add_line(lines, "", "= " .. words.sentence(self.metric, true)) end
+  add_line(lines, "outcome", tostring(self.outcome))
+  add_line(lines, "claim", claims[self.outcome.scale][self.expect])
+  add_line(lines, "clock", "starts at " .. start_words(self))
+  local bars, marks = hypothesis_words.windows(self)
+  lines[#lines + 1] = ""
+  lines[#lines + 1] = "  " .. bars
+  lines[#lines + 1] = "  " .. marks
+  lines[#lines + 1] = ""
+  add_conditions(lines, self)
+  add_line(lines, "assumes", assumptions(self))
+  lines[#lines + 1] = "  try     log:validate(hypothesis)"
+  return table.concat(lines, "\n")
+end
+
+return hypothesis_words

@@ -1,0 +1,2 @@
+--- The version of the rock, kept here only.
+return "0.1.0"
