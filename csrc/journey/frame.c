@@ -1,0 +1,115 @@
+/* Lifetime, access and eligibility of frames; see frame.h. */
+#include "journey/frame.h"
+
+#include "base/memory.h"
+
+wp_status wp_frame_new(uint32_t rows_count, uint32_t columns_count, wp_frame **out, wp_error *err)
+{
+    wp_frame *frame = wp_alloc_zero(sizeof *frame);
+    if (frame == NULL)
+        return wp_fail_memory(err, sizeof *frame);
+    frame->rows_count = rows_count;
+    frame->columns = wp_alloc_array_zero(columns_count, sizeof *frame->columns);
+    if (frame->columns == NULL) {
+        wp_free(frame);
+        return wp_fail_memory(err, columns_count * sizeof *frame->columns);
+    }
+    frame->columns_count = columns_count;
+    *out = frame;
+    return WP_OK;
+}
+
+wp_status wp_frame_column_alloc(wp_frame_column *column, uint32_t rows_count, wp_error *err)
+{
+    size_t width = wp_cell_width(column->type);
+    column->data = wp_alloc_array(rows_count, width);
+    return column->data == NULL ? wp_fail_memory(err, rows_count * width) : WP_OK;
+}
+
+void wp_frame_free(wp_frame *frame)
+{
+    if (frame == NULL)
+        return;
+    for (uint32_t i = 0; i < frame->columns_count; i++) {
+        wp_free(frame->columns[i].data);
+        wp_free(frame->columns[i].own_texts.offsets);
+        wp_free(frame->columns[i].own_texts.bytes);
+    }
+    wp_free(frame->columns);
+    wp_free(frame->users);
+    wp_free(frame->t0_us);
+    wp_free(frame->end_us);
+    wp_log_release(frame->log);
+    wp_free(frame);
+}
+
+int64_t wp_frame_bytes(const wp_frame *frame)
+{
+    size_t row_size = frame->users != NULL ? 20 : 0;
+    for (uint32_t i = 0; i < frame->columns_count; i++)
+        row_size += wp_cell_width(frame->columns[i].type);
+    return (int64_t)(row_size * frame->rows_count);
+}
+
+void wp_frame_numbers(const wp_frame *frame, uint32_t column, double *out)
+{
+    for (uint32_t row = 0; row < frame->rows_count; row++)
+        out[row] = wp_frame_number(&frame->columns[column], row);
+}
+
+typedef enum row_state { ROW_USED, ROW_MISSING, ROW_TOO_RECENT, ROW_PRIOR } row_state;
+
+static row_state state_of(const wp_frame *frame, const wp_rules *rules, uint32_t row)
+{
+    if (frame->t0_us[row] + rules->needed_us > frame->end_us[row])
+        return ROW_TOO_RECENT;
+    if (rules->prior >= 0 && wp_frame_number(&frame->columns[rules->prior], row) > 0)
+        return ROW_PRIOR;
+    for (uint32_t i = 0; i < rules->required_count; i++)
+        if (isnan(wp_frame_number(&frame->columns[rules->required[i]], row)))
+            return ROW_MISSING;
+    return ROW_USED;
+}
+
+static void count_state(row_state state, wp_loss *loss)
+{
+    loss->used += state == ROW_USED;
+    loss->missing += state == ROW_MISSING;
+    loss->too_recent += state == ROW_TOO_RECENT;
+    loss->prior_outcome += state == ROW_PRIOR;
+}
+
+void wp_frame_loss(const wp_frame *frame, const wp_rules *rules, wp_loss *loss)
+{
+    *loss = (wp_loss){0};
+    for (uint32_t row = 0; row < frame->rows_count; row++)
+        count_state(state_of(frame, rules, row), loss);
+}
+
+static void move_row(wp_frame *frame, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = 0; i < frame->columns_count; i++) {
+        size_t width = wp_cell_width(frame->columns[i].type);
+        char *data = frame->columns[i].data;
+        memmove(data + to * width, data + from * width, width);
+    }
+    frame->users[to] = frame->users[from];
+    frame->t0_us[to] = frame->t0_us[from];
+    frame->end_us[to] = frame->end_us[from];
+}
+
+void wp_frame_settle(wp_frame *frame, const wp_rules *rules, wp_loss *loss)
+{
+    uint32_t kept = 0;
+    *loss = (wp_loss){0};
+    for (uint32_t row = 0; row < frame->rows_count; row++) {
+        row_state state = state_of(frame, rules, row);
+        count_state(state, loss);
+        if (state != ROW_USED && state != ROW_MISSING)
+            continue;
+        if (kept != row)
+            move_row(frame, row, kept);
+        kept++;
+    }
+    frame->rows_count = kept;
+}

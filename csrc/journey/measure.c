@@ -1,0 +1,377 @@
+/* The measuring pass; see measure.h. */
+#include "journey/measure.h"
+
+#include "base/memory.h"
+#include "journey/metric.h"
+
+#define ROWS_PER_CHUNK 16384u
+#define NO_ANCHOR      UINT32_MAX
+#define OUTSIDE        (UINT32_MAX - 1)
+
+typedef struct worker_room {
+    bool ready;
+    wp_slice slice;
+    wp_metric_room metric;
+    double *numbers; /* leaf after leaf, users_room each */
+    double *stack;   /* operand after operand, users_room each */
+} worker_room;
+
+typedef struct measuring {
+    const wp_log *log;
+    const wp_plan *plan;
+    uint32_t chunks_count;
+    uint32_t *chunk_users; /* first user of each chunk, and one more */
+    uint32_t *anchors;     /* by user: log row, NO_ANCHOR or OUTSIDE */
+    uint32_t *frame_rows;  /* first frame row of each chunk, and one more */
+    uint64_t *chunk_loss;  /* outside, no_anchor by chunk */
+    uint32_t users_room, rows_room;
+    uint32_t stack_depth;
+    uint64_t *mask_table;
+    worker_room *rooms;
+    uint32_t rooms_count;
+    wp_frame *frame;
+} measuring;
+
+/* --- Chunks -------------------------------------------------------------------------------- */
+
+/* First user whose rows start at or after `row`. */
+static uint32_t user_at_row(const wp_columns *columns, uint64_t row)
+{
+    uint32_t low = 0, high = columns->users_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (columns->row_starts[middle] < row)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Chunks of about ROWS_PER_CHUNK rows and at most as many users; they depend on the log only. */
+static wp_status cut_chunks(measuring *m, wp_error *err)
+{
+    const wp_columns *columns = m->log->columns;
+    uint32_t most =
+        columns->events_count / ROWS_PER_CHUNK + columns->users_count / ROWS_PER_CHUNK + 2;
+    m->chunk_users = wp_alloc_array(most + 1, sizeof *m->chunk_users);
+    if (m->chunk_users == NULL)
+        return wp_fail_memory(err, (most + 1ULL) * sizeof *m->chunk_users);
+    uint32_t count = 0, user = 0;
+    uint64_t row = 0;
+    while (user < columns->users_count) {
+        m->chunk_users[count++] = user;
+        row = columns->row_starts[user] + (uint64_t)ROWS_PER_CHUNK;
+        uint32_t next = user_at_row(columns, row);
+        if (next > user + ROWS_PER_CHUNK)
+            next = user + ROWS_PER_CHUNK;
+        if (next <= user)
+            next = user + 1;
+        uint32_t rows = columns->row_starts[next] - columns->row_starts[user];
+        m->rows_room = rows > m->rows_room ? rows : m->rows_room;
+        m->users_room = next - user > m->users_room ? next - user : m->users_room;
+        user = next;
+    }
+    m->chunk_users[count] = user;
+    m->chunks_count = count;
+    return WP_OK;
+}
+
+/* --- Anchors ------------------------------------------------------------------------------- */
+
+static uint32_t find_anchor(const wp_log *log, const wp_plan *plan, uint32_t user)
+{
+    const wp_columns *columns = log->columns;
+    uint32_t end = columns->row_starts[user + 1], row = columns->row_starts[user];
+    while (row < end && (!wp_bit(log->rows, row) ||
+                         (plan->from != NULL && !wp_selection_has(columns, plan->from, user, row))))
+        row++;
+    if (row >= end)
+        return NO_ANCHOR;
+    if (plan->population != NULL && !wp_selection_has(columns, plan->population, user, row))
+        return OUTSIDE;
+    return row;
+}
+
+static wp_status anchor_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    (void)worker;
+    (void)err;
+    measuring *m = context;
+    uint32_t rows = 0, outside = 0, none = 0;
+    for (uint32_t user = m->chunk_users[chunk]; user < m->chunk_users[chunk + 1]; user++) {
+        uint32_t anchor = NO_ANCHOR;
+        if (wp_bit(m->log->users, user)) {
+            anchor = find_anchor(m->log, m->plan, user);
+            rows += anchor < OUTSIDE;
+            outside += anchor == OUTSIDE;
+            none += anchor == NO_ANCHOR;
+        }
+        m->anchors[user] = anchor;
+    }
+    m->frame_rows[chunk] = rows;
+    m->chunk_loss[2 * chunk] = outside;
+    m->chunk_loss[2 * chunk + 1] = none;
+    return WP_OK;
+}
+
+static wp_status find_anchors(measuring *m, const wp_run *run, wp_error *err)
+{
+    size_t users = m->log->columns->users_count;
+    m->anchors = wp_alloc_array(users, sizeof *m->anchors);
+    m->frame_rows = wp_alloc_array(m->chunks_count + 1, sizeof *m->frame_rows);
+    m->chunk_loss = wp_alloc_array(m->chunks_count, 2 * sizeof *m->chunk_loss);
+    if (m->anchors == NULL || m->frame_rows == NULL || m->chunk_loss == NULL)
+        return wp_fail_memory(err, users * sizeof *m->anchors);
+    WP_TRY(wp_pool_run(run, m->chunks_count, anchor_chunk, m, err));
+    uint32_t rows = 0;
+    for (uint32_t chunk = 0; chunk < m->chunks_count; chunk++) {
+        uint32_t count = m->frame_rows[chunk];
+        m->frame_rows[chunk] = rows;
+        rows += count;
+    }
+    m->frame_rows[m->chunks_count] = rows;
+    return WP_OK;
+}
+
+/* --- Programs ------------------------------------------------------------------------------ */
+
+static void fill(double *out, double number, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = number;
+}
+
+static void apply_pair(wp_op_kind kind, double *left, const double *right, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        double a = left[i], b = right[i], result = NAN;
+        if (kind == WP_OP_ADD)
+            result = a + b;
+        else if (kind == WP_OP_SUBTRACT)
+            result = a - b;
+        else if (kind == WP_OP_MULTIPLY)
+            result = a * b;
+        else if (b != 0)
+            result = a / b;
+        left[i] = isfinite(result) ? result : NAN;
+    }
+}
+
+static void apply_one(const wp_op *op, double *numbers, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        double a = numbers[i];
+        if (op->kind == WP_OP_DEFAULT) {
+            numbers[i] = isnan(a) ? op->number : a;
+        } else if (isnan(a)) {
+            continue;
+        } else if (op->kind == WP_OP_LOG1P) {
+            double result = log1p(a);
+            numbers[i] = isfinite(result) ? result : NAN;
+        } else if (op->kind == WP_OP_AT_LEAST) {
+            numbers[i] = a >= op->number;
+        } else {
+            numbers[i] = a < op->number ? a : op->number;
+        }
+    }
+}
+
+/* Runs a column's program over all users of the slice; the result is in the first operand. */
+static const double *run_program(const measuring *m, const worker_room *room,
+                                 const wp_plan_column *column)
+{
+    uint32_t count = room->slice.users_count, depth = 0;
+    const wp_op *ops = m->plan->ops + column->first_op;
+    if (column->ops_count == 1 && ops[0].kind == WP_OP_LEAF)
+        return room->numbers + (size_t)ops[0].leaf * m->users_room;
+    for (uint32_t k = 0; k < column->ops_count; k++) {
+        double *top = room->stack + (size_t)depth * m->users_room;
+        switch (ops[k].kind) {
+        case WP_OP_LEAF:
+            memcpy(top, room->numbers + (size_t)ops[k].leaf * m->users_room, count * sizeof *top);
+            depth++;
+            break;
+        case WP_OP_CONSTANT:
+            fill(top, ops[k].number, count);
+            depth++;
+            break;
+        case WP_OP_ADD:
+        case WP_OP_SUBTRACT:
+        case WP_OP_MULTIPLY:
+        case WP_OP_DIVIDE:
+            apply_pair(ops[k].kind, top - 2 * (size_t)m->users_room, top - m->users_room, count);
+            depth--;
+            break;
+        default:
+            apply_one(&ops[k], top - m->users_room, count);
+            break;
+        }
+    }
+    return room->stack;
+}
+
+static void store_column(wp_frame_column *column, const double *numbers, uint32_t first,
+                         uint32_t count)
+{
+    switch (column->type) {
+    case WP_CELL_U8: {
+        uint8_t *cells = (uint8_t *)column->data + first;
+        for (uint32_t i = 0; i < count; i++)
+            cells[i] = isnan(numbers[i]) ? UINT8_MAX : (uint8_t)numbers[i];
+        break;
+    }
+    case WP_CELL_U32: {
+        uint32_t *cells = (uint32_t *)column->data + first;
+        for (uint32_t i = 0; i < count; i++)
+            cells[i] = isnan(numbers[i]) ? UINT32_MAX : (uint32_t)numbers[i];
+        break;
+    }
+    case WP_CELL_I64: {
+        int64_t *cells = (int64_t *)column->data + first;
+        for (uint32_t i = 0; i < count; i++)
+            cells[i] = isnan(numbers[i]) ? WP_TIME_MISSING : (int64_t)numbers[i];
+        break;
+    }
+    default:
+        memcpy((double *)column->data + first, numbers, count * sizeof *numbers);
+        break;
+    }
+}
+
+/* --- The pass ------------------------------------------------------------------------------ */
+
+static wp_status prepare_room(const measuring *m, worker_room *room, wp_error *err)
+{
+    WP_TRY(wp_slice_init(&room->slice, m->log, m->plan, m->users_room, m->rows_room, m->mask_table,
+                         err));
+    room->ready = true;
+    WP_TRY(wp_metric_room_init(&room->metric, m->plan, m->log->columns, m->rows_room, err));
+    size_t users = m->users_room;
+    room->numbers = wp_alloc_array(users, m->plan->leaves_count * sizeof(double));
+    room->stack = wp_alloc_array(users, m->stack_depth * sizeof(double));
+    if (room->numbers == NULL || room->stack == NULL)
+        return wp_fail_memory(err, users * (m->plan->leaves_count + m->stack_depth) * 8ULL);
+    return WP_OK;
+}
+
+static void reset_room(worker_room *room)
+{
+    if (!room->ready)
+        return;
+    wp_slice_reset(&room->slice);
+    wp_metric_room_reset(&room->metric);
+    wp_free(room->numbers);
+    wp_free(room->stack);
+}
+
+static wp_status measure_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    measuring *m = context;
+    worker_room *room = &m->rooms[worker];
+    uint32_t first_row = m->frame_rows[chunk];
+    if (m->frame_rows[chunk + 1] == first_row)
+        return WP_OK;
+    if (!room->ready)
+        WP_TRY(prepare_room(m, room, err));
+    wp_slice *slice = &room->slice;
+    wp_slice_load(slice, m->log, m->anchors, m->chunk_users[chunk], m->chunk_users[chunk + 1]);
+    for (uint32_t i = 0; i < m->plan->leaves_count; i++) {
+        const wp_leaf *leaf = &m->plan->leaves[i];
+        size_t window = (size_t)leaf->window * slice->users_room;
+        wp_leaf_run run = {slice,
+                           leaf,
+                           slice->lo + window,
+                           slice->hi + window,
+                           &room->metric,
+                           first_row,
+                           room->numbers + (size_t)i * m->users_room};
+        wp_leaf_measure(&run);
+    }
+    for (uint32_t i = 0; i < m->plan->columns_count; i++)
+        store_column(&m->frame->columns[i], run_program(m, room, &m->plan->columns[i]), first_row,
+                     slice->users_count);
+    memcpy(m->frame->users + first_row, slice->users, slice->users_count * sizeof *slice->users);
+    memcpy(m->frame->t0_us + first_row, slice->t0_us, slice->users_count * sizeof *slice->t0_us);
+    memcpy(m->frame->end_us + first_row, slice->end_us, slice->users_count * sizeof *slice->end_us);
+    return WP_OK;
+}
+
+static wp_status make_frame(measuring *m, wp_error *err)
+{
+    const wp_plan *plan = m->plan;
+    uint32_t rows = m->frame_rows[m->chunks_count];
+    WP_TRY(wp_frame_new(rows, plan->columns_count, &m->frame, err));
+    wp_frame *frame = m->frame;
+    frame->users = wp_alloc_array(rows, sizeof *frame->users);
+    frame->t0_us = wp_alloc_array(rows, sizeof *frame->t0_us);
+    frame->end_us = wp_alloc_array(rows, sizeof *frame->end_us);
+    if (frame->users == NULL || frame->t0_us == NULL || frame->end_us == NULL)
+        return wp_fail_memory(err, rows * 20ULL);
+    for (uint32_t i = 0; i < plan->columns_count; i++) {
+        wp_frame_column *column = &frame->columns[i];
+        column->type = plan->columns[i].type;
+        column->integral = plan->columns[i].integral;
+        column->texts = plan->columns[i].texts;
+        column->code_0_missing = plan->columns[i].code_0_missing;
+        WP_TRY(wp_frame_column_alloc(column, rows, err));
+    }
+    frame->log = wp_log_retain((wp_log *)m->log);
+    frame->users_total = m->log->users_count;
+    for (uint32_t chunk = 0; chunk < m->chunks_count; chunk++)
+        frame->outside += m->chunk_loss[2 * chunk];
+    frame->no_anchor = frame->users_total - frame->outside - rows;
+    return WP_OK;
+}
+
+static uint32_t deepest_program(const wp_plan *plan)
+{
+    uint32_t deepest = 1;
+    for (uint32_t i = 0; i < plan->columns_count; i++) {
+        uint32_t depth = 0;
+        for (uint32_t k = 0; k < plan->columns[i].ops_count; k++) {
+            wp_op_kind kind = plan->ops[plan->columns[i].first_op + k].kind;
+            depth += kind == WP_OP_LEAF || kind == WP_OP_CONSTANT;
+            depth -= kind >= WP_OP_ADD && kind <= WP_OP_DIVIDE;
+            deepest = depth > deepest ? depth : deepest;
+        }
+    }
+    return deepest;
+}
+
+static wp_status measure_all(measuring *m, const wp_run *run, wp_error *err)
+{
+    WP_TRY(cut_chunks(m, err));
+    WP_TRY(find_anchors(m, run, err));
+    WP_TRY(make_frame(m, err));
+    m->stack_depth = deepest_program(m->plan);
+    m->mask_table = wp_mask_table(m->plan, m->log->columns, err);
+    if (m->mask_table == NULL)
+        return WP_NO_MEMORY;
+    m->rooms_count = wp_run_threads(run);
+    m->rooms = wp_alloc_array_zero(m->rooms_count, sizeof *m->rooms);
+    if (m->rooms == NULL)
+        return wp_fail_memory(err, m->rooms_count * sizeof *m->rooms);
+    return wp_pool_run(run, m->chunks_count, measure_chunk, m, err);
+}
+
+wp_status wp_measure(const wp_log *log, const wp_plan *plan, const wp_run *run, wp_frame **out,
+                     wp_error *err)
+{
+    WP_TRY(wp_plan_check(plan, log->columns, err));
+    measuring m = {.log = log, .plan = plan};
+    wp_status status = measure_all(&m, run, err);
+    for (uint32_t i = 0; i < m.rooms_count && m.rooms != NULL; i++)
+        reset_room(&m.rooms[i]);
+    wp_free(m.rooms);
+    wp_free(m.mask_table);
+    wp_free(m.chunk_users);
+    wp_free(m.anchors);
+    wp_free(m.frame_rows);
+    wp_free(m.chunk_loss);
+    if (status == WP_OK)
+        *out = m.frame;
+    else
+        wp_frame_free(m.frame);
+    return status;
+}

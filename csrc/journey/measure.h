@@ -1,0 +1,18 @@
+/* Measuring: a log and a plan give a frame, in one pass.
+**
+** First each user's anchor row is found (no anchor, outside, or a row); then chunks of users are
+** laid out as slices, every leaf runs over a slice, every column's program over the leaves, and
+** the numbers are written to the frame rows of those users. Chunks are cut by rows of the log and
+** write disjoint frame rows, so the frame is the same for any number of threads.
+** Cost: O(rows) for the anchors when `from` or a view asks for a search, O(rows in windows x
+*leaves)
+** after it. Scratch per worker: what the largest chunk needs. */
+#ifndef WP_JOURNEY_MEASURE_H
+#define WP_JOURNEY_MEASURE_H
+
+#include "journey/frame.h"
+
+WP_NODISCARD wp_status wp_measure(const wp_log *log, const wp_plan *plan, const wp_run *run,
+                                  wp_frame **out, wp_error *err);
+
+#endif

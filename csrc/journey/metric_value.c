@@ -1,0 +1,194 @@
+/* Leaves that read a column: sums and extremes of numbers, different values, what was true at the
+** anchor. Numbers are added in row order, so the same log gives the same bits on any machine. */
+#include "journey/metric.h"
+
+#include <stdlib.h>
+
+static const wp_numbers *number_source(const wp_leaf *leaf, const wp_columns *columns)
+{
+    return &(leaf->per_user ? columns->user_numbers : columns->numbers)[leaf->column];
+}
+
+static const wp_texts *text_source(const wp_leaf *leaf, const wp_columns *columns)
+{
+    return &(leaf->per_user ? columns->user_texts : columns->texts)[leaf->column];
+}
+
+typedef struct tally {
+    uint64_t count;
+    double sum, low, high, first, last;
+} tally;
+
+static tally tally_user(const wp_leaf_run *run, const wp_numbers *numbers, uint32_t i)
+{
+    const wp_slice *slice = run->slice;
+    tally t = {0, 0, INFINITY, -INFINITY, NAN, NAN};
+    for (uint32_t local = run->lo[i]; local < run->hi[i]; local++) {
+        if (!wp_slice_has(slice, run->leaf->a, local))
+            continue;
+        size_t place = run->leaf->per_user ? slice->users[i] : wp_slice_row(slice, local);
+        double number = wp_number_at(numbers, place);
+        if (isnan(number))
+            continue;
+        if (t.count++ == 0)
+            t.first = number;
+        t.last = number;
+        t.sum += number;
+        t.low = number < t.low ? number : t.low;
+        t.high = number > t.high ? number : t.high;
+    }
+    return t;
+}
+
+static double tally_result(const tally *t, wp_leaf_kind kind)
+{
+    if (kind == WP_LEAF_SUM)
+        return t->sum;
+    if (t->count == 0)
+        return NAN;
+    switch (kind) {
+    case WP_LEAF_MEAN:
+        return t->sum / (double)t->count;
+    case WP_LEAF_MAX:
+        return t->high;
+    case WP_LEAF_MIN:
+        return t->low;
+    case WP_LEAF_FIRST:
+        return t->first;
+    default:
+        return t->last;
+    }
+}
+
+/* The commonest of them on its own, without the rest of the tally. */
+static void sum_values(const wp_leaf_run *run, const wp_numbers *numbers)
+{
+    const wp_slice *slice = run->slice;
+    for (uint32_t i = 0; i < slice->users_count; i++) {
+        double sum = 0;
+        for (uint32_t local = run->lo[i]; local < run->hi[i]; local++) {
+            if (!wp_slice_has(slice, run->leaf->a, local))
+                continue;
+            double number = wp_number_at(numbers, wp_slice_row(slice, local));
+            if (!isnan(number))
+                sum += number;
+        }
+        run->out[i] = sum;
+    }
+}
+
+void wp__measure_values(const wp_leaf_run *run)
+{
+    const wp_numbers *numbers = number_source(run->leaf, run->slice->columns);
+    if (run->leaf->kind == WP_LEAF_SUM && !run->leaf->per_user) {
+        sum_values(run, numbers);
+        return;
+    }
+    for (uint32_t i = 0; i < run->slice->users_count; i++) {
+        tally t = tally_user(run, numbers, i);
+        run->out[i] = tally_result(&t, run->leaf->kind);
+    }
+}
+
+/* --- Different values ---------------------------------------------------------------------- */
+
+static int compare_numbers(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+static uint32_t distinct_numbers(const wp_leaf_run *run, const wp_numbers *numbers, uint32_t i)
+{
+    const wp_slice *slice = run->slice;
+    uint32_t count = 0, different = 0;
+    for (uint32_t local = run->lo[i]; local < run->hi[i]; local++) {
+        if (!wp_slice_has(slice, run->leaf->a, local))
+            continue;
+        size_t place = run->leaf->per_user ? slice->users[i] : wp_slice_row(slice, local);
+        double number = wp_number_at(numbers, place);
+        if (!isnan(number))
+            run->room->numbers[count++] = number;
+    }
+    qsort(run->room->numbers, count, sizeof(double), compare_numbers);
+    for (uint32_t k = 0; k < count; k++)
+        different += k == 0 || run->room->numbers[k] != run->room->numbers[k - 1];
+    return different;
+}
+
+static uint32_t distinct_codes(const wp_leaf_run *run, const wp_codes *codes, bool zero_counts,
+                               uint32_t i)
+{
+    const wp_slice *slice = run->slice;
+    wp_metric_room *room = run->room;
+    uint32_t different = 0;
+    if (++room->stamp == 0) { /* wrapped: old stamps could be mistaken for new ones */
+        memset(room->stamps, 0, room->stamps_count * sizeof *room->stamps);
+        room->stamp = 1;
+    }
+    for (uint32_t local = run->lo[i]; local < run->hi[i]; local++) {
+        if (!wp_slice_has(slice, run->leaf->a, local))
+            continue;
+        uint32_t code =
+            wp_code_at(codes, run->leaf->per_user ? slice->users[i] : wp_slice_row(slice, local));
+        if ((code == 0 && !zero_counts) || room->stamps[code] == room->stamp)
+            continue;
+        room->stamps[code] = room->stamp;
+        different++;
+    }
+    return different;
+}
+
+void wp__measure_distinct(const wp_leaf_run *run)
+{
+    const wp_columns *columns = run->slice->columns;
+    const wp_leaf *leaf = run->leaf;
+    for (uint32_t i = 0; i < run->slice->users_count; i++) {
+        if (leaf->source == WP_SOURCE_NUMBER)
+            run->out[i] = distinct_numbers(run, number_source(leaf, columns), i);
+        else if (leaf->source == WP_SOURCE_TEXT)
+            run->out[i] = distinct_codes(run, &text_source(leaf, columns)->codes, false, i);
+        else
+            run->out[i] = distinct_codes(run, &columns->events, true, i);
+    }
+}
+
+/* --- One value per user -------------------------------------------------------------------- */
+
+static double attribute_of(const wp_leaf_run *run, uint32_t i)
+{
+    const wp_slice *slice = run->slice;
+    const wp_columns *columns = slice->columns;
+    uint32_t user = slice->users[i];
+    if (columns->known_at_us != NULL) {
+        int64_t known_us = columns->known_at_us[user];
+        if (known_us == WP_TIME_MISSING || known_us >= wp_window_end(slice, run->leaf->window, i))
+            return NAN;
+    }
+    return wp_number_at(&columns->user_numbers[run->leaf->column], user);
+}
+
+static double anchor_value(const wp_leaf_run *run, uint32_t i)
+{
+    const wp_columns *columns = run->slice->columns;
+    const wp_leaf *leaf = run->leaf;
+    size_t place = leaf->per_user ? run->slice->users[i] : run->slice->anchor[i];
+    if (leaf->source == WP_SOURCE_NUMBER)
+        return wp_number_at(number_source(leaf, columns), place);
+    if (leaf->source == WP_SOURCE_EVENT)
+        return wp_code_at(&columns->events, place);
+    uint32_t code = wp_code_at(&text_source(leaf, columns)->codes, place);
+    return code == 0 ? (double)NAN : (double)code;
+}
+
+void wp__measure_anchor(const wp_leaf_run *run)
+{
+    for (uint32_t i = 0; i < run->slice->users_count; i++) {
+        if (run->leaf->kind == WP_LEAF_ATTRIBUTE)
+            run->out[i] = attribute_of(run, i);
+        else if (run->leaf->kind == WP_LEAF_ANCHOR)
+            run->out[i] = anchor_value(run, i);
+        else
+            run->out[i] = run->leaf->given[run->first_frame_row + i];
+    }
+}

@@ -1,0 +1,80 @@
+/* A slice of the log: the journeys of some neighbouring users, laid out for tight loops.
+**
+** Rows have local numbers 0 .. rows_count-1, in the log's order; user i of the slice owns
+** begin[i] .. end[i]-1. A log without a row bitmap is read in place; the rows of a view are copied
+** together first, so that every loop runs over neighbours. Times are ticks: base_us + tick *
+** unit_us microseconds. Masks hold, for each row, one bit per selection of the plan.
+**
+** A slice is scratch memory of one worker, sized once for the largest chunk and used again. */
+#ifndef WP_JOURNEY_WINDOW_H
+#define WP_JOURNEY_WINDOW_H
+
+#include "journey/plan.h"
+
+typedef struct wp_slice {
+    const wp_columns *columns;
+    const wp_plan *plan;
+    /* Rows. */
+    uint32_t row_base, rows_count; /* log row of a local row: rows[i], or row_base + i */
+    const uint32_t *rows;          /* NULL: in place */
+    const uint32_t *ticks_32;      /* one of the two is set */
+    const int64_t *ticks_64;
+    const uint8_t *codes_8; /* event codes when they are one byte wide; else NULL */
+    const int64_t *ticks;   /* wide ticks; NULL when no leaf asks for them */
+    const uint64_t *masks;  /* `words` per row; NULL when no leaf asks for them */
+    uint32_t words;
+    int64_t base_us, unit_us;
+    /* Users that have an anchor. */
+    uint32_t users_count;
+    uint32_t *users, *begin, *end, *anchor; /* anchor: log row */
+    int64_t *t0_us, *end_us;                /* end of follow-up */
+    /* Row ranges by window: window w of user i is lo[w * users_room + i] .. hi[…]-1. */
+    uint32_t *lo, *hi;
+    uint32_t users_room, rows_room;
+    /* Room that the pointers above may point into. */
+    uint32_t *rows_own, *ticks_32_own;
+    int64_t *ticks_own;
+    uint8_t *codes_8_own;
+    uint64_t *masks_own;
+    const uint64_t *mask_table; /* words per event code; the run's, shared */
+    bool wants_ticks, wants_masks;
+} wp_slice;
+
+/* Allocates for at most so many users and rows. The flags say what the leaves of the plan need. */
+WP_NODISCARD wp_status wp_slice_init(wp_slice *slice, const wp_log *log, const wp_plan *plan,
+                                     uint32_t users_room, uint32_t rows_room,
+                                     const uint64_t *mask_table, wp_error *err);
+void wp_slice_reset(wp_slice *slice);
+
+/* Loads users [first, last) whose anchor row is known (anchors[user] < events_count). */
+void wp_slice_load(wp_slice *slice, const wp_log *log, const uint32_t *anchors, uint32_t first,
+                   uint32_t last);
+
+/* Start and end of window w for user i, microseconds: what time_to measures from and to. */
+int64_t wp_window_start(const wp_slice *slice, uint32_t window, uint32_t i);
+int64_t wp_window_end(const wp_slice *slice, uint32_t window, uint32_t i);
+
+/* The table that turns an event code into selection bits: words per code. */
+uint64_t *wp_mask_table(const wp_plan *plan, const wp_columns *columns, wp_error *err);
+
+static inline uint32_t wp_slice_row(const wp_slice *slice, uint32_t local)
+{
+    return slice->rows != NULL ? slice->rows[local] : slice->row_base + local;
+}
+
+static inline bool wp_slice_has(const wp_slice *slice, uint32_t selection, uint32_t local)
+{
+    return (slice->masks[(size_t)local * slice->words + (selection >> 6)] >> (selection & 63)) & 1;
+}
+
+static inline uint32_t wp_slice_code(const wp_slice *slice, uint32_t local)
+{
+    return wp_code_at(&slice->columns->events, wp_slice_row(slice, local));
+}
+
+static inline int64_t wp_slice_us(const wp_slice *slice, uint32_t local)
+{
+    return slice->base_us + slice->ticks[local] * slice->unit_us;
+}
+
+#endif
