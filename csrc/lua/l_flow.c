@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "journey/flow.h"
+#include "journey/groups.h"
 
 #include <math.h>
 
@@ -16,6 +17,8 @@ typedef struct flow_result {
     wp_transitions transitions;
     wp_retention retention;
     wp_paths paths;
+    wp_group *groups;
+    uint32_t groups_count;
     int32_t *classes;
     int64_t *boundaries_us;
 } flow_result;
@@ -26,6 +29,8 @@ static int result_close(lua_State *L)
     wp_transitions_reset(&result->transitions);
     wp_retention_reset(&result->retention);
     wp_paths_reset(&result->paths);
+    wp_groups_free(result->groups, result->groups_count);
+    result->groups = NULL;
     wp_free(result->classes);
     wp_free(result->boundaries_us);
     result->classes = NULL;
@@ -270,14 +275,51 @@ static int l_paths(lua_State *L)
     return 4;
 }
 
+/* groups(log, text_column, per_user, groups_max) -> list of { value = text or nil, log = view },
+*users
+** left out. Columns are 1-based positions as in core.log.names. */
+static int l_groups(lua_State *L)
+{
+    const wp_log *log = wpl_check_log(L, 1);
+    lua_Integer column = luaL_checkinteger(L, 2);
+    bool per_user = lua_toboolean(L, 3);
+    lua_Integer groups_max = luaL_checkinteger(L, 4);
+    const wp_columns *columns = log->columns;
+    lua_Integer columns_count = per_user ? columns->user_texts_count : columns->texts_count;
+    luaL_argcheck(L, column >= 1 && column <= columns_count, 2, "no such column");
+    luaL_argcheck(L, groups_max >= 1 && groups_max <= 10000, 4, "1 to 10000 expected");
+    flow_result *result = new_result(L);
+    uint32_t users_left;
+    wp_error err;
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    if (wp_log_groups(log, (uint32_t)column - 1, per_user, (uint32_t)groups_max, &run,
+                      &result->groups, &result->groups_count, &users_left, &err) != WP_OK)
+        return wpl_push_failure(L, &err);
+    const wp_texts *texts = &(per_user ? columns->user_texts : columns->texts)[column - 1];
+    lua_createtable(L, (int)result->groups_count, 0);
+    for (uint32_t i = 0; i < result->groups_count; i++) {
+        lua_createtable(L, 0, 2);
+        if (result->groups[i].code != 0) {
+            size_t length;
+            const char *text = wp_dictionary_text(&texts->values, result->groups[i].code, &length);
+            lua_pushlstring(L, text, length);
+            lua_setfield(L, -2, "value");
+        }
+        wpl_push_log(L, wp_log_retain(result->groups[i].log));
+        lua_setfield(L, -2, "log");
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_pushinteger(L, users_left);
+    return 2;
+}
+
 int wpl_open_flow(lua_State *L)
 {
     wpl_class(L, WPL_RESULT, result_close, NULL, NULL);
-    static const luaL_Reg functions[] = {{"sessions", l_sessions},
-                                         {"transitions", l_transitions},
-                                         {"retention", l_retention},
-                                         {"paths", l_paths},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"sessions", l_sessions},   {"transitions", l_transitions},
+                                         {"retention", l_retention}, {"paths", l_paths},
+                                         {"groups", l_groups},       {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }
