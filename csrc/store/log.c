@@ -1,6 +1,7 @@
 /* Lifetime and views of the log; see log.h for the layout and its invariant. */
 #include "store/log.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 
 static void dictionary_reset(wp_dictionary *dictionary)
@@ -95,6 +96,40 @@ uint32_t wp_dictionary_find(const wp_dictionary *dictionary, const char *text, s
         const char *other = wp_dictionary_text(dictionary, code, &other_length);
         if (other_length == length && memcmp(other, text, length) == 0)
             return code;
+    }
+    return UINT32_MAX;
+}
+
+wp_status wp_dictionary_index_build(const wp_dictionary *dictionary, wp_dictionary_index *out,
+                                    wp_error *err)
+{
+    size_t slots_count = 16;
+    while (slots_count < 2 * (size_t)dictionary->count)
+        slots_count *= 2;
+    uint32_t *slots = wp_alloc_array_zero(slots_count, sizeof *slots);
+    if (slots == NULL)
+        return wp_fail_memory(err, slots_count * sizeof *slots);
+    for (uint32_t code = 0; code < dictionary->count; code++) {
+        size_t length;
+        const char *text = wp_dictionary_text(dictionary, code, &length);
+        size_t at = (size_t)wp_hash_bytes(text, length) & (slots_count - 1);
+        while (slots[at] != 0)
+            at = (at + 1) & (slots_count - 1);
+        slots[at] = code + 1;
+    }
+    *out = (wp_dictionary_index){slots, slots_count - 1};
+    return WP_OK;
+}
+
+uint32_t wp_dictionary_index_find(const wp_dictionary *dictionary, const wp_dictionary_index *index,
+                                  const char *text, size_t length)
+{
+    size_t at = (size_t)wp_hash_bytes(text, length) & index->slots_mask;
+    for (; index->slots[at] != 0; at = (at + 1) & index->slots_mask) {
+        size_t other_length;
+        const char *other = wp_dictionary_text(dictionary, index->slots[at] - 1, &other_length);
+        if (other_length == length && memcmp(other, text, length) == 0)
+            return index->slots[at] - 1;
     }
     return UINT32_MAX;
 }

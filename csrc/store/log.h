@@ -153,6 +153,15 @@ void wp_log_release(wp_log *log);
 
 /* Codes by text: UINT32_MAX when the text does not occur. Linear; callers cache. */
 uint32_t wp_dictionary_find(const wp_dictionary *dictionary, const char *text, size_t length);
+/* The same through a table of codes, for many look-ups: 8 bytes per text. */
+typedef struct wp_dictionary_index {
+    uint32_t *slots; /* code + 1 by hash; 0 is free */
+    size_t slots_mask;
+} wp_dictionary_index;
+WP_NODISCARD wp_status wp_dictionary_index_build(const wp_dictionary *dictionary,
+                                                 wp_dictionary_index *out, wp_error *err);
+uint32_t wp_dictionary_index_find(const wp_dictionary *dictionary, const wp_dictionary_index *index,
+                                  const char *text, size_t length);
 /* Position of a column by name, or -1. */
 int wp_find_numbers(const wp_numbers *columns, uint32_t count, const char *name);
 int wp_find_texts(const wp_texts *columns, uint32_t count, const char *name);
