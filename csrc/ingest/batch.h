@@ -26,6 +26,7 @@
 
 #include "base/error.h"
 #include "base/pool.h"
+#include "store/build.h"
 #include "store/log.h"
 
 #define WP_BATCH_ROWS 32768u
@@ -50,13 +51,6 @@ typedef struct wp_schema {
     uint32_t user_texts_count;
     bool has_known_at;
 } wp_schema;
-
-/* Breaks ties of equal time: by whole, then by fraction (in 2^-32). Missing sorts first. */
-typedef struct wp_order {
-    int64_t whole;
-    uint32_t fraction;
-} wp_order;
-#define WP_ORDER_MISSING ((wp_order){INT64_MIN, 0})
 
 /* One event. Nothing in it is kept after wp_writer_add returns. */
 typedef struct wp_row {

@@ -1,0 +1,89 @@
+/* Inside the builder: what a writer leaves and wp_build_finish joins. Private to ingest/. */
+#ifndef WP_INGEST_BATCH_INTERNAL_H
+#define WP_INGEST_BATCH_INTERNAL_H
+
+#include "base/intern.h"
+#include "ingest/batch.h"
+
+#include <pthread.h>
+
+/* Users are spread by the top bits of their hash; a partition is joined by one thread. */
+#define WP_PARTITION_BITS 8u
+#define WP_PARTITIONS     (1u << WP_PARTITION_BITS)
+
+static inline uint32_t wp__partition(uint64_t hash)
+{
+    return (uint32_t)(hash >> (64 - WP_PARTITION_BITS));
+}
+
+/* The texts of one column in one batch. */
+typedef struct wp_batch_dictionary {
+    uint32_t count;
+    uint64_t *offsets, *hashes; /* one block: offsets, then hashes */
+    char *bytes;
+    uint32_t *global; /* code in the log by code here; filled by the join */
+} wp_batch_dictionary;
+
+/* Numbers that are there, in row order; `present` has a bit per row, NULL when all are there. */
+typedef struct wp_batch_numbers {
+    uint64_t *present;
+    double *packed;
+    uint32_t count;
+} wp_batch_numbers;
+
+/* Rows grouped by user; users by (partition, first appearance). Everything is in that order but
+** `slots`, which leads from the order of first appearance to it. */
+typedef struct wp_batch {
+    uint64_t place;
+    uint32_t rows_count, users_count;
+    uint32_t partition_starts[WP_PARTITIONS + 1]; /* first user of each partition */
+    wp_batch_dictionary users;                    /* .global: the user's number in the log */
+    uint32_t *user_rows;                          /* first row, users_count + 1 */
+    uint32_t *slots;                              /* by first appearance */
+    uint32_t *user_offsets;                       /* join: rows of the user in earlier batches */
+    uint8_t *user_is_new;                         /* join: the user appears first here */
+    wp_times times;
+    int64_t first_us, last_us;
+    wp_codes events;
+    wp_batch_dictionary event_names;
+    wp_batch_numbers *numbers;
+    wp_codes *texts;
+    wp_batch_dictionary *text_values; /* code here + 1 is what texts hold; 0 is missing */
+    wp_order *orders;
+} wp_batch;
+
+struct wp_build {
+    pthread_mutex_t lock;
+    /* The schema, copied. */
+    char **names; /* numbers, texts, user numbers, user texts, end to end */
+    uint32_t numbers_count, texts_count, user_numbers_count, user_texts_count;
+    bool has_value, has_order, has_known_at;
+    wp_batch **batches;
+    size_t batches_count, batches_capacity;
+    uint64_t rows_count, rows_skipped;
+    bool time_zone_assumed;
+    /* aliases.code -> the text it stands for */
+    wp_intern aliases;
+    wp_intern alias_users;
+    uint32_t *alias_targets;
+    size_t alias_capacity;
+    /* users table: one row per distinct id */
+    wp_intern user_ids;
+    size_t user_capacity;
+    double *user_numbers; /* row-major */
+    uint32_t *user_texts; /* row-major, code + 1, 0 missing */
+    int64_t *known_at_us;
+    wp_intern *user_text_values; /* per user text column */
+};
+
+void wp__batch_free(wp_batch *batch, uint32_t numbers_count, uint32_t texts_count);
+/* The id an alias leads to, or the slice itself. */
+wp_slice wp__resolve_alias(const wp_build *build, wp_slice id);
+/* Attribute columns of the log; numbers[i] is the user of row i of the users table. */
+WP_NODISCARD wp_status wp__join_attributes(wp_build *build, wp_columns *columns,
+                                           const uint32_t *numbers, wp_error *err);
+/* Narrowest width for codes 0 .. count-1. */
+unsigned wp__code_width(uint32_t count);
+void wp__put_code(wp_codes *codes, size_t row, uint32_t code);
+
+#endif

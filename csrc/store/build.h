@@ -1,0 +1,25 @@
+/* From columns that are grouped by user to a complete log: sort, pack, fingerprint.
+**
+** Used by every reader and by the store after it has filled a wp_columns. */
+#ifndef WP_STORE_BUILD_H
+#define WP_STORE_BUILD_H
+
+#include "store/log.h"
+
+/* What breaks ties of equal time: by whole, then by fraction (in 2^-32). Missing sorts first. */
+typedef struct wp_order {
+    int64_t whole;
+    uint32_t fraction;
+} wp_order;
+#define WP_ORDER_MISSING ((wp_order){INT64_MIN, 0})
+
+/* Completes columns whose rows are grouped by user, each user's rows in source order: sorts each
+** user's rows by (time, order, source row), packs sparse numbers, and fills in first_us, last_us,
+** bytes_size and fingerprint. `orders` has one entry per row and is permuted; NULL: row order. */
+WP_NODISCARD wp_status wp_columns_complete(wp_columns *columns, wp_order *orders, const wp_run *run,
+                                           wp_error *err);
+
+/* Packs one column in place when fewer than half of its rows have a number. */
+WP_NODISCARD wp_status wp_numbers_pack(wp_numbers *numbers, size_t rows_count, wp_error *err);
+
+#endif
