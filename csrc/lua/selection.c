@@ -102,12 +102,19 @@ static double bound_field(lua_State *L, const char *name, double absent)
 /* The table at the top of the stack becomes *condition. */
 static void read_condition(lua_State *L, const wp_columns *columns, wp_condition *condition)
 {
-    static const char *const kinds[] = {"text_in", "number_range", "number_in", NULL};
+    static const char *const kinds[] = {"text_in", "number_range", "number_in", "selected", NULL};
     lua_getfield(L, -1, "kind");
     condition->kind = (wp_condition_kind)luaL_checkoption(L, -1, NULL, kinds);
     lua_pop(L, 1);
     condition->per_user = flag_field(L, "per_user");
     condition->negated = flag_field(L, "negated");
+    if (condition->kind == WP_SELECTED) {
+        condition->selection = check_block(L, wp_alloc_zero(sizeof *condition->selection));
+        lua_getfield(L, -1, "selection");
+        wpl_to_selection(L, -1, columns, condition->selection);
+        lua_pop(L, 1);
+        return;
+    }
     bool text = condition->kind == WP_TEXT_IN, per_user = condition->per_user;
     uint32_t count = text ? (per_user ? columns->user_texts_count : columns->texts_count)
                           : (per_user ? columns->user_numbers_count : columns->numbers_count);

@@ -4,7 +4,9 @@
 ** list of event names (core.log.names(log).events); nil selects every event. A condition is
 ** { kind = "text_in", column = 1, per_user = true or nil, negated = true or nil, values = {…} },
 ** { kind = "number_range", …, low, high, low_open, high_open } or
-** { kind = "number_in", …, values = {…} }; column is a position in the list of that kind. */
+** { kind = "number_in", …, values = {…} }, where column is a position in the list of that kind; or
+** { kind = "selected", selection = {codes, conditions}, negated = true }: `except` with a filter.
+ */
 #ifndef WP_LUA_SELECTION_H
 #define WP_LUA_SELECTION_H
 

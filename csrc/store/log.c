@@ -166,6 +166,8 @@ static bool number_holds(const wp_condition *condition, double number)
 bool wp_condition_holds(const wp_columns *columns, const wp_condition *condition, uint32_t user,
                         uint32_t row)
 {
+    if (condition->kind == WP_SELECTED)
+        return wp_selection_has(columns, condition->selection, user, row) != condition->negated;
     size_t place = condition->per_user ? user : row;
     bool holds;
     if (condition->kind == WP_TEXT_IN) {
@@ -186,6 +188,9 @@ void wp_selection_reset(wp_selection *selection)
     for (uint32_t i = 0; i < selection->conditions_count; i++) {
         wp_free(selection->conditions[i].codes);
         wp_free(selection->conditions[i].numbers);
+        if (selection->conditions[i].selection != NULL)
+            wp_selection_reset(selection->conditions[i].selection);
+        wp_free(selection->conditions[i].selection);
     }
     wp_free(selection->conditions);
     *selection = (wp_selection){0};

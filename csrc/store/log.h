@@ -171,8 +171,11 @@ int wp_find_texts(const wp_texts *columns, uint32_t count, const char *name);
 typedef enum wp_condition_kind {
     WP_TEXT_IN,      /* text code is one of a set (bit per code; missing is code 0) */
     WP_NUMBER_RANGE, /* low <= number <= high, each bound open or closed; missing never passes */
-    WP_NUMBER_IN     /* number equals one of a list; missing never passes */
+    WP_NUMBER_IN,    /* number equals one of a list; missing never passes */
+    WP_SELECTED      /* another selection accepts the row; negated it is what `except` says */
 } wp_condition_kind;
+
+struct wp_selection;
 
 typedef struct wp_condition {
     wp_condition_kind kind;
@@ -184,6 +187,7 @@ typedef struct wp_condition {
     bool low_open, high_open;
     double *numbers; /* WP_NUMBER_IN; owned by who made it */
     uint32_t numbers_count;
+    struct wp_selection *selection; /* WP_SELECTED; owned by who made it */
 } wp_condition;
 
 bool wp_condition_holds(const wp_columns *columns, const wp_condition *condition, uint32_t user,

@@ -189,25 +189,28 @@ local function add_codes(names, name, into, optional)
   end
 end
 
--- Codes of a selector as a set; nil: every event. What an excluded selector with a filter of its
--- own leaves out is not a set of codes: subtract one count from another instead.
+-- Codes of the selector's own names as a set; nil: every event.
 local function code_set(log, selector, optional)
-  local names = resolve.names(log)
-  local set
-  if selector.names then
+  if not selector.names then return nil end
+  local set = {}
+  for _, name in ipairs(selector.names) do add_codes(resolve.names(log), name, set, optional) end
+  return set
+end
+
+-- Takes an excluded selector's codes out of the set; one with a filter becomes a condition.
+local function exclude(log, set, conditions, other)
+  if (other.filter and #other.filter > 0) or other.except then
+    conditions[#conditions + 1] =
+      { kind = "selected", negated = true, selection = resolve.selector(log, other, true) }
+    return set
+  end
+  if not set then
     set = {}
-    for _, name in ipairs(selector.names) do add_codes(names, name, set, optional) end
+    for code in ipairs(resolve.names(log).events) do set[code] = true end
   end
-  for _, other in ipairs(selector.except or {}) do
-    if other.filter and #other.filter > 0 then
-      fail("an excluded selector cannot have a filter of its own")
-    end
-    if not set then
-      set = {}
-      for code in ipairs(names.events) do set[code] = true end
-    end
-    for code in pairs(code_set(log, other, true) or set) do set[code] = nil end
-  end
+  local excluded = code_set(log, other, true)
+  if not excluded then return {} end
+  for code in pairs(excluded) do set[code] = nil end
   return set
 end
 
@@ -221,12 +224,16 @@ function resolve.selector(log, selector, optional)
     return {}
   end
   local set, codes = code_set(log, selector, optional), nil
+  local conditions = resolve.filter(log, selector.filter) or {}
+  for _, other in ipairs(selector.except or {}) do
+    set = exclude(log, set, conditions, other)
+  end
   if set then
     codes = {}
     for code in pairs(set) do codes[#codes + 1] = code end
     table.sort(codes)
   end
-  return { codes = codes, conditions = resolve.filter(log, selector.filter) }
+  return { codes = codes, conditions = #conditions > 0 and conditions or nil }
 end
 
 --- The event names that a selector stands for in this log, sorted; for fingerprints and printing.
