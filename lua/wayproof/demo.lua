@@ -89,7 +89,7 @@ end
 
 --- Runs the demonstration.
 ---@param options? wayproof.DemoOptions
----@return integer exit_code 0 when all verdicts match the plant, 1 when one differs or the world fails
+---@return integer exit_code 0: all verdicts match the plant; 1: one differs, or the world failed
 function demo.run(options)
   options = options or {}
   local wp = require "wayproof"
@@ -135,7 +135,8 @@ function demo.run(options)
       write(("%d of five verdicts differ from the plant.\n"):format(misses))
     end
     if options.keep then
-      write(("The shop is yours: wayproof summary --data %s --user user_id --time ts\n"):format(path))
+      write(("The shop is yours: wayproof summary --data %s --user user_id --time ts\n")
+        :format(path))
     else
       write "Keep the shop to play with: wayproof demo --keep shop.db\n"
     end
