@@ -181,7 +181,9 @@ function check.names(value, what)
   local list, count = {}, 0
   for _ in pairs(value) do count = count + 1 end
   for i = 1, count do
-    if value[i] == nil then fail("%s: a table with named entries (expected a list of names)", what) end
+    if value[i] == nil then
+      fail("%s: a table with named entries (expected a list of names)", what)
+    end
     list[i] = check.name(value[i], what)
   end
   return list

@@ -77,8 +77,9 @@ local function mix(hash)
   return hash ~ (hash >> 31)
 end
 
---- 128 bits of a text as 32 hex digits: two lanes over words of 8 bytes, each a multiply, a rotation
---- and an exclusive or, with splitmix64's finaliser; the lanes are mixed into each other at the end.
+--- 128 bits of a text as 32 hex digits: two lanes over words of 8 bytes, each a multiply, a
+--- rotation or shift and an exclusive or, with splitmix64's finaliser; at the end the lanes are
+--- mixed into each other.
 ---@param text string
 ---@return string hex
 function fingerprint.hash(text)

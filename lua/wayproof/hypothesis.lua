@@ -1,7 +1,7 @@
 --- Hypotheses: a metric, an outcome, windows, and what is assumed, as one immutable tree of data.
 ---
---- `wp.hypothesis "name" { … }` checks every option, fills in every default and returns a Hypothesis
---- with the fields of doc/design/contracts.md. Windows are half-open and touch: the metric sees
+--- `wp.hypothesis "name" { … }` checks every option, fills in every default and returns a
+--- Hypothesis with the fields of doc/design/contracts.md. Windows are half-open and touch: the metric sees
 --- [t0, t0+observe), the outcome [t0+observe+gap, t0+observe+gap+within).
 local check = require "wayproof.check"
 local metric = require "wayproof.metric"
@@ -93,7 +93,8 @@ local function check_needed(given)
   end
   metric.check(given.metric, "hypothesis: metric")
   if given.outcome == nil then
-    check.fail("hypothesis: outcome: missing (expected an outcome such as wp.converts(\"purchase\"))")
+    check.fail("hypothesis: outcome: missing "
+      .. "(expected an outcome such as wp.converts(\"purchase\"))")
   end
   outcome.check(given.outcome, "hypothesis: outcome")
 end
@@ -183,7 +184,8 @@ function hypothesis.fields(name, given)
     across = optional(given, "across", check.names) or {},
     minimum = default(optional(given, "minimum", above_one), defaults.minimum),
     reliability = default(optional(given, "reliability", reliability), defaults.reliability),
-    strict_vanity = default(optional(given, "strict_vanity", check.boolean), defaults.strict_vanity),
+    strict_vanity = default(optional(given, "strict_vanity", check.boolean),
+      defaults.strict_vanity),
     as_of_us = optional(given, "as_of", hypothesis.instant),
     alpha = default(optional(given, "alpha", fraction), defaults.alpha),
     seed = default(optional(given, "seed", check.integer), defaults.seed),
@@ -233,12 +235,13 @@ end
 --- Raises unless `value` is a hypothesis.
 function hypothesis.check(value, what)
   if Hypothesis.is(value) then return value end
-  local hint = type(value) == "function" and ", then its options: wp.hypothesis \"name\" { … }" or ""
+  local hint = ""
+  if type(value) == "function" then hint = ", then its options: wp.hypothesis \"name\" { … }" end
   check.fail("%s: %s (expected a hypothesis made by wp.hypothesis%s)", what, check.describe(value),
     hint)
 end
 
---- Calls `heard(hypothesis)` for every hypothesis built while `run()` runs; returns what it returns.
+--- Calls `heard(hypothesis)` for every hypothesis built during `run()`; returns what that returns.
 function hypothesis.listen(heard, run)
   local before = listener
   listener = heard

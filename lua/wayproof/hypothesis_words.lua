@@ -6,7 +6,7 @@ local words = require "wayproof.metric_words"
 
 local hypothesis_words = {}
 
-local drawing_width = 64
+local drawing_width = 70
 
 local claims = {
   binary = { rise = "the more, the likelier", fall = "the more, the less likely" },
@@ -18,13 +18,22 @@ local function width_of(text)
   return utf8.len(text) or #text
 end
 
--- Widths of the segments, proportional to their durations, none below its label's width.
+-- Widths of the segments: as in proportion to their durations as their labels allow.
 local function segment_widths(segments)
-  local total = 0
-  for _, segment in ipairs(segments) do total = total + segment.duration_us end
+  local total_us, room = 0, drawing_width
   for _, segment in ipairs(segments) do
-    local share = math.floor(segment.duration_us / total * drawing_width + 0.5)
-    segment.width = math.max(share, width_of(segment.label) + 4)
+    segment.width = width_of(segment.label) + 2
+    room, total_us = room - segment.width, total_us + segment.duration_us
+  end
+  local wanted, missing = {}, 0
+  for i, segment in ipairs(segments) do
+    wanted[i] = math.max(0, segment.duration_us / total_us * drawing_width - segment.width)
+    missing = missing + wanted[i]
+  end
+  for i, segment in ipairs(segments) do
+    if missing > 0 and room > 0 then
+      segment.width = segment.width + math.floor(wanted[i] / missing * room + 0.5)
+    end
   end
 end
 
@@ -48,7 +57,8 @@ function hypothesis_words.windows(self)
   local segments = { { label = " metric: " .. words.duration(self.observe_us) .. " ",
     duration_us = self.observe_us } }
   if self.gap_us > 0 then
-    segments[2] = { label = " gap: " .. words.duration(self.gap_us) .. " ", duration_us = self.gap_us }
+    segments[2] = { label = " gap: " .. words.duration(self.gap_us) .. " ",
+      duration_us = self.gap_us }
   end
   segments[#segments + 1] = { label = " outcome: " .. words.duration(self.within_us) .. " ",
     duration_us = self.within_us }

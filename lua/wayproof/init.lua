@@ -1,4 +1,4 @@
---- wayproof: write a hypothesis, prove on your own events whether a metric really predicts an outcome.
+--- wayproof: write a hypothesis, prove on your own events whether a metric predicts an outcome.
 ---
 ---     local wp = require "wayproof"
 ---     local log = assert(wp.read_csv("events.csv"))

@@ -1,8 +1,8 @@
 --- JSON text from plain Lua data: keys sorted, integers exact, floats as short as they round-trip.
 ---
---- A table with the keys 1..n is a list (gaps are null up to `n` when the table has such a field as
---- its only other key); any other table is an object. NaN and infinities become null. An empty table
---- is a list, because results hold more lists than maps.
+--- A table with the keys 1..n is a list (gaps are null up to `n` when the table has such a field
+--- as its only other key); any other table is an object. NaN and infinities become null. An empty
+--- table is a list, because results hold more lists than maps.
 --- Cost: O(size of the data).
 local json = {}
 

@@ -131,7 +131,8 @@ end
 ---@param options? { zone: string }
 function metric.active_days(options)
   local given = check.options(options, { "zone" }, "active_days")
-  local zone = given.zone ~= nil and check.name(given.zone, "active_days: zone", "a time zone") or nil
+  local zone = given.zone
+  if zone ~= nil then check.name(zone, "active_days: zone", "a time zone") end
   if zone == "UTC" then zone = nil end
   return new { kind = "active_days", zone = zone }
 end
@@ -173,7 +174,8 @@ end
 --- A number column of the users table.
 ---@param name string
 function metric.attribute(name)
-  return new { kind = "attribute", name = check.name(name, "attribute", "the name of an attribute") }
+  check.name(name, "attribute", "the name of an attribute")
+  return new { kind = "attribute", name = name }
 end
 
 --- A metric in Lua: `call(journey, window)` returns a number, or nil for missing. The slow path.
@@ -187,8 +189,9 @@ function metric.custom(name, call, options)
   if type(options) == "string" then options = { events = options } end
   if type(options) == "table" and options[1] ~= nil then options = { events = options } end
   local given = check.options(options, { "events" }, "custom")
-  local selector = given.events ~= nil and select_events.selector(given.events, nil, "custom") or nil
-  return new { kind = "custom", name = name, call = call, events = selector }
+  local events
+  if given.events ~= nil then events = select_events.selector(given.events, nil, "custom") end
+  return new { kind = "custom", name = name, call = call, events = events }
 end
 
 -- Arithmetic -------------------------------------------------------------------------------------
@@ -284,8 +287,8 @@ end
 -- Kinds that read every event of the window; `active_days` and friends have no selector.
 local reads_all = { sessions = true, active_days = true, longest_gap = true, pace = true }
 
---- The selectors of every leaf: which events can move the metric. A leaf that reads all events gives
---- the empty selector; an attribute gives none.
+--- The selectors of every leaf: which events can move the metric. A leaf that reads all events
+--- gives the empty selector; an attribute gives none.
 ---@return table[] selectors
 ---@return boolean complete  false: a custom metric did not say which events it reads
 function metric.selectors(node)

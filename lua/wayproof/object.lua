@@ -50,8 +50,8 @@ function object.freeze(value)
 end
 
 --- Plain Lua data of an object or frozen table, all the way down: fresh tables without metatables.
---- Objects with a `:table()` of their own give that; functions are left out; vectors, frames and
---- logs are kept as they are.
+--- A class with `plain` gives that; functions are left out; vectors, frames and logs stay as they
+--- are.
 function object.plain(value)
   if type(value) ~= "table" then
     if type(value) == "function" then return nil end
@@ -95,7 +95,7 @@ end
 ---@field name string  shown by type errors: "wayproof.Result"
 ---@field render? fun(self): string  what tostring gives; at most about 25 lines
 ---@field methods? table<string, function>
----@field metamethods? table<string, function>  `__len`, `__add` …; `__index(self, key)` is asked last
+---@field metamethods? table<string, function>  `__len`, `__add` …; `__index` is asked last
 ---@field rows? fun(self): string[], any[][]  column names and rows, gives the class `:csv(path)`
 ---@field plain? fun(self): any  what `:table()` gives, where it is not all fields
 ---@field result? boolean  false: a node, without `:table()`, `:json()`, `:csv()`

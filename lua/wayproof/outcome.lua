@@ -37,8 +37,8 @@ function phrase.retained(node)
 end
 
 function phrase.churned(node)
-  return "whether the user is gone (no " .. words.event_of(node.selector):gsub("^any event", "event")
-    .. times(node) .. ")" .. span(node)
+  local event = words.event_of(node.selector):gsub("^any event", "event")
+  return "whether the user is gone (no " .. event .. times(node) .. ")" .. span(node)
 end
 
 function phrase.earns(node)
@@ -70,7 +70,8 @@ function outcome.check(value, what)
   if metric.is(value) then
     check.fail("%s: a metric (expected an outcome: wrap it as wp.outcome(metric))", what)
   elseif type(value) == "function" then
-    check.fail("%s: a function (expected an outcome: call it, as in wp.converts(\"purchase\"))", what)
+    check.fail("%s: a function (expected an outcome: call it, as in wp.converts(\"purchase\"))",
+      what)
   end
   check.fail("%s: %s (expected an outcome such as wp.converts(\"purchase\"))", what,
     check.describe(value))
@@ -139,7 +140,7 @@ local function activity(kind)
         words.duration(from_us))
     end
     return Outcome.new { kind = kind, scale = "binary", from_us = from_us, to_us = to_us,
-      at_least = given.at_least ~= nil and check.integer(given.at_least, kind .. ": at_least", 1) or 1,
+      at_least = check.integer(given.at_least or 1, kind .. ": at_least", 1),
       selector = select_events.selector(given.events, given.where, kind) }
   end
 end
@@ -200,7 +201,8 @@ function methods:fingerprint(log)
   return metric.tree_fingerprint(self, log)
 end
 
---- The selectors whose events make the outcome; `complete` is false where a custom metric hides them.
+--- The selectors whose events make the outcome, and whether they are all known (a custom metric may
+--- hide its own).
 function outcome.selectors(node)
   if node.metric then return metric.selectors(node.metric) end
   return { node.selector }, true

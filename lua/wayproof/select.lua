@@ -92,7 +92,9 @@ local function in_list(value, what)
   if count == 0 then check.fail("%s: an empty list (expected at least one value)", what) end
   local list = {}
   for i = 1, count do
-    if values[i] == nil then check.fail("%s: a table with named entries (expected a list)", what) end
+    if values[i] == nil then
+      check.fail("%s: a table with named entries (expected a list)", what)
+    end
     list[i] = check_value(values[i], what)
   end
   return { test = "in", values = sorted_values(list) }
@@ -151,8 +153,8 @@ local function add_conditions(conditions, filter, what)
   end
 end
 
---- A filter from a table such as `{ device = "mobile", value = wp.above(100) }`; nil for nil and for
---- an empty table. Property names that collide with options go under `properties = { … }`.
+--- A filter from a table such as `{ device = "mobile", value = wp.above(100) }`; nil for nil and
+--- for an empty table. Property names that collide with options go under `properties = { … }`.
 ---@param filter table|nil
 ---@param what string  who asks, for error messages
 ---@return table|nil Filter

@@ -7,9 +7,10 @@ local show = {}
 show.missing = "–"
 local missing = show.missing
 
--- Width --------------------------------------------------------------------------------------------
+-- Width ------------------------------------------------------------------------------------------
 
-local zero_width = { { 0x0300, 0x036F }, { 0x200B, 0x200F }, { 0x20D0, 0x20FF }, { 0xFE00, 0xFE0F } }
+local zero_width = { { 0x0300, 0x036F }, { 0x200B, 0x200F }, { 0x20D0, 0x20FF },
+  { 0xFE00, 0xFE0F } }
 local double_width = { { 0x1100, 0x115F }, { 0x2E80, 0x303E }, { 0x3041, 0xA4CF },
   { 0xAC00, 0xD7A3 }, { 0xF900, 0xFAFF }, { 0xFE30, 0xFE6F }, { 0xFF00, 0xFF60 },
   { 0xFFE0, 0xFFE6 }, { 0x1F300, 0x1F64F }, { 0x1F900, 0x1F9FF }, { 0x20000, 0x3FFFD } }
@@ -89,7 +90,7 @@ function show.wrap(text, width, indent)
   return table.concat(lines, "\n")
 end
 
--- Numbers ------------------------------------------------------------------------------------------
+-- Numbers ----------------------------------------------------------------------------------------
 
 local function grouped(digits)
   return (digits:reverse():gsub("(%d%d%d)", "%1,"):reverse():gsub("^,", ""))
@@ -124,7 +125,7 @@ function show.number(number, digits)
   if number == nil then return missing end
   digits = digits or 3
   if number == 0 then return "0" end
-  if number ~= number or number == math.huge or number == -math.huge then return tostring(number) end
+  if number ~= number or math.abs(number) == math.huge then return tostring(number) end
   if math.type(number) == "integer" then return show.integer(number) end
   local size = math.abs(number)
   if size < 1e-4 or size >= 1e12 then return string.format("%." .. digits - 1 .. "e", number) end
@@ -142,8 +143,9 @@ function show.percent(share, decimals)
   if share == nil then return missing end
   if not decimals then
     local size = math.abs(share)
+    if size > 0 and size < 0.00001 then return (share < 0 and "> -" or "< ") .. "0.001 %" end
     decimals = 1
-    if size > 0 and size < 0.001 then decimals = math.min(4, 1 - math.floor(math.log(size * 100, 10))) end
+    if size > 0 and size < 0.001 then decimals = 1 - math.floor(math.log(size * 100, 10)) end
   end
   return show.fixed(share * 100, decimals) .. " %"
 end
@@ -181,7 +183,7 @@ function show.bytes(bytes)
   return (at == 1 and show.integer(size) or show.number(size + 0.0)) .. " " .. units[at]
 end
 
--- Times --------------------------------------------------------------------------------------------
+-- Times ------------------------------------------------------------------------------------------
 
 local day_seconds = 86400
 local spans = { { day_seconds * 365.25, "year" }, { day_seconds, "day" }, { 3600, "hour" },
@@ -241,7 +243,7 @@ function show.instant(time_us)
   return text .. (string.format(".%06d", micros):gsub("0+$", ""))
 end
 
--- Bars ---------------------------------------------------------------------------------------------
+-- Bars -------------------------------------------------------------------------------------------
 
 local eighths = { "▏", "▎", "▍", "▌", "▋", "▊", "▉" }
 
@@ -288,7 +290,7 @@ function show.shade(share)
   return shades[math.min(5, math.floor(math.max(0, math.min(1, share)) * 4 + 0.5) + 1)]
 end
 
--- Tables -------------------------------------------------------------------------------------------
+-- Tables -----------------------------------------------------------------------------------------
 
 --- Any value in one short piece of text: numbers by show.number, strings as they are, nil as "–".
 ---@return string
@@ -382,7 +384,7 @@ function show.table(columns, rows, options)
   return table.concat(lines, "\n")
 end
 
--- Plain data ---------------------------------------------------------------------------------------
+-- Plain data -------------------------------------------------------------------------------------
 
 local function csv_cell(value)
   if value == nil then return "" end

@@ -80,7 +80,9 @@ end
 local function check_apart(list)
   local stage_of_name, stage_of_event = {}, {}
   for _, stage in ipairs(list) do
-    if stage_of_name[stage.name] then check.fail("stages: two stages are called '%s'", stage.name) end
+    if stage_of_name[stage.name] then
+      check.fail("stages: two stages are called '%s'", stage.name)
+    end
     stage_of_name[stage.name] = true
     for _, event in ipairs(stage.selector.names) do
       local other = stage_of_event[event]
