@@ -52,7 +52,7 @@ local function check(files, command, skip_reason)
 end
 
 if which ~= "c" then
-  local files = read_lines("find lua spec tools examples bench types -name '*.lua' | sort")
+  local files = read_lines("find lua spec tools examples bench types -name '*.lua' 2>/dev/null | sort")
   if os.rename("bin/wayproof", "bin/wayproof") then
     files[#files + 1] = "bin/wayproof"
   end
@@ -60,7 +60,7 @@ if which ~= "c" then
     not has("luacheck") and "luacheck is not installed" or nil)
 end
 if which ~= "lua" then
-  local files = read_lines("find csrc bench -name '*.[ch]' | sort")
+  local files = read_lines("find csrc bench -name '*.[ch]' 2>/dev/null | sort")
   local version = has("clang-format")
     and tonumber((read_lines("clang-format --version")[1] or ""):match("version (%d+)"))
   check(files, "clang-format --dry-run -Werror", not version and "clang-format is not installed"
