@@ -1,7 +1,172 @@
-#include "lua/binding.h"
+/* The model room: what its functions share (samples without missing numbers, options, estimates),
+** and the table of functions. The fits themselves are in l_model_<kind>.c. */
+#include "lua/l_model.h"
+
+#include "stats/distribution.h"
+
+#include <math.h>
+
+/* Rows that are kept, as new vectors; the originals stay untouched. */
+static void compact(lua_State *L, wpl_sample *sample, const double *weights, size_t kept)
+{
+    size_t rows = sample->rows_count;
+    uint8_t *keep = lua_newuserdatauv(L, rows + 1, 0);
+    size_t complete = wp_rows_complete(sample->arrays, sample->arrays_count, NULL, rows, NULL);
+    wp_rows_complete(sample->arrays, sample->arrays_count, weights, rows, keep);
+    for (size_t a = 0; a < sample->arrays_count; a++) {
+        const double *from = sample->arrays[a];
+        if (from == NULL)
+            continue;
+        double *to = wpl_new_vector(L, kept);
+        sample->arrays[a] = to;
+        for (size_t i = 0; i < rows; i++)
+            if (keep[i])
+                *to++ = from[i];
+    }
+    sample->rows_count = kept;
+    sample->missing = rows - complete;
+}
+
+wpl_sample wpl_check_sample(lua_State *L, int columns, const int *named, size_t named_count)
+{
+    wpl_sample sample = {0};
+    if (columns != 0) {
+        luaL_checktype(L, columns, LUA_TTABLE);
+        sample.columns_count = lua_rawlen(L, columns);
+    }
+    if (sample.columns_count > 1000)
+        luaL_error(L, "columns: %I found (expected at most 1000)",
+                   (lua_Integer)sample.columns_count);
+    sample.arrays_count = sample.columns_count + named_count;
+    luaL_checkstack(L, 2 * (int)sample.arrays_count + 10, "too many columns");
+    sample.arrays = lua_newuserdatauv(L, sample.arrays_count * sizeof *sample.arrays, 0);
+    wpl_check_numbers(L, named[1], &sample.rows_count);
+    for (size_t i = 0; i < sample.columns_count; i++) {
+        lua_rawgeti(L, columns, (lua_Integer)i + 1);
+        sample.arrays[i] = wpl_check_numbers_of(L, lua_gettop(L), sample.rows_count);
+    }
+    for (size_t i = 0; i < named_count; i++)
+        sample.arrays[sample.columns_count + i] =
+            named[i] == 0 ? NULL : wpl_opt_numbers_of(L, named[i], sample.rows_count);
+    const double *weights = wpl_named(&sample, WPL_WEIGHTS);
+    for (size_t i = 0; weights != NULL && i < sample.rows_count; i++)
+        if (weights[i] < 0 || isinf(weights[i]))
+            luaL_error(L, "weights: element %I: %f is not a weight (expected 0 or more)",
+                       (lua_Integer)i + 1, weights[i]);
+    size_t kept =
+        wp_rows_complete(sample.arrays, sample.arrays_count, weights, sample.rows_count, NULL);
+    if (kept < sample.rows_count)
+        compact(L, &sample, weights, kept);
+    return sample;
+}
+
+int wpl_push_option(lua_State *L, int options, const char *name)
+{
+    if (lua_istable(L, options))
+        lua_getfield(L, options, name);
+    else
+        lua_pushnil(L);
+    return lua_gettop(L);
+}
+
+bool wpl_option_flag(lua_State *L, int options, const char *name, bool by_default)
+{
+    int index = wpl_push_option(L, options, name);
+    bool flag = lua_isnil(L, index) ? by_default : lua_toboolean(L, index);
+    lua_pop(L, 1);
+    return flag;
+}
+
+double wpl_option_number(lua_State *L, int options, const char *name, double by_default)
+{
+    int index = wpl_push_option(L, options, name);
+    if (!lua_isnil(L, index) && !lua_isnumber(L, index))
+        luaL_error(L, "%s: number expected, got %s", name, luaL_typename(L, index));
+    double number = lua_isnil(L, index) ? by_default : lua_tonumber(L, index);
+    lua_pop(L, 1);
+    return number;
+}
+
+void wpl_set_number(lua_State *L, const char *name, double number)
+{
+    if (isnan(number))
+        return;
+    lua_pushnumber(L, number);
+    lua_setfield(L, -2, name);
+}
+
+void wpl_set_integer(lua_State *L, const char *name, lua_Integer number)
+{
+    lua_pushinteger(L, number);
+    lua_setfield(L, -2, name);
+}
+
+void wpl_set_flag(lua_State *L, const char *name, bool flag)
+{
+    lua_pushboolean(L, flag);
+    lua_setfield(L, -2, name);
+}
+
+void wpl_set_count(lua_State *L, const char *name, double number)
+{
+    if (number == floor(number) && fabs(number) < 0x1p53)
+        wpl_set_integer(L, name, (lua_Integer)number);
+    else
+        wpl_set_number(L, name, number);
+}
+
+void wpl_push_estimate(lua_State *L, double estimate, double se, double df, double level)
+{
+    lua_createtable(L, 0, 8);
+    wpl_set_number(L, "estimate", estimate);
+    if (isnan(estimate) || !(se >= 0))
+        return;
+    bool normal = isnan(df);
+    double upper = (1 - level) / 2;
+    double width = se * (normal ? -wp_normal_quantile(upper) : -wp_t_quantile(upper, df));
+    wpl_set_number(L, "se", se);
+    wpl_set_number(L, "low", estimate - width);
+    wpl_set_number(L, "high", estimate + width);
+    if (!(se > 0))
+        return;
+    double statistic = estimate / se;
+    wpl_set_number(L, "statistic", statistic);
+    double tail = normal ? wp_normal_upper(fabs(statistic)) : wp_t_upper(fabs(statistic), df);
+    wpl_set_number(L, "p", 2 * tail);
+}
+
+void wpl_push_matrix(lua_State *L, const double *matrix, size_t n, size_t first)
+{
+    lua_createtable(L, (int)(n - first), 0);
+    for (size_t i = first; i < n; i++) {
+        lua_createtable(L, (int)(n - first), 0);
+        for (size_t j = first; j < n; j++) {
+            if (isnan(matrix[i * n + j]))
+                continue;
+            lua_pushnumber(L, matrix[i * n + j]);
+            lua_rawseti(L, -2, (lua_Integer)(j - first) + 1);
+        }
+        lua_rawseti(L, -2, (lua_Integer)(i - first) + 1);
+    }
+}
+
+void *wpl_push_box(lua_State *L, size_t bytes_size, lua_CFunction close, const char *name)
+{
+    void *box = lua_newuserdatauv(L, bytes_size, 0);
+    for (size_t i = 0; i < bytes_size; i++)
+        ((unsigned char *)box)[i] = 0;
+    if (luaL_newmetatable(L, name)) {
+        lua_pushcfunction(L, close);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    return box;
+}
 
 int wpl_open_model(lua_State *L)
 {
-    lua_newtable(L);
+    static const luaL_Reg functions[] = {
+        {"cells", wpl_model_cells}, {"glm", wpl_model_glm}, {NULL, NULL}};
+    luaL_newlib(L, functions);
     return 1;
 }

@@ -207,6 +207,27 @@ double wp_vector_correlation(const double *x, const double *y, const double *wei
     return r > 1 ? 1 : r < -1 ? -1 : r;
 }
 
+size_t wp_rows_complete(const double *const *arrays, size_t arrays_count, const double *weights,
+                        size_t count, uint8_t *keep)
+{
+    enum { SLICE = 1024 };
+    uint8_t fine[SLICE];
+    size_t kept = 0;
+    for (size_t first = 0; first < count; first += SLICE) {
+        size_t rows = count - first < SLICE ? count - first : SLICE;
+        for (size_t i = 0; i < rows; i++)
+            fine[i] = weights == NULL || weights[first + i] > 0;
+        for (size_t a = 0; a < arrays_count; a++)
+            for (size_t i = 0; arrays[a] != NULL && i < rows; i++)
+                fine[i] = fine[i] && !isnan(arrays[a][first + i]);
+        for (size_t i = 0; i < rows; i++)
+            kept += fine[i];
+        for (size_t i = 0; keep != NULL && i < rows; i++)
+            keep[first + i] = fine[i];
+    }
+    return kept;
+}
+
 void wp_vector_bin(const double *v, size_t count, const double *cuts, size_t cuts_count,
                    double *out)
 {

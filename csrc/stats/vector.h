@@ -88,6 +88,11 @@ WP_NODISCARD wp_status wp_factor_groups(const wp_factor *factor, const double *w
 ** `totals` as wp_factor_weights made them. */
 double wp_factor_quantile(const wp_factor *factor, const double *totals, double probability);
 
+/* Rows in which no array (NULL ones are skipped) has a missing number and, with weights, the weight
+** is above 0; keep has count places (1 or 0), or is NULL to count only. */
+size_t wp_rows_complete(const double *const *arrays, size_t arrays_count, const double *weights,
+                        size_t count, uint8_t *keep);
+
 /* 1 + number of cuts <= v[i]; cuts ascending; missing stays missing. */
 void wp_vector_bin(const double *v, size_t count, const double *cuts, size_t cuts_count,
                    double *out);
