@@ -1,0 +1,96 @@
+/* Funnels: how far each user gets through a list of steps, with one winning sequence per user.
+**
+** A chain takes one row per step, each later than the one before (by the tie rule), the last at
+** most within_us after the first. Among a user's chains the winner reaches furthest; among those
+** it completes earliest; among those it entered latest; among those every step is the earliest.
+** Its rows give times that are never negative and can be listed.
+**
+** Cost: linear in rows times steps for loose and strict order, whatever the number of entries: for
+** each level the latest entry that reached it dominates all earlier ones, and per-step gaps are a
+** sliding-window maximum over them. Results are the same for any number of threads. */
+#ifndef WP_JOURNEY_FUNNEL_H
+#define WP_JOURNEY_FUNNEL_H
+
+#include "journey/rows.h"
+
+#define WP_FUNNEL_STEPS_MAX 32u
+#define WP_FUNNEL_NO_ROW    UINT32_MAX
+
+typedef enum wp_funnel_order {
+    WP_ORDER_LOOSE,  /* other events may lie between the steps */
+    WP_ORDER_STRICT, /* each step is the very next row of the journey */
+    WP_ORDER_ANY     /* steps in any order; the level is the number of different steps */
+} wp_funnel_order;
+
+typedef enum wp_funnel_entry {
+    WP_ENTRY_ANY,   /* every first-step row begins an attempt */
+    WP_ENTRY_FIRST, /* only the user's first one */
+    WP_ENTRY_LATEST /* only the user's last one */
+} wp_funnel_entry;
+
+typedef enum wp_funnel_ties {
+    WP_TIES_AS_RECORDED, /* rows of equal time follow each other as in the source */
+    WP_TIES_ANY,         /* rows of equal time may follow each other either way */
+    WP_TIES_STRICT       /* a later step needs a later time */
+} wp_funnel_ties;
+
+typedef struct wp_funnel_step {
+    wp_selection selection; /* owned by who made it */
+    bool optional;          /* a chain may leave it out; never the first step */
+    int64_t gap_min_us;     /* since the chain's step before; 0: none */
+    int64_t gap_max_us;     /* likewise; < 0: none */
+} wp_funnel_step;
+
+/* An event that must not lie between two steps. */
+typedef struct wp_funnel_exclusion {
+    wp_selection selection;
+    uint32_t after_step, before_step; /* 0-based steps that enclose it; after < before */
+    bool whole_user; /* true: removes the user from the funnel; false: ends that attempt */
+} wp_funnel_exclusion;
+
+typedef struct wp_funnel_options {
+    const wp_funnel_step *steps;
+    uint32_t steps_count;
+    const wp_funnel_exclusion *exclusions;
+    uint32_t exclusions_count;
+    int64_t within_us; /* inclusive; < 0: no limit */
+    wp_funnel_order order;
+    wp_funnel_entry entry;
+    wp_funnel_ties ties;
+    int64_t grace_us; /* rows at most this far apart count as of equal time; with WP_TIES_ANY */
+    int64_t as_of_us; /* end of observation, for pending */
+    int hold_text;    /* text column that stays constant along the chain; -1: none */
+} wp_funnel_options;
+
+/* One entry per user who reached the first step (or, in any order, some step). */
+typedef struct wp_funnel {
+    uint32_t users_count; /* users who entered */
+    uint32_t steps_count;
+    uint32_t *users;  /* in the order of the log */
+    uint8_t *levels;  /* furthest step reached, 1 .. steps_count (any order: how many) */
+    uint8_t *pending; /* 1: the last attempt's window was still open at as_of_us */
+    uint32_t
+        *rows; /* users_count * steps_count: rows of the winner, WP_FUNNEL_NO_ROW if not in it */
+    uint32_t excluded_count; /* users removed by an exclusion of the whole user */
+    uint32_t absent_count;   /* users of the view who never entered */
+} wp_funnel;
+
+WP_NODISCARD wp_status wp_funnel_measure(const wp_log *log, const wp_funnel_options *options,
+                                         const wp_run *run, wp_funnel *out, wp_error *err);
+void wp_funnel_reset(wp_funnel *funnel);
+
+/* Figures of one step, from the winning sequences. */
+typedef struct wp_funnel_figures {
+    uint32_t users_count;   /* reached this step (an optional step: have it in their sequence) */
+    uint32_t stopped_count; /* went no further and had the time to */
+    uint32_t pending_count; /* went no further, but their window is still open */
+    double median_seconds, p90_seconds;           /* from the first step; NaN when nobody */
+    double median_step_seconds, p90_step_seconds; /* from the sequence's step before */
+} wp_funnel_figures;
+
+/* Figures of all steps into out[steps_count]. optional[step] as in the options. */
+WP_NODISCARD wp_status wp_funnel_figure(const wp_funnel *funnel, const wp_columns *columns,
+                                        const wp_funnel_options *options, wp_funnel_figures *out,
+                                        wp_error *err);
+
+#endif
