@@ -145,12 +145,15 @@ format-check:
 	@clang-format --dry-run -Werror $(C_FILES)
 
 # --- Installing and proving ----------------------------------------------------------------------
-.PHONY: rock rockspec fresh repl env oracles bench
+.PHONY: rock rockspec readme fresh repl env oracles bench
 rock: ## install the rock into build/tree and use it from another directory
 	@$(LUA) tools/busted.lua spec/rock_spec.lua
 
 rockspec: ## write the lists of files into the rockspec again
 	@$(LUA) tools/rockspec.lua
+
+readme: build ## write the real output below the README's code
+	@$(LUA) tools/readme.lua
 
 fresh: ## prove `make demo` and `make test` in a new minimal Debian (root; debootstrap)
 	@tools/fresh.sh
