@@ -52,7 +52,8 @@ local function check(files, command, skip_reason)
 end
 
 if which ~= "c" then
-  local files = read_lines("find lua spec tools examples bench types -name '*.lua' 2>/dev/null | sort")
+  local folders = "lua spec tools examples bench types"
+  local files = read_lines("find " .. folders .. " -name '*.lua' 2>/dev/null | sort")
   if os.rename("bin/wayproof", "bin/wayproof") then
     files[#files + 1] = "bin/wayproof"
   end

@@ -2,9 +2,9 @@
 --
 -- Each visitor has three hidden traits: engagement (does more of everything, buys more), curiosity
 -- (reads comparison guides) and thrift (looks up delivery costs). What is planted: guides raise the
--- chance to buy, looking up delivery costs lowers it, banner clicks follow engagement and do nothing
--- of their own, the colour theme is nobody's business, and a checkout is started minutes before a
--- purchase. Cost: about 2 microseconds per event, memory for one visitor at a time.
+-- chance to buy, looking up delivery costs lowers it, banner clicks follow engagement and do
+-- nothing of their own, the colour theme is nobody's business, and a checkout is started minutes
+-- before a purchase. Cost: about 2 microseconds per event, memory for one visitor at a time.
 local core = require "wayproof.core"
 
 local shop = {}
