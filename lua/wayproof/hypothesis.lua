@@ -1,8 +1,8 @@
 --- Hypotheses: a metric, an outcome, windows, and what is assumed, as one immutable tree of data.
 ---
 --- `wp.hypothesis "name" { … }` checks every option, fills in every default and returns a
---- Hypothesis with the fields of doc/design/contracts.md. Windows are half-open and touch: the metric sees
---- [t0, t0+observe), the outcome [t0+observe+gap, t0+observe+gap+within).
+--- Hypothesis with the fields of doc/design/contracts.md. Windows are half-open and touch: the
+--- metric sees [t0, t0+observe), the outcome [t0+observe+gap, t0+observe+gap+within).
 local check = require "wayproof.check"
 local metric = require "wayproof.metric"
 local object = require "wayproof.object"

@@ -412,6 +412,23 @@ function show.csv(columns, rows)
   return table.concat(lines, "\r\n") .. "\r\n"
 end
 
+--- Plain data (texts, numbers, booleans, lists and maps) as Lua source that gives it back.
+---@return string
+function show.source(value)
+  if type(value) ~= "table" then return string.format("%q", value) end
+  local parts = {}
+  for i, item in ipairs(value) do parts[i] = show.source(item) end
+  local keys = {}
+  for key in pairs(value) do
+    if type(key) == "string" then keys[#keys + 1] = key end
+  end
+  table.sort(keys)
+  for _, key in ipairs(keys) do
+    parts[#parts + 1] = string.format("[%q] = %s", key, show.source(value[key]))
+  end
+  return "{ " .. table.concat(parts, ", ") .. " }"
+end
+
 --- Plain data as Lua would write it, on one line, cut at 200 columns: what frozen tables print.
 ---@return string
 function show.value(value)
