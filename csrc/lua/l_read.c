@@ -1,7 +1,470 @@
-#include "lua/binding.h"
+/* core.read: from files and Lua values to a log.
+**
+** core.read.csv(paths, spec)  -> Log | nil, message, code      paths: text or list of texts
+** core.read.rows(rows, spec)  -> Log | nil, message, code      rows: array or iterator
+** core.read.start(spec)       -> Reading | nil, message, code  to join several sources:
+**   reading:csv(paths) -> true | nil, message, code
+**   reading:rows(rows) -> true | nil, message, code
+**   reading:finish()   -> Log | nil, message, code;   reading:close()
+** Sources follow each other in row order. What a users table says is added between start and the
+** first source of events (C: wpl_check_reading, ingest/batch.h).
+**
+** spec: user, event, time = column names (event_name = "x" instead of event: a constant);
+**   value = number column, numbers = {names}, properties = {names}, order = column,
+**   time_format, time_unit = "s" | "ms" | "us", timezone, bad_rows = "fail" | "skip", limit,
+**   delimiter (CSV); user_numbers = {names}, user_texts = {names}, has_known_at (for the users
+**   table). Options are taken as they come: lua/wayproof/read.lua has checked them. */
+#include "base/memory.h"
+#include "base/number.h"
+#include "lua/reading.h"
+
+#include <string.h>
+
+/* --- The spec --------------------------------------------------------------------------------- */
+
+static const char *text_field(lua_State *L, int spec, const char *field)
+{
+    const char *text = lua_getfield(L, spec, field) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+    lua_pop(L, 1);
+    return text; /* kept alive by the spec */
+}
+
+/* A list of texts as an array that Lua owns; `first` goes before it when not NULL. The array and
+** the list stay on the stack for the caller to anchor. */
+static const char **names_field(lua_State *L, int spec, const char *field, const char *first,
+                                uint32_t *count)
+{
+    int type = lua_getfield(L, spec, field);
+    lua_Unsigned listed = type == LUA_TTABLE ? lua_rawlen(L, -1) : 0;
+    if (listed > 100000)
+        luaL_error(L, "%s: too many columns", field);
+    const char **names = lua_newuserdatauv(L, ((size_t)listed + 1) * sizeof *names, 0);
+    uint32_t kept = 0;
+    if (first != NULL)
+        names[kept++] = first;
+    for (lua_Unsigned i = 1; i <= listed; i++) {
+        if (lua_rawgeti(L, -2, (lua_Integer)i) != LUA_TSTRING)
+            luaL_error(L, "%s: column names must be strings", field);
+        names[kept++] = lua_tostring(L, -1);
+        lua_pop(L, 1);
+    }
+    *count = kept;
+    lua_remove(L, -2);
+    return names;
+}
+
+wp_status wpl_time_rule(lua_State *L, int index, wp_time_rule *rule, wp_zone **zone, wp_error *err)
+{
+    *zone = NULL;
+    *rule = (wp_time_rule){.format = text_field(L, index, "time_format")};
+    const char *unit = text_field(L, index, "time_unit");
+    if (unit != NULL)
+        rule->unit = strcmp(unit, "s") == 0    ? WP_UNIT_SECONDS
+                     : strcmp(unit, "ms") == 0 ? WP_UNIT_MILLISECONDS
+                     : strcmp(unit, "us") == 0 ? WP_UNIT_MICROSECONDS
+                                               : WP_UNIT_AUTO;
+    if (unit != NULL && rule->unit == WP_UNIT_AUTO)
+        return wp_fail(err, WP_INVALID, "time_unit: '%s' (expected 's', 'ms' or 'us')", unit);
+    const char *problem = rule->format == NULL ? NULL : wp_time_format_problem(rule->format);
+    if (problem != NULL)
+        return wp_fail(err, WP_INVALID, "time_format: '%s' %s", rule->format, problem);
+    const char *name = text_field(L, index, "timezone");
+    if (name == NULL)
+        return WP_OK;
+    WP_TRY(wp_zone_load(name, zone, err));
+    rule->zone = *zone;
+    return WP_OK;
+}
+
+static int m_close(lua_State *L)
+{
+    wpl_reading *reading = luaL_checkudata(L, 1, WPL_READING);
+    wp_build_free(reading->build);
+    wp_zone_free(reading->zone);
+    reading->build = NULL;
+    reading->zone = NULL;
+    return 0;
+}
+
+wpl_reading *wpl_check_reading(lua_State *L, int index)
+{
+    wpl_reading *reading = luaL_checkudata(L, index, WPL_READING);
+    if (reading->build == NULL)
+        luaL_error(L, "reading is finished");
+    return reading;
+}
+
+/* Pushes a reading for the spec at index; its names are anchored in the user values. */
+static wpl_reading *new_reading(lua_State *L, int spec, wp_error *err)
+{
+    spec = lua_absindex(L, spec);
+    wpl_reading *reading = lua_newuserdatauv(L, sizeof *reading, 5);
+    memset(reading, 0, sizeof *reading);
+    luaL_setmetatable(L, WPL_READING);
+    lua_pushvalue(L, spec);
+    lua_setiuservalue(L, -2, 1);
+    wp_source *source = &reading->source;
+    source->user = text_field(L, spec, "user");
+    source->event = text_field(L, spec, "event");
+    source->time = text_field(L, spec, "time");
+    source->event_name = text_field(L, spec, "event_name");
+    source->order = text_field(L, spec, "order");
+    const char *delimiter = text_field(L, spec, "delimiter");
+    source->delimiter = delimiter != NULL ? delimiter[0] : '\0';
+    const char *bad_rows = text_field(L, spec, "bad_rows");
+    source->skip_bad = bad_rows != NULL && strcmp(bad_rows, "skip") == 0;
+    if (source->user == NULL || source->time == NULL ||
+        (source->event == NULL && source->event_name == NULL))
+        luaL_error(L, "spec: user, event and time are needed");
+    lua_getfield(L, spec, "limit");
+    source->limit = lua_isnil(L, -1) ? UINT64_MAX : (uint64_t)luaL_checkinteger(L, -1);
+    reading->rows_left = source->limit;
+    lua_pop(L, 1);
+    const char *value = text_field(L, spec, "value");
+    wp_schema *schema = &source->schema;
+    schema->has_value = value != NULL;
+    schema->has_order = source->order != NULL;
+    schema->numbers = names_field(L, spec, "numbers", value, &schema->numbers_count);
+    lua_setiuservalue(L, -2, 2);
+    schema->texts = names_field(L, spec, "properties", NULL, &schema->texts_count);
+    lua_setiuservalue(L, -2, 3);
+    schema->user_numbers = names_field(L, spec, "user_numbers", NULL, &schema->user_numbers_count);
+    lua_setiuservalue(L, -2, 4);
+    schema->user_texts = names_field(L, spec, "user_texts", NULL, &schema->user_texts_count);
+    lua_setiuservalue(L, -2, 5);
+    lua_getfield(L, spec, "has_known_at");
+    schema->has_known_at = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    if (wpl_time_rule(L, spec, &source->time_rule, &reading->zone, err) != WP_OK ||
+        wp_build_start(schema, &reading->build, err) != WP_OK)
+        return NULL;
+    return reading;
+}
+
+/* --- Rows from Lua ---------------------------------------------------------------------------- */
+
+typedef struct row_reader {
+    wpl_reading *reading;
+    wp_writer *writer;
+    double *numbers;
+    wp_slice *texts;
+    wp_error err;
+} row_reader;
+
+#define ROW_READER "wayproof.RowReader"
+
+static int row_reader_gc(lua_State *L)
+{
+    row_reader *reader = luaL_checkudata(L, 1, ROW_READER);
+    wp_writer_free(reader->writer);
+    wp_free(reader->numbers);
+    wp_free(reader->texts);
+    reader->writer = NULL;
+    reader->numbers = NULL;
+    reader->texts = NULL;
+    return 0;
+}
+
+/* What stands at a field, for a message: short, quoted when a text. */
+static const char *shown(lua_State *L, int index)
+{
+    if (lua_type(L, index) == LUA_TSTRING)
+        return lua_pushfstring(L, "'%s'", lua_tostring(L, index));
+    return luaL_tolstring(L, index, NULL);
+}
+
+static bool bad_field(lua_State *L, row_reader *reader, lua_Integer row, const char *field,
+                      const char *expected)
+{
+    wp_fail(&reader->err, WP_PARSE, "row %lld: field '%s': %.200s is not %s", (long long)row, field,
+            shown(L, -1), expected);
+    lua_pop(L, 1);
+    return false;
+}
+
+/* The field as text, on the stack; integers keep their digits, whole floats lose their point. */
+static wp_slice push_text(lua_State *L, int row, const char *field)
+{
+    wp_slice slice = {NULL, 0};
+    int type = lua_getfield(L, row, field);
+    if (type == LUA_TNUMBER && !lua_isinteger(L, -1)) {
+        int whole;
+        lua_Integer number = lua_tointegerx(L, -1, &whole);
+        if (whole) {
+            lua_pop(L, 1);
+            lua_pushinteger(L, number);
+        }
+    }
+    if (type == LUA_TBOOLEAN) {
+        lua_pushstring(L, lua_toboolean(L, -1) ? "true" : "false");
+        lua_replace(L, -2);
+    }
+    if (type == LUA_TNUMBER || type == LUA_TSTRING || type == LUA_TBOOLEAN)
+        slice.text = lua_tolstring(L, -1, &slice.length);
+    return slice;
+}
+
+static bool read_key(lua_State *L, row_reader *reader, lua_Integer row, int index,
+                     const char *field, wp_slice *into)
+{
+    *into = push_text(L, index, field);
+    if (into->length > 0)
+        return true;
+    if (lua_isnil(L, -1) || lua_type(L, -1) == LUA_TSTRING)
+        wp_fail(&reader->err, WP_PARSE, "row %lld: field '%s': is missing (expected a text)",
+                (long long)row, field);
+    else
+        wp_fail(&reader->err, WP_PARSE, "row %lld: field '%s': is a %s (expected a text or number)",
+                (long long)row, field, luaL_typename(L, -1));
+    return false;
+}
+
+static bool read_time(lua_State *L, row_reader *reader, lua_Integer row, int index, wp_row *into)
+{
+    const wp_source *source = &reader->reading->source;
+    int type = lua_getfield(L, index, source->time);
+    bool fine = false;
+    if (type == LUA_TNUMBER && source->time_rule.format == NULL)
+        fine = lua_isinteger(L, -1)
+                   ? wp_time_from_integer(&source->time_rule, lua_tointeger(L, -1), &into->time_us)
+                   : wp_time_from_double(&source->time_rule, lua_tonumber(L, -1), &into->time_us);
+    else if (type == LUA_TSTRING || type == LUA_TNUMBER) {
+        size_t length;
+        lua_pushvalue(L, -1);
+        const char *text = lua_tolstring(L, -1, &length);
+        fine = wp_time_parse(&source->time_rule, text, length, &into->time_us,
+                             &into->time_zone_assumed);
+        lua_pop(L, 1);
+    }
+    if (fine) {
+        lua_pop(L, 1);
+        return true;
+    }
+    if (type == LUA_TNIL) {
+        lua_pop(L, 1);
+        wp_fail(&reader->err, WP_PARSE, "row %lld: field '%s': is missing (expected a time)",
+                (long long)row, source->time);
+        return false;
+    }
+    if (source->time_rule.format == NULL)
+        return bad_field(L, reader, row, source->time, "a time (expected ISO 8601 or epoch)");
+    const char *expected =
+        lua_pushfstring(L, "a time (expected the format '%s')", source->time_rule.format);
+    lua_insert(L, -2);
+    bad_field(L, reader, row, source->time, expected);
+    lua_pop(L, 1);
+    return false;
+}
+
+static bool read_number(lua_State *L, row_reader *reader, lua_Integer row, int index,
+                        const char *field, double *number)
+{
+    size_t length;
+    int type = lua_getfield(L, index, field);
+    bool fine = true;
+    if (type == LUA_TNUMBER) {
+        *number = lua_tonumber(L, -1);
+        fine = isnan(*number) || isfinite(*number);
+    } else if (type == LUA_TBOOLEAN) {
+        *number = lua_toboolean(L, -1);
+    } else if (type == LUA_TSTRING) {
+        const char *text = lua_tolstring(L, -1, &length);
+        fine = wp_number_parse(text, length, number);
+    } else if (type == LUA_TNIL) {
+        *number = NAN;
+    } else {
+        fine = false;
+    }
+    if (!fine)
+        return bad_field(L, reader, row, field, "a number");
+    lua_pop(L, 1);
+    return true;
+}
+
+static bool read_order(lua_State *L, row_reader *reader, lua_Integer row, int index,
+                       wp_order *order)
+{
+    const char *field = reader->reading->source.order;
+    size_t length = 0;
+    int type = lua_getfield(L, index, field);
+    lua_pushvalue(L, -1);
+    const char *text =
+        type == LUA_TNUMBER || type == LUA_TSTRING ? lua_tolstring(L, -1, &length) : NULL;
+    bool fine = text == NULL ? type == LUA_TNIL : wp_order_parse(text, length, order);
+    if (type == LUA_TNIL)
+        *order = WP_ORDER_MISSING;
+    lua_pop(L, 1);
+    if (!fine)
+        return bad_field(L, reader, row, field, "an order (expected a number or a time)");
+    lua_pop(L, 1);
+    return true;
+}
+
+/* The table on top of the stack becomes a row; WP_PARSE when it is not a good one. */
+static wp_status add_row(lua_State *L, row_reader *reader, lua_Integer number)
+{
+    const wp_source *source = &reader->reading->source;
+    int index = lua_gettop(L);
+    wp_row row = {.numbers = reader->numbers, .texts = reader->texts};
+    if (!lua_istable(L, index))
+        return wp_fail(&reader->err, WP_PARSE, "row %lld: is a %s (expected a table)",
+                       (long long)number, luaL_typename(L, index));
+    luaL_checkstack(L, (int)source->schema.texts_count + 20, "too many columns");
+    if (!read_key(L, reader, number, index, source->user, &row.user))
+        return WP_PARSE;
+    if (source->event_name != NULL)
+        row.event = (wp_slice){source->event_name, strlen(source->event_name)};
+    else if (!read_key(L, reader, number, index, source->event, &row.event))
+        return WP_PARSE;
+    if (!read_time(L, reader, number, index, &row))
+        return WP_PARSE;
+    for (uint32_t i = 0; i < source->schema.numbers_count; i++)
+        if (!read_number(L, reader, number, index, source->schema.numbers[i], &reader->numbers[i]))
+            return WP_PARSE;
+    for (uint32_t i = 0; i < source->schema.texts_count; i++) {
+        reader->texts[i] = push_text(L, index, source->schema.texts[i]);
+        if (reader->texts[i].text == NULL && !lua_isnil(L, -1)) {
+            bad_field(L, reader, number, source->schema.texts[i], "a text");
+            return WP_PARSE;
+        }
+    }
+    if (source->order != NULL && !read_order(L, reader, number, index, &row.order))
+        return WP_PARSE;
+    return wp_writer_add(reader->writer, &row, &reader->err);
+}
+
+static row_reader *new_row_reader(lua_State *L, wpl_reading *reading)
+{
+    const wp_schema *schema = &reading->source.schema;
+    row_reader *reader = lua_newuserdatauv(L, sizeof *reader, 0);
+    memset(reader, 0, sizeof *reader);
+    reader->reading = reading;
+    luaL_setmetatable(L, ROW_READER);
+    reader->numbers = wp_alloc_array(schema->numbers_count, sizeof *reader->numbers);
+    reader->texts = wp_alloc_array(schema->texts_count, sizeof *reader->texts);
+    if (reader->numbers == NULL || reader->texts == NULL)
+        wp_fail_memory(&reader->err, schema->texts_count * sizeof *reader->texts);
+    else if (wp_writer_start(reading->build, &reader->writer, &reader->err) == WP_OK)
+        reader->err.status = WP_OK;
+    return reader;
+}
+
+/* Pushes row `number` (1-based) of a list or iterator at index; false at the end. */
+static bool next_row(lua_State *L, int rows, lua_Integer number)
+{
+    if (lua_istable(L, rows)) {
+        lua_geti(L, rows, number);
+    } else {
+        lua_pushvalue(L, rows);
+        lua_call(L, 0, 1);
+    }
+    if (!lua_isnil(L, -1))
+        return true;
+    lua_pop(L, 1);
+    return false;
+}
+
+/* Feeds all rows of the list or iterator at `rows`. */
+static wp_status feed_rows(lua_State *L, wpl_reading *reading, int rows, wp_error *err)
+{
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    row_reader *reader = new_row_reader(L, reading);
+    wp_status status = reader->err.status;
+    uint64_t place = reading->next_place, skipped = 0;
+    reading->next_place += 1ULL << 32;
+    int top = lua_gettop(L);
+    for (lua_Integer number = 1; status == WP_OK && reading->rows_left > 0; number++) {
+        if (!next_row(L, rows, number))
+            break;
+        status = add_row(L, reader, number);
+        lua_settop(L, top);
+        if (status == WP_OK)
+            reading->rows_left--;
+        if (status == WP_PARSE && reading->source.skip_bad) {
+            status = WP_OK;
+            skipped++;
+        }
+        if (status == WP_OK && wp_writer_count(reader->writer) >= WP_BATCH_ROWS)
+            status = wp_writer_finish(reader->writer, place++, &reader->err);
+        if (status == WP_OK && (number & 1023) == 0 && wp_run_interrupted(&run))
+            status = wp_fail(&reader->err, WP_INTERRUPTED, "interrupted");
+    }
+    if (status == WP_OK)
+        status = wp_writer_finish(reader->writer, place, &reader->err);
+    wp_build_count_skipped(reading->build, skipped);
+    if (status != WP_OK)
+        *err = reader->err;
+    lua_pushcfunction(L, row_reader_gc);
+    lua_pushvalue(L, -2);
+    lua_call(L, 1, 0);
+    lua_settop(L, top - 1);
+    return status;
+}
+
+/* --- Entries ---------------------------------------------------------------------------------- */
+
+static int finish(lua_State *L, wpl_reading *reading)
+{
+    wp_error err;
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    wp_columns *columns = NULL;
+    wp_log *log = NULL;
+    wp_build *build = reading->build;
+    wp_status status = wp_build_finish(build, &run, &columns, &err);
+    if (status == WP_OK)
+        status = wp_log_take_columns(columns, &log, &err);
+    reading->build = NULL;
+    wp_build_free(build);
+    if (status != WP_OK)
+        return wpl_push_failure(L, &err);
+    wpl_push_log(L, log);
+    return 1;
+}
+
+static int m_finish(lua_State *L)
+{
+    return finish(L, wpl_check_reading(L, 1));
+}
+
+static int m_rows(lua_State *L)
+{
+    wpl_reading *reading = wpl_check_reading(L, 1);
+    wp_error err;
+    if (feed_rows(L, reading, 2, &err) != WP_OK)
+        return wpl_push_failure(L, &err);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int l_start(lua_State *L)
+{
+    wp_error err;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    return new_reading(L, 1, &err) != NULL ? 1 : wpl_push_failure(L, &err);
+}
+
+static int l_rows(lua_State *L)
+{
+    wp_error err;
+    luaL_checktype(L, 2, LUA_TTABLE);
+    wpl_reading *reading = new_reading(L, 2, &err);
+    if (reading == NULL || feed_rows(L, reading, 1, &err) != WP_OK)
+        return wpl_push_failure(L, &err);
+    return finish(L, reading);
+}
 
 int wpl_open_read(lua_State *L)
 {
-    lua_newtable(L);
+    luaL_newmetatable(L, ROW_READER);
+    lua_pushcfunction(L, row_reader_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
+    static const luaL_Reg methods[] = {{"rows", m_rows}, {"finish", m_finish}, {NULL, NULL}};
+    wpl_class(L, WPL_READING, m_close, methods, NULL);
+    lua_pop(L, 1);
+    static const luaL_Reg functions[] = {{"rows", l_rows}, {"start", l_start}, {NULL, NULL}};
+    luaL_newlib(L, functions);
     return 1;
 }
