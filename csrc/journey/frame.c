@@ -71,8 +71,11 @@ static row_state state_of(const wp_frame *frame, const wp_rules *rules, uint32_t
     return ROW_USED;
 }
 
-static void count_state(row_state state, wp_loss *loss)
+static void count_state(const wp_frame *frame, const wp_rules *rules, uint32_t row, row_state state,
+                        wp_loss *loss)
 {
+    if (state == ROW_USED && rules->outcome >= 0)
+        loss->events += wp_frame_number(&frame->columns[rules->outcome], row) > 0;
     loss->used += state == ROW_USED;
     loss->missing += state == ROW_MISSING;
     loss->too_recent += state == ROW_TOO_RECENT;
@@ -83,7 +86,7 @@ void wp_frame_loss(const wp_frame *frame, const wp_rules *rules, wp_loss *loss)
 {
     *loss = (wp_loss){0};
     for (uint32_t row = 0; row < frame->rows_count; row++)
-        count_state(state_of(frame, rules, row), loss);
+        count_state(frame, rules, row, state_of(frame, rules, row), loss);
 }
 
 static void move_row(wp_frame *frame, uint32_t from, uint32_t to)
@@ -104,7 +107,7 @@ void wp_frame_settle(wp_frame *frame, const wp_rules *rules, wp_loss *loss)
     *loss = (wp_loss){0};
     for (uint32_t row = 0; row < frame->rows_count; row++) {
         row_state state = state_of(frame, rules, row);
-        count_state(state, loss);
+        count_state(frame, rules, row, state, loss);
         if (state != ROW_USED && state != ROW_MISSING)
             continue;
         if (kept != row)

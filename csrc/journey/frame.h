@@ -72,12 +72,13 @@ void wp_frame_numbers(const wp_frame *frame, uint32_t column, double *out);
 typedef struct wp_rules {
     int64_t needed_us;        /* follow-up that a user must have: t0 + needed_us <= end */
     int32_t prior;            /* column: more than 0 leaves the user out; -1: keep everybody */
+    int32_t outcome;          /* column: more than 0 is an event; -1: events are not counted */
     const uint32_t *required; /* columns in which a missing number makes the row "missing" */
     uint32_t required_count;
 } wp_rules;
 
 typedef struct wp_loss {
-    uint64_t too_recent, prior_outcome, missing, used;
+    uint64_t too_recent, prior_outcome, missing, used, events; /* events: of the used rows */
 } wp_loss;
 
 /* Counts why rows are lost: too recent, then prior outcome, then missing. */

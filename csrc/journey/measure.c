@@ -10,7 +10,7 @@
 
 typedef struct worker_room {
     bool ready;
-    wp_slice slice;
+    wp_span span;
     wp_metric_room metric;
     double *numbers; /* leaf after leaf, users_room each */
     double *stack;   /* operand after operand, users_room each */
@@ -177,11 +177,11 @@ static void apply_one(const wp_op *op, double *numbers, uint32_t count)
     }
 }
 
-/* Runs a column's program over all users of the slice; the result is in the first operand. */
+/* Runs a column's program over all users of the span; the result is in the first operand. */
 static const double *run_program(const measuring *m, const worker_room *room,
                                  const wp_plan_column *column)
 {
-    uint32_t count = room->slice.users_count, depth = 0;
+    uint32_t count = room->span.users_count, depth = 0;
     const wp_op *ops = m->plan->ops + column->first_op;
     if (column->ops_count == 1 && ops[0].kind == WP_OP_LEAF)
         return room->numbers + (size_t)ops[0].leaf * m->users_room;
@@ -243,8 +243,8 @@ static void store_column(wp_frame_column *column, const double *numbers, uint32_
 
 static wp_status prepare_room(const measuring *m, worker_room *room, wp_error *err)
 {
-    WP_TRY(wp_slice_init(&room->slice, m->log, m->plan, m->users_room, m->rows_room, m->mask_table,
-                         err));
+    WP_TRY(wp_span_init(&room->span, m->log, m->plan, m->users_room, m->rows_room, m->mask_table,
+                        err));
     room->ready = true;
     WP_TRY(wp_metric_room_init(&room->metric, m->plan, m->log->columns, m->rows_room, err));
     size_t users = m->users_room;
@@ -259,7 +259,7 @@ static void reset_room(worker_room *room)
 {
     if (!room->ready)
         return;
-    wp_slice_reset(&room->slice);
+    wp_span_reset(&room->span);
     wp_metric_room_reset(&room->metric);
     wp_free(room->numbers);
     wp_free(room->stack);
@@ -274,15 +274,15 @@ static wp_status measure_chunk(void *context, size_t chunk, unsigned worker, wp_
         return WP_OK;
     if (!room->ready)
         WP_TRY(prepare_room(m, room, err));
-    wp_slice *slice = &room->slice;
-    wp_slice_load(slice, m->log, m->anchors, m->chunk_users[chunk], m->chunk_users[chunk + 1]);
+    wp_span *span = &room->span;
+    wp_span_load(span, m->log, m->anchors, m->chunk_users[chunk], m->chunk_users[chunk + 1]);
     for (uint32_t i = 0; i < m->plan->leaves_count; i++) {
         const wp_leaf *leaf = &m->plan->leaves[i];
-        size_t window = (size_t)leaf->window * slice->users_room;
-        wp_leaf_run run = {slice,
+        size_t window = (size_t)leaf->window * span->users_room;
+        wp_leaf_run run = {span,
                            leaf,
-                           slice->lo + window,
-                           slice->hi + window,
+                           span->lo + window,
+                           span->hi + window,
                            &room->metric,
                            first_row,
                            room->numbers + (size_t)i * m->users_room};
@@ -290,10 +290,10 @@ static wp_status measure_chunk(void *context, size_t chunk, unsigned worker, wp_
     }
     for (uint32_t i = 0; i < m->plan->columns_count; i++)
         store_column(&m->frame->columns[i], run_program(m, room, &m->plan->columns[i]), first_row,
-                     slice->users_count);
-    memcpy(m->frame->users + first_row, slice->users, slice->users_count * sizeof *slice->users);
-    memcpy(m->frame->t0_us + first_row, slice->t0_us, slice->users_count * sizeof *slice->t0_us);
-    memcpy(m->frame->end_us + first_row, slice->end_us, slice->users_count * sizeof *slice->end_us);
+                     span->users_count);
+    memcpy(m->frame->users + first_row, span->users, span->users_count * sizeof *span->users);
+    memcpy(m->frame->t0_us + first_row, span->t0_us, span->users_count * sizeof *span->t0_us);
+    memcpy(m->frame->end_us + first_row, span->end_us, span->users_count * sizeof *span->end_us);
     return WP_OK;
 }
 
@@ -301,6 +301,10 @@ static wp_status make_frame(measuring *m, wp_error *err)
 {
     const wp_plan *plan = m->plan;
     uint32_t rows = m->frame_rows[m->chunks_count];
+    for (uint32_t i = 0; i < plan->leaves_count; i++)
+        if (plan->leaves[i].kind == WP_LEAF_GIVEN && plan->leaves[i].given_count != rows)
+            return wp_fail(err, WP_INVALID, "plan: leaf %u brings %zu numbers (expected %u)", i + 1,
+                           plan->leaves[i].given_count, rows);
     WP_TRY(wp_frame_new(rows, plan->columns_count, &m->frame, err));
     wp_frame *frame = m->frame;
     frame->users = wp_alloc_array(rows, sizeof *frame->users);

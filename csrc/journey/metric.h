@@ -1,8 +1,8 @@
-/* Leaves: one number per user of a slice.
+/* Leaves: one number per user of a span.
 **
 ** Each kind is one small loop over the rows of its window; the kinds are spread over
 ** metric_count.c (counting), metric_value.c (numbers and different values), metric_time.c
-** (durations) and metric_order.c (stages, loops, matches). A loop reads the slice and writes
+** (durations) and metric_order.c (stages, loops, matches). A loop reads the span and writes
 ** out[user]; it allocates nothing: what it needs beyond is in wp_metric_room. */
 #ifndef WP_JOURNEY_METRIC_H
 #define WP_JOURNEY_METRIC_H
@@ -18,12 +18,12 @@ typedef struct wp_metric_room {
 } wp_metric_room;
 
 typedef struct wp_leaf_run {
-    const wp_slice *slice;
+    const wp_span *span;
     const wp_leaf *leaf;
     const uint32_t *lo, *hi; /* the window's rows, by user */
     wp_metric_room *room;
-    uint32_t first_frame_row; /* frame row of the slice's first user */
-    double *out;              /* one per user of the slice */
+    uint32_t first_frame_row; /* frame row of the span's first user */
+    double *out;              /* one per user of the span */
 } wp_leaf_run;
 
 /* Room for the leaves of a plan over journeys of at most rows_room rows. */
@@ -43,10 +43,10 @@ void wp__measure_times(const wp_leaf_run *run);
 void wp__measure_order(const wp_leaf_run *run);
 
 /* The next row in [local, end) that the selection accepts, or end. */
-static inline uint32_t wp_next_match(const wp_slice *slice, uint32_t selection, uint32_t local,
+static inline uint32_t wp_next_match(const wp_span *span, uint32_t selection, uint32_t local,
                                      uint32_t end)
 {
-    while (local < end && !wp_slice_has(slice, selection, local))
+    while (local < end && !wp_span_has(span, selection, local))
         local++;
     return local;
 }

@@ -43,15 +43,15 @@ void wp_leaf_measure(const wp_leaf_run *run)
 
 static void count_all(const wp_leaf_run *run)
 {
-    for (uint32_t i = 0; i < run->slice->users_count; i++)
+    for (uint32_t i = 0; i < run->span->users_count; i++)
         run->out[i] = run->hi[i] - run->lo[i];
 }
 
 /* One event name, one-byte codes. */
 static void count_code(const wp_leaf_run *run, uint8_t code)
 {
-    const uint8_t *codes = run->slice->codes_8;
-    for (uint32_t i = 0; i < run->slice->users_count; i++) {
+    const uint8_t *codes = run->span->codes_8;
+    for (uint32_t i = 0; i < run->span->users_count; i++) {
         uint32_t count = 0;
         for (uint32_t local = run->lo[i]; local < run->hi[i]; local++)
             count += codes[local] == code;
@@ -62,8 +62,8 @@ static void count_code(const wp_leaf_run *run, uint8_t code)
 /* A set of event names, one-byte codes. */
 static void count_codes(const wp_leaf_run *run, const uint8_t *wanted)
 {
-    const uint8_t *codes = run->slice->codes_8;
-    for (uint32_t i = 0; i < run->slice->users_count; i++) {
+    const uint8_t *codes = run->span->codes_8;
+    for (uint32_t i = 0; i < run->span->users_count; i++) {
         uint32_t count = 0;
         for (uint32_t local = run->lo[i]; local < run->hi[i]; local++)
             count += wanted[codes[local]];
@@ -73,10 +73,10 @@ static void count_codes(const wp_leaf_run *run, const uint8_t *wanted)
 
 static void count_masks(const wp_leaf_run *run)
 {
-    const wp_slice *slice = run->slice;
-    uint32_t words = slice->words, shift = run->leaf->a & 63;
-    const uint64_t *masks = slice->masks + (run->leaf->a >> 6);
-    for (uint32_t i = 0; i < slice->users_count; i++) {
+    const wp_span *span = run->span;
+    uint32_t words = span->words, shift = run->leaf->a & 63;
+    const uint64_t *masks = span->masks + (run->leaf->a >> 6);
+    for (uint32_t i = 0; i < span->users_count; i++) {
         uint64_t count = 0;
         for (uint32_t local = run->lo[i]; local < run->hi[i]; local++)
             count += (masks[(size_t)local * words] >> shift) & 1;
@@ -87,23 +87,23 @@ static void count_masks(const wp_leaf_run *run)
 /* Only the rows with an odd (1st, 3rd, …) or even number in the user's journey. */
 static void count_part(const wp_leaf_run *run)
 {
-    const wp_slice *slice = run->slice;
-    for (uint32_t i = 0; i < slice->users_count; i++) {
+    const wp_span *span = run->span;
+    for (uint32_t i = 0; i < span->users_count; i++) {
         uint32_t count = 0, odd = run->leaf->part == WP_PART_ODD;
         for (uint32_t local = run->lo[i]; local < run->hi[i]; local++)
             count +=
-                ((local - slice->begin[i]) & 1) != odd && wp_slice_has(slice, run->leaf->a, local);
+                ((local - span->begin[i]) & 1) != odd && wp_span_has(span, run->leaf->a, local);
         run->out[i] = count;
     }
 }
 
 /* The table of wanted one-byte codes; returns how many there are and the last of them. */
-static uint32_t wanted_codes(const wp_slice *slice, const wp_selection *selection, uint8_t *wanted,
+static uint32_t wanted_codes(const wp_span *span, const wp_selection *selection, uint8_t *wanted,
                              uint8_t *last)
 {
     uint32_t found = 0;
     memset(wanted, 0, 256);
-    for (uint32_t code = 0; code < slice->columns->event_names.count && code < 256; code++)
+    for (uint32_t code = 0; code < span->columns->event_names.count && code < 256; code++)
         if (wp_bit(selection->codes, code)) {
             wanted[code] = 1;
             *last = (uint8_t)code;
@@ -114,16 +114,16 @@ static uint32_t wanted_codes(const wp_slice *slice, const wp_selection *selectio
 
 void wp__measure_counts(const wp_leaf_run *run)
 {
-    const wp_slice *slice = run->slice;
-    const wp_selection *selection = slice->plan->selections[run->leaf->a];
+    const wp_span *span = run->span;
+    const wp_selection *selection = span->plan->selections[run->leaf->a];
     bool plain = selection->conditions_count == 0;
     if (run->leaf->kind == WP_LEAF_COUNT && run->leaf->part != WP_PART_ALL) {
         count_part(run);
     } else if (plain && selection->codes == NULL) {
         count_all(run);
-    } else if (plain && slice->codes_8 != NULL) {
+    } else if (plain && span->codes_8 != NULL) {
         uint8_t wanted[256], code = 0;
-        if (wanted_codes(slice, selection, wanted, &code) == 1)
+        if (wanted_codes(span, selection, wanted, &code) == 1)
             count_code(run, code);
         else
             count_codes(run, wanted);
@@ -131,7 +131,7 @@ void wp__measure_counts(const wp_leaf_run *run)
         count_masks(run);
     }
     if (run->leaf->kind == WP_LEAF_DID)
-        for (uint32_t i = 0; i < slice->users_count; i++)
+        for (uint32_t i = 0; i < span->users_count; i++)
             run->out[i] = run->out[i] > 0;
 }
 

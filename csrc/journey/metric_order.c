@@ -5,20 +5,19 @@
 /* The stage of a row, 1-based; 0 when it belongs to none. The first stage that lists it wins. */
 static uint32_t stage_of(const wp_leaf_run *run, uint32_t local)
 {
-    const uint32_t *steps = run->slice->plan->steps + run->leaf->first_step;
+    const uint32_t *steps = run->span->plan->steps + run->leaf->first_step;
     for (uint32_t k = 0; k < run->leaf->steps_count; k++)
-        if (wp_slice_has(run->slice, steps[k], local))
+        if (wp_span_has(run->span, steps[k], local))
             return k + 1;
     return 0;
 }
 
 static double depth(const wp_leaf_run *run, uint32_t i)
 {
-    const uint32_t *steps = run->slice->plan->steps + run->leaf->first_step;
     uint32_t reached = 0;
     for (uint32_t local = run->lo[i]; local < run->hi[i] && reached < run->leaf->steps_count;
          local++)
-        reached += wp_slice_has(run->slice, steps[reached], local);
+        reached += stage_of(run, local) == reached + 1;
     return reached;
 }
 
@@ -37,38 +36,38 @@ static double backtracks(const wp_leaf_run *run, uint32_t i)
 
 static double hesitation(const wp_leaf_run *run, uint32_t i)
 {
-    const wp_slice *slice = run->slice;
+    const wp_span *span = run->span;
     uint32_t wanted = run->leaf->stage + 1, hi = run->hi[i], local = run->lo[i];
     while (local < hi && stage_of(run, local) != wanted)
         local++;
     if (local >= hi)
         return NAN;
-    int64_t start_us = wp_slice_us(slice, local);
+    int64_t start_us = wp_span_us(span, local);
     for (local++; local < hi; local++)
         if (stage_of(run, local) > wanted)
-            return wp_seconds(wp_slice_us(slice, local) - start_us);
-    return wp_seconds(wp_window_end(slice, run->leaf->window, i) - start_us);
+            return wp_seconds(wp_span_us(span, local) - start_us);
+    return wp_seconds(wp_window_end(span, run->leaf->window, i) - start_us);
 }
 
 static double self_loops(const wp_leaf_run *run, uint32_t i)
 {
-    const wp_slice *slice = run->slice;
+    const wp_span *span = run->span;
     uint32_t count = 0, a = run->leaf->a;
     for (uint32_t local = run->lo[i]; local + 1 < run->hi[i]; local++)
-        count += wp_slice_has(slice, a, local) && wp_slice_has(slice, a, local + 1) &&
-                 wp_slice_code(slice, local) == wp_slice_code(slice, local + 1);
+        count += wp_span_has(span, a, local) && wp_span_has(span, a, local + 1) &&
+                 wp_span_code(span, local) == wp_span_code(span, local + 1);
     return count;
 }
 
 static double u_turns(const wp_leaf_run *run, uint32_t i)
 {
-    const wp_slice *slice = run->slice;
+    const wp_span *span = run->span;
     uint32_t count = 0, a = run->leaf->a;
     for (uint32_t local = run->lo[i]; local + 2 < run->hi[i]; local++) {
-        if (!wp_slice_has(slice, a, local) || !wp_slice_has(slice, a, local + 2))
+        if (!wp_span_has(span, a, local) || !wp_span_has(span, a, local + 2))
             continue;
-        uint32_t code = wp_slice_code(slice, local);
-        count += wp_slice_code(slice, local + 1) != code && wp_slice_code(slice, local + 2) == code;
+        uint32_t code = wp_span_code(span, local);
+        count += wp_span_code(span, local + 1) != code && wp_span_code(span, local + 2) == code;
     }
     return count;
 }
@@ -77,16 +76,16 @@ static double u_turns(const wp_leaf_run *run, uint32_t i)
 ** it is complete; *late is set when it is complete but takes longer than allowed. */
 static uint32_t match_from(const wp_leaf_run *run, uint32_t first, uint32_t hi, bool *late)
 {
-    const wp_slice *slice = run->slice;
-    const uint32_t *steps = slice->plan->steps + run->leaf->first_step;
+    const wp_span *span = run->span;
+    const uint32_t *steps = span->plan->steps + run->leaf->first_step;
     uint32_t at = first;
-    int64_t limit = run->leaf->limit_us / slice->unit_us;
+    int64_t limit = run->leaf->limit_us / span->unit_us;
     *late = false;
     for (uint32_t k = 1; k < run->leaf->steps_count; k++) {
-        at = wp_next_match(slice, steps[k], at + 1, hi);
+        at = wp_next_match(span, steps[k], at + 1, hi);
         if (at >= hi)
             return hi;
-        if (slice->ticks[at] - slice->ticks[first] > limit) {
+        if (span->ticks[at] - span->ticks[first] > limit) {
             *late = true;
             return at;
         }
@@ -98,16 +97,16 @@ static uint32_t match_from(const wp_leaf_run *run, uint32_t first, uint32_t hi, 
 ** search, since every later start would run out as well. */
 static double matches(const wp_leaf_run *run, uint32_t i)
 {
-    const wp_slice *slice = run->slice;
-    uint32_t step = slice->plan->steps[run->leaf->first_step], hi = run->hi[i], count = 0;
-    uint32_t first = wp_next_match(slice, step, run->lo[i], hi);
+    const wp_span *span = run->span;
+    uint32_t step = span->plan->steps[run->leaf->first_step], hi = run->hi[i], count = 0;
+    uint32_t first = wp_next_match(span, step, run->lo[i], hi);
     while (first < hi) {
         bool late;
         uint32_t last = match_from(run, first, hi, &late);
         if (last >= hi)
             break;
         count += !late;
-        first = wp_next_match(slice, step, (late ? first : last) + 1, hi);
+        first = wp_next_match(span, step, (late ? first : last) + 1, hi);
     }
     return count;
 }
@@ -134,6 +133,6 @@ void wp__measure_order(const wp_leaf_run *run)
     default:
         break;
     }
-    for (uint32_t i = 0; i < run->slice->users_count; i++)
+    for (uint32_t i = 0; i < run->span->users_count; i++)
         run->out[i] = measure(run, i);
 }

@@ -21,12 +21,12 @@ typedef struct tally {
 
 static tally tally_user(const wp_leaf_run *run, const wp_numbers *numbers, uint32_t i)
 {
-    const wp_slice *slice = run->slice;
+    const wp_span *span = run->span;
     tally t = {0, 0, INFINITY, -INFINITY, NAN, NAN};
     for (uint32_t local = run->lo[i]; local < run->hi[i]; local++) {
-        if (!wp_slice_has(slice, run->leaf->a, local))
+        if (!wp_span_has(span, run->leaf->a, local))
             continue;
-        size_t place = run->leaf->per_user ? slice->users[i] : wp_slice_row(slice, local);
+        size_t place = run->leaf->per_user ? span->users[i] : wp_span_row(span, local);
         double number = wp_number_at(numbers, place);
         if (isnan(number))
             continue;
@@ -63,13 +63,13 @@ static double tally_result(const tally *t, wp_leaf_kind kind)
 /* The commonest of them on its own, without the rest of the tally. */
 static void sum_values(const wp_leaf_run *run, const wp_numbers *numbers)
 {
-    const wp_slice *slice = run->slice;
-    for (uint32_t i = 0; i < slice->users_count; i++) {
+    const wp_span *span = run->span;
+    for (uint32_t i = 0; i < span->users_count; i++) {
         double sum = 0;
         for (uint32_t local = run->lo[i]; local < run->hi[i]; local++) {
-            if (!wp_slice_has(slice, run->leaf->a, local))
+            if (!wp_span_has(span, run->leaf->a, local))
                 continue;
-            double number = wp_number_at(numbers, wp_slice_row(slice, local));
+            double number = wp_number_at(numbers, wp_span_row(span, local));
             if (!isnan(number))
                 sum += number;
         }
@@ -79,12 +79,12 @@ static void sum_values(const wp_leaf_run *run, const wp_numbers *numbers)
 
 void wp__measure_values(const wp_leaf_run *run)
 {
-    const wp_numbers *numbers = number_source(run->leaf, run->slice->columns);
+    const wp_numbers *numbers = number_source(run->leaf, run->span->columns);
     if (run->leaf->kind == WP_LEAF_SUM && !run->leaf->per_user) {
         sum_values(run, numbers);
         return;
     }
-    for (uint32_t i = 0; i < run->slice->users_count; i++) {
+    for (uint32_t i = 0; i < run->span->users_count; i++) {
         tally t = tally_user(run, numbers, i);
         run->out[i] = tally_result(&t, run->leaf->kind);
     }
@@ -100,12 +100,12 @@ static int compare_numbers(const void *left, const void *right)
 
 static uint32_t distinct_numbers(const wp_leaf_run *run, const wp_numbers *numbers, uint32_t i)
 {
-    const wp_slice *slice = run->slice;
+    const wp_span *span = run->span;
     uint32_t count = 0, different = 0;
     for (uint32_t local = run->lo[i]; local < run->hi[i]; local++) {
-        if (!wp_slice_has(slice, run->leaf->a, local))
+        if (!wp_span_has(span, run->leaf->a, local))
             continue;
-        size_t place = run->leaf->per_user ? slice->users[i] : wp_slice_row(slice, local);
+        size_t place = run->leaf->per_user ? span->users[i] : wp_span_row(span, local);
         double number = wp_number_at(numbers, place);
         if (!isnan(number))
             run->room->numbers[count++] = number;
@@ -119,7 +119,7 @@ static uint32_t distinct_numbers(const wp_leaf_run *run, const wp_numbers *numbe
 static uint32_t distinct_codes(const wp_leaf_run *run, const wp_codes *codes, bool zero_counts,
                                uint32_t i)
 {
-    const wp_slice *slice = run->slice;
+    const wp_span *span = run->span;
     wp_metric_room *room = run->room;
     uint32_t different = 0;
     if (++room->stamp == 0) { /* wrapped: old stamps could be mistaken for new ones */
@@ -127,10 +127,10 @@ static uint32_t distinct_codes(const wp_leaf_run *run, const wp_codes *codes, bo
         room->stamp = 1;
     }
     for (uint32_t local = run->lo[i]; local < run->hi[i]; local++) {
-        if (!wp_slice_has(slice, run->leaf->a, local))
+        if (!wp_span_has(span, run->leaf->a, local))
             continue;
         uint32_t code =
-            wp_code_at(codes, run->leaf->per_user ? slice->users[i] : wp_slice_row(slice, local));
+            wp_code_at(codes, run->leaf->per_user ? span->users[i] : wp_span_row(span, local));
         if ((code == 0 && !zero_counts) || room->stamps[code] == room->stamp)
             continue;
         room->stamps[code] = room->stamp;
@@ -141,9 +141,9 @@ static uint32_t distinct_codes(const wp_leaf_run *run, const wp_codes *codes, bo
 
 void wp__measure_distinct(const wp_leaf_run *run)
 {
-    const wp_columns *columns = run->slice->columns;
+    const wp_columns *columns = run->span->columns;
     const wp_leaf *leaf = run->leaf;
-    for (uint32_t i = 0; i < run->slice->users_count; i++) {
+    for (uint32_t i = 0; i < run->span->users_count; i++) {
         if (leaf->source == WP_SOURCE_NUMBER)
             run->out[i] = distinct_numbers(run, number_source(leaf, columns), i);
         else if (leaf->source == WP_SOURCE_TEXT)
@@ -157,12 +157,12 @@ void wp__measure_distinct(const wp_leaf_run *run)
 
 static double attribute_of(const wp_leaf_run *run, uint32_t i)
 {
-    const wp_slice *slice = run->slice;
-    const wp_columns *columns = slice->columns;
-    uint32_t user = slice->users[i];
+    const wp_span *span = run->span;
+    const wp_columns *columns = span->columns;
+    uint32_t user = span->users[i];
     if (columns->known_at_us != NULL) {
         int64_t known_us = columns->known_at_us[user];
-        if (known_us == WP_TIME_MISSING || known_us >= wp_window_end(slice, run->leaf->window, i))
+        if (known_us == WP_TIME_MISSING || known_us >= wp_window_end(span, run->leaf->window, i))
             return NAN;
     }
     return wp_number_at(&columns->user_numbers[run->leaf->column], user);
@@ -170,9 +170,9 @@ static double attribute_of(const wp_leaf_run *run, uint32_t i)
 
 static double anchor_value(const wp_leaf_run *run, uint32_t i)
 {
-    const wp_columns *columns = run->slice->columns;
+    const wp_columns *columns = run->span->columns;
     const wp_leaf *leaf = run->leaf;
-    size_t place = leaf->per_user ? run->slice->users[i] : run->slice->anchor[i];
+    size_t place = leaf->per_user ? run->span->users[i] : run->span->anchor[i];
     if (leaf->source == WP_SOURCE_NUMBER)
         return wp_number_at(number_source(leaf, columns), place);
     if (leaf->source == WP_SOURCE_EVENT)
@@ -183,7 +183,7 @@ static double anchor_value(const wp_leaf_run *run, uint32_t i)
 
 void wp__measure_anchor(const wp_leaf_run *run)
 {
-    for (uint32_t i = 0; i < run->slice->users_count; i++) {
+    for (uint32_t i = 0; i < run->span->users_count; i++) {
         if (run->leaf->kind == WP_LEAF_ATTRIBUTE)
             run->out[i] = attribute_of(run, i);
         else if (run->leaf->kind == WP_LEAF_ANCHOR)

@@ -52,8 +52,10 @@ typedef enum wp_leaf_kind {
     WP_LEAF_ATTRIBUTE,  /* user number `column`, missing when known at or after the window's end */
     WP_LEAF_FIRST_TIME, /* microseconds from t0 to the first a, missing when none */
     WP_LEAF_LAST_TIME,  /* the same of the last a */
-    WP_LEAF_ANCHOR,     /* `column` at the anchor event: a number, or a text's code */
-    WP_LEAF_GIVEN       /* a number that the caller brought, by frame row */
+    WP_LEAF_UNTIL_TIME, /* seconds from window start to the first a, or to where sight ends */
+    WP_LEAF_UNTIL_STATUS, /* 1 when that was an a, 0 when sight ended first */
+    WP_LEAF_ANCHOR,       /* `column` at the anchor event: a number, or a text's code */
+    WP_LEAF_GIVEN         /* a number that the caller brought, by frame row */
 } wp_leaf_kind;
 
 typedef enum wp_source_kind {
@@ -77,6 +79,7 @@ typedef struct wp_leaf {
     wp_part part;               /* count: only the odd or even rows of the user's journey */
     const struct wp_zone *zone; /* active days; NULL: UTC */
     const double *given;        /* one per frame row */
+    size_t given_count;
 } wp_leaf;
 
 typedef enum wp_op_kind {

@@ -1,4 +1,4 @@
-/* Slices and window ranges; see window.h. Cost per user: one search per window border, and per row
+/* Spans and window ranges; see window.h. Cost per user: one search per window border, and per row
 ** of the widest window one table look-up for the masks. */
 #include "journey/window.h"
 
@@ -40,15 +40,12 @@ static bool leaf_wants_ticks(wp_leaf_kind kind)
     case WP_LEAF_MATCHES:
     case WP_LEAF_FIRST_TIME:
     case WP_LEAF_LAST_TIME:
+    case WP_LEAF_UNTIL_TIME:
+    case WP_LEAF_UNTIL_STATUS:
         return true;
     default:
         return false;
     }
-}
-
-static bool selection_is_plain(const wp_selection *selection)
-{
-    return selection->conditions_count == 0;
 }
 
 static bool leaf_wants_masks(const wp_plan *plan, const wp_leaf *leaf, const wp_columns *columns)
@@ -58,109 +55,109 @@ static bool leaf_wants_masks(const wp_plan *plan, const wp_leaf *leaf, const wp_
     bool counts =
         (leaf->kind == WP_LEAF_COUNT && leaf->part == WP_PART_ALL) || leaf->kind == WP_LEAF_DID;
     const wp_selection *a = plan->selections[leaf->a];
-    return !(counts && selection_is_plain(a) && (columns->events.width == 1 || a->codes == NULL));
+    return !(counts && a->conditions_count == 0 &&
+             (columns->events.width == 1 || a->codes == NULL));
 }
 
-wp_status wp_slice_init(wp_slice *slice, const wp_log *log, const wp_plan *plan,
-                        uint32_t users_room, uint32_t rows_room, const uint64_t *mask_table,
-                        wp_error *err)
+wp_status wp_span_init(wp_span *span, const wp_log *log, const wp_plan *plan, uint32_t users_room,
+                       uint32_t rows_room, const uint64_t *mask_table, wp_error *err)
 {
     const wp_columns *columns = log->columns;
-    *slice = (wp_slice){.columns = columns,
-                        .plan = plan,
-                        .words = words_for(plan),
-                        .users_room = users_room,
-                        .rows_room = rows_room,
-                        .mask_table = mask_table};
+    *span = (wp_span){.columns = columns,
+                      .plan = plan,
+                      .words = words_for(plan),
+                      .users_room = users_room,
+                      .rows_room = rows_room,
+                      .mask_table = mask_table};
     bool narrow = columns->times.offsets != NULL;
-    slice->base_us = narrow ? columns->times.base_us : 0;
-    slice->unit_us = narrow ? columns->times.unit_us : 1;
+    span->base_us = narrow ? columns->times.base_us : 0;
+    span->unit_us = narrow ? columns->times.unit_us : 1;
     for (uint32_t i = 0; i < plan->leaves_count; i++) {
-        slice->wants_ticks |= leaf_wants_ticks(plan->leaves[i].kind);
-        slice->wants_masks |= leaf_wants_masks(plan, &plan->leaves[i], columns);
+        span->wants_ticks |= leaf_wants_ticks(plan->leaves[i].kind);
+        span->wants_masks |= leaf_wants_masks(plan, &plan->leaves[i], columns);
     }
     bool copies = log->rows != NULL, codes = copies && columns->events.width == 1;
-    bool wide = slice->wants_ticks ? narrow || copies : copies && !narrow;
+    bool wide = span->wants_ticks ? narrow || copies : copies && !narrow;
     size_t users = users_room, rows = rows_room, ranges = users * plan->windows_count;
-    slice->users = wp_alloc_array(users, sizeof *slice->users);
-    slice->begin = wp_alloc_array(users, sizeof *slice->begin);
-    slice->end = wp_alloc_array(users, sizeof *slice->end);
-    slice->anchor = wp_alloc_array(users, sizeof *slice->anchor);
-    slice->t0_us = wp_alloc_array(users, sizeof *slice->t0_us);
-    slice->end_us = wp_alloc_array(users, sizeof *slice->end_us);
-    slice->lo = wp_alloc_array(ranges, sizeof *slice->lo);
-    slice->hi = wp_alloc_array(ranges, sizeof *slice->hi);
-    bool ok = slice->users && slice->begin && slice->end && slice->anchor && slice->t0_us &&
-              slice->end_us && slice->lo && slice->hi;
+    span->users = wp_alloc_array(users, sizeof *span->users);
+    span->begin = wp_alloc_array(users, sizeof *span->begin);
+    span->end = wp_alloc_array(users, sizeof *span->end);
+    span->anchor = wp_alloc_array(users, sizeof *span->anchor);
+    span->t0_us = wp_alloc_array(users, sizeof *span->t0_us);
+    span->end_us = wp_alloc_array(users, sizeof *span->end_us);
+    span->lo = wp_alloc_array(ranges, sizeof *span->lo);
+    span->hi = wp_alloc_array(ranges, sizeof *span->hi);
+    bool ok = span->users && span->begin && span->end && span->anchor && span->t0_us &&
+              span->end_us && span->lo && span->hi;
     if (copies)
-        ok &= (slice->rows_own = wp_alloc_array(rows, sizeof *slice->rows_own)) != NULL;
+        ok &= (span->rows_own = wp_alloc_array(rows, sizeof *span->rows_own)) != NULL;
     if (copies && narrow)
-        ok &= (slice->ticks_32_own = wp_alloc_array(rows, sizeof *slice->ticks_32_own)) != NULL;
+        ok &= (span->ticks_32_own = wp_alloc_array(rows, sizeof *span->ticks_32_own)) != NULL;
     if (codes)
-        ok &= (slice->codes_8_own = wp_alloc_array(rows, 1)) != NULL;
+        ok &= (span->codes_8_own = wp_alloc_array(rows, 1)) != NULL;
     if (wide)
-        ok &= (slice->ticks_own = wp_alloc_array(rows, sizeof *slice->ticks_own)) != NULL;
-    if (slice->wants_masks)
-        ok &= (slice->masks_own = wp_alloc_array(rows * slice->words, sizeof *slice->masks_own)) !=
-              NULL;
+        ok &= (span->ticks_own = wp_alloc_array(rows, sizeof *span->ticks_own)) != NULL;
+    if (span->wants_masks)
+        ok &=
+            (span->masks_own = wp_alloc_array(rows * span->words, sizeof *span->masks_own)) != NULL;
     if (!ok) {
-        wp_slice_reset(slice);
-        return wp_fail_memory(err, rows * (16 + 8 * (size_t)slice->words) + ranges * 8);
+        wp_span_reset(span);
+        return wp_fail_memory(err, rows * (16 + 8 * (size_t)span->words) + ranges * 8);
     }
     return WP_OK;
 }
 
-void wp_slice_reset(wp_slice *slice)
+void wp_span_reset(wp_span *span)
 {
-    wp_free(slice->users);
-    wp_free(slice->begin);
-    wp_free(slice->end);
-    wp_free(slice->anchor);
-    wp_free(slice->t0_us);
-    wp_free(slice->end_us);
-    wp_free(slice->lo);
-    wp_free(slice->hi);
-    wp_free(slice->rows_own);
-    wp_free(slice->ticks_32_own);
-    wp_free(slice->ticks_own);
-    wp_free(slice->codes_8_own);
-    wp_free(slice->masks_own);
-    *slice = (wp_slice){0};
+    wp_free(span->users);
+    wp_free(span->begin);
+    wp_free(span->end);
+    wp_free(span->anchor);
+    wp_free(span->t0_us);
+    wp_free(span->end_us);
+    wp_free(span->lo);
+    wp_free(span->hi);
+    wp_free(span->rows_own);
+    wp_free(span->ticks_32_own);
+    wp_free(span->ticks_own);
+    wp_free(span->codes_8_own);
+    wp_free(span->masks_own);
+    *span = (wp_span){0};
 }
 
 /* --- Loading ------------------------------------------------------------------------------- */
 
-static void add_user(wp_slice *slice, uint32_t user, uint32_t begin, uint32_t end, uint32_t anchor)
+static void add_user(wp_span *span, uint32_t user, uint32_t begin, uint32_t end, uint32_t anchor)
 {
-    uint32_t i = slice->users_count++;
-    slice->users[i] = user;
-    slice->begin[i] = begin;
-    slice->end[i] = end;
-    slice->anchor[i] = anchor;
-    slice->t0_us[i] = wp_time_at(&slice->columns->times, anchor);
+    uint32_t i = span->users_count++;
+    span->users[i] = user;
+    span->begin[i] = begin;
+    span->end[i] = end;
+    span->anchor[i] = anchor;
+    span->t0_us[i] = wp_time_at(&span->columns->times, anchor);
 }
 
-static void load_in_place(wp_slice *slice, const uint32_t *anchors, uint32_t first, uint32_t last)
+static void load_in_place(wp_span *span, const uint32_t *anchors, uint32_t first, uint32_t last)
 {
-    const wp_columns *columns = slice->columns;
+    const wp_columns *columns = span->columns;
     const uint32_t *starts = columns->row_starts;
     uint32_t base = starts[first];
-    slice->row_base = base;
-    slice->rows_count = starts[last] - base;
-    slice->rows = NULL;
+    span->row_base = base;
+    span->rows_count = starts[last] - base;
+    span->rows = NULL;
     for (uint32_t user = first; user < last; user++)
         if (anchors[user] < columns->events_count)
-            add_user(slice, user, starts[user] - base, starts[user + 1] - base, anchors[user]);
-    slice->ticks_32 = columns->times.offsets != NULL ? columns->times.offsets + base : NULL;
-    slice->ticks_64 = columns->times.micros != NULL ? columns->times.micros + base : NULL;
-    slice->codes_8 =
+            add_user(span, user, starts[user] - base, starts[user + 1] - base, anchors[user]);
+    span->ticks_32 = columns->times.offsets != NULL ? columns->times.offsets + base : NULL;
+    span->ticks_64 = columns->times.micros != NULL ? columns->times.micros + base : NULL;
+    span->codes_8 =
         columns->events.width == 1 ? (const uint8_t *)columns->events.data + base : NULL;
 }
 
-static void load_view(wp_slice *slice, const wp_log *log, const uint32_t *anchors, uint32_t first,
+static void load_view(wp_span *span, const wp_log *log, const uint32_t *anchors, uint32_t first,
                       uint32_t last)
 {
-    const wp_columns *columns = slice->columns;
+    const wp_columns *columns = span->columns;
     uint32_t count = 0;
     for (uint32_t user = first; user < last; user++) {
         if (anchors[user] >= columns->events_count)
@@ -168,41 +165,41 @@ static void load_view(wp_slice *slice, const wp_log *log, const uint32_t *anchor
         uint32_t begin = count;
         for (uint32_t row = columns->row_starts[user]; row < columns->row_starts[user + 1]; row++)
             if (wp_bit(log->rows, row))
-                slice->rows_own[count++] = row;
-        add_user(slice, user, begin, count, anchors[user]);
+                span->rows_own[count++] = row;
+        add_user(span, user, begin, count, anchors[user]);
     }
-    slice->rows = slice->rows_own;
-    slice->rows_count = count;
-    if (slice->ticks_32_own != NULL)
+    span->rows = span->rows_own;
+    span->rows_count = count;
+    if (span->ticks_32_own != NULL)
         for (uint32_t i = 0; i < count; i++)
-            slice->ticks_32_own[i] = columns->times.offsets[slice->rows_own[i]];
+            span->ticks_32_own[i] = columns->times.offsets[span->rows_own[i]];
     else
         for (uint32_t i = 0; i < count; i++)
-            slice->ticks_own[i] = columns->times.micros[slice->rows_own[i]];
-    if (slice->codes_8_own != NULL)
+            span->ticks_own[i] = columns->times.micros[span->rows_own[i]];
+    if (span->codes_8_own != NULL)
         for (uint32_t i = 0; i < count; i++)
-            slice->codes_8_own[i] = ((const uint8_t *)columns->events.data)[slice->rows_own[i]];
-    slice->ticks_32 = slice->ticks_32_own;
-    slice->ticks_64 = slice->ticks_32 != NULL ? NULL : slice->ticks_own;
-    slice->codes_8 = slice->codes_8_own;
+            span->codes_8_own[i] = ((const uint8_t *)columns->events.data)[span->rows_own[i]];
+    span->ticks_32 = span->ticks_32_own;
+    span->ticks_64 = span->ticks_32 != NULL ? NULL : span->ticks_own;
+    span->codes_8 = span->codes_8_own;
 }
 
 /* End of follow-up: as_of, or the first `until` event at or after t0 when that is earlier. */
-static void find_ends(wp_slice *slice)
+static void find_ends(wp_span *span)
 {
-    const wp_plan *plan = slice->plan;
-    for (uint32_t i = 0; i < slice->users_count; i++) {
-        slice->end_us[i] = plan->as_of_us;
+    const wp_plan *plan = span->plan;
+    for (uint32_t i = 0; i < span->users_count; i++) {
+        span->end_us[i] = plan->as_of_us;
         if (plan->until == NULL)
             continue;
-        for (uint32_t local = slice->begin[i]; local < slice->end[i]; local++) {
-            uint32_t row = wp_slice_row(slice, local);
-            int64_t time_us = wp_time_at(&slice->columns->times, row);
+        for (uint32_t local = span->begin[i]; local < span->end[i]; local++) {
+            uint32_t row = wp_span_row(span, local);
+            int64_t time_us = wp_time_at(&span->columns->times, row);
             if (time_us >= plan->as_of_us)
                 break;
-            if (time_us >= slice->t0_us[i] &&
-                wp_selection_has(slice->columns, plan->until, slice->users[i], row)) {
-                slice->end_us[i] = time_us;
+            if (time_us >= span->t0_us[i] &&
+                wp_selection_has(span->columns, plan->until, span->users[i], row)) {
+                span->end_us[i] = time_us;
                 break;
             }
         }
@@ -246,102 +243,102 @@ static uint32_t count_below_64(const int64_t *ticks, uint32_t count, int64_t bou
 }
 
 /* First local row of user i, from `begin` on, at or after the instant. */
-static uint32_t first_row_at(const wp_slice *slice, uint32_t begin, uint32_t end, int64_t time_us)
+static uint32_t first_row_at(const wp_span *span, uint32_t begin, uint32_t end, int64_t time_us)
 {
-    if (slice->ticks_32 == NULL)
-        return begin + count_below_64(slice->ticks_64 + begin, end - begin, time_us);
-    int64_t offset_us = time_us - slice->base_us;
+    if (span->ticks_32 == NULL)
+        return begin + count_below_64(span->ticks_64 + begin, end - begin, time_us);
+    int64_t offset_us = time_us - span->base_us;
     if (offset_us <= 0)
         return begin;
-    int64_t bound = slice->unit_us == 1 ? offset_us : (offset_us - 1) / slice->unit_us + 1;
+    int64_t bound = span->unit_us == 1 ? offset_us : (offset_us - 1) / span->unit_us + 1;
     if (bound > UINT32_MAX)
         return end;
-    return begin + count_below_32(slice->ticks_32 + begin, end - begin, (uint32_t)bound);
+    return begin + count_below_32(span->ticks_32 + begin, end - begin, (uint32_t)bound);
 }
 
-int64_t wp_window_start(const wp_slice *slice, uint32_t window, uint32_t i)
+int64_t wp_window_start(const wp_span *span, uint32_t window, uint32_t i)
 {
-    const wp_window *w = &slice->plan->windows[window];
+    const wp_window *w = &span->plan->windows[window];
     if (w->kind == WP_WINDOW_OFFSETS)
-        return slice->t0_us[i] + w->from_us;
+        return span->t0_us[i] + w->from_us;
     if (w->kind == WP_WINDOW_SINCE)
-        return slice->t0_us[i];
-    return wp_time_at(&slice->columns->times, wp_slice_row(slice, slice->begin[i]));
+        return span->t0_us[i];
+    return wp_time_at(&span->columns->times, wp_span_row(span, span->begin[i]));
 }
 
-int64_t wp_window_end(const wp_slice *slice, uint32_t window, uint32_t i)
+int64_t wp_window_end(const wp_span *span, uint32_t window, uint32_t i)
 {
-    const wp_window *w = &slice->plan->windows[window];
+    const wp_window *w = &span->plan->windows[window];
     switch (w->kind) {
     case WP_WINDOW_OFFSETS:
-        return slice->t0_us[i] + w->to_us;
+        return span->t0_us[i] + w->to_us;
     case WP_WINDOW_BEFORE:
-        return slice->t0_us[i];
+        return span->t0_us[i];
     case WP_WINDOW_SINCE:
-        return slice->end_us[i];
+        return span->end_us[i];
     default:
-        return slice->plan->as_of_us;
+        return span->plan->as_of_us;
     }
 }
 
-static void find_ranges(wp_slice *slice, uint32_t window)
+static void find_ranges(wp_span *span, uint32_t window)
 {
-    const wp_window *w = &slice->plan->windows[window];
-    uint32_t *lo = slice->lo + (size_t)window * slice->users_room;
-    uint32_t *hi = slice->hi + (size_t)window * slice->users_room;
-    for (uint32_t i = 0; i < slice->users_count; i++) {
-        uint32_t begin = slice->begin[i], end = slice->end[i];
-        int64_t to_us = wp_window_end(slice, window, i) + (w->kind == WP_WINDOW_LIFETIME);
+    const wp_window *w = &span->plan->windows[window];
+    uint32_t *lo = span->lo + (size_t)window * span->users_room;
+    uint32_t *hi = span->hi + (size_t)window * span->users_room;
+    for (uint32_t i = 0; i < span->users_count; i++) {
+        uint32_t begin = span->begin[i], end = span->end[i];
+        int64_t to_us = wp_window_end(span, window, i) + (w->kind == WP_WINDOW_LIFETIME);
         bool from_begin = w->kind == WP_WINDOW_LIFETIME || w->kind == WP_WINDOW_BEFORE;
         lo[i] =
-            from_begin ? begin : first_row_at(slice, begin, end, wp_window_start(slice, window, i));
-        hi[i] = first_row_at(slice, lo[i], end, to_us);
+            from_begin ? begin : first_row_at(span, begin, end, wp_window_start(span, window, i));
+        hi[i] = first_row_at(span, lo[i], end, to_us);
     }
 }
 
 /* --- Masks --------------------------------------------------------------------------------- */
 
 /* Clears the bits of selections whose conditions a row does not meet. */
-static void apply_conditions(const wp_slice *slice, uint32_t s, uint32_t user, uint32_t from,
+static void apply_conditions(const wp_span *span, uint32_t s, uint32_t user, uint32_t from,
                              uint32_t to)
 {
-    const wp_selection *selection = slice->plan->selections[s];
+    const wp_selection *selection = span->plan->selections[s];
     uint64_t bit = 1ULL << (s & 63);
     for (uint32_t local = from; local < to; local++) {
-        uint64_t *mask = &slice->masks_own[(size_t)local * slice->words + (s >> 6)];
+        uint64_t *mask = &span->masks_own[(size_t)local * span->words + (s >> 6)];
         if ((*mask & bit) == 0)
             continue;
-        uint32_t row = wp_slice_row(slice, local);
+        uint32_t row = wp_span_row(span, local);
         for (uint32_t c = 0; c < selection->conditions_count; c++)
-            if (!wp_condition_holds(slice->columns, &selection->conditions[c], user, row)) {
+            if (!wp_condition_holds(span->columns, &selection->conditions[c], user, row)) {
                 *mask &= ~bit;
                 break;
             }
     }
 }
 
-static void fill_masks(wp_slice *slice, uint32_t from, uint32_t to)
+static void fill_masks(wp_span *span, uint32_t from, uint32_t to)
 {
-    const uint64_t *table = slice->mask_table;
-    uint32_t words = slice->words;
-    if (words == 1 && slice->codes_8 != NULL) {
+    const uint64_t *table = span->mask_table;
+    uint32_t words = span->words;
+    if (words == 1 && span->codes_8 != NULL) {
         for (uint32_t local = from; local < to; local++)
-            slice->masks_own[local] = table[slice->codes_8[local]];
+            span->masks_own[local] = table[span->codes_8[local]];
         return;
     }
     for (uint32_t local = from; local < to; local++)
-        memcpy(&slice->masks_own[(size_t)local * words],
-               &table[(size_t)wp_slice_code(slice, local) * words], words * sizeof *table);
+        memcpy(&span->masks_own[(size_t)local * words],
+               &table[(size_t)wp_span_code(span, local) * words], words * sizeof *table);
 }
 
-static void make_masks(wp_slice *slice)
+static void make_masks(wp_span *span)
 {
-    const wp_plan *plan = slice->plan;
-    for (uint32_t i = 0; i < slice->users_count; i++) {
-        uint32_t from = slice->end[i], to = slice->begin[i];
+    const wp_plan *plan = span->plan;
+    for (uint32_t i = 0; i < span->users_count; i++) {
+        uint32_t from = span->end[i], to = span->begin[i];
         for (uint32_t w = 0; w < plan->windows_count; w++) {
-            uint32_t lo = slice->lo[(size_t)w * slice->users_room + i];
-            uint32_t hi = slice->hi[(size_t)w * slice->users_room + i];
+            uint32_t lo = span->lo[(size_t)w * span->users_room + i];
+            uint32_t hi = span->hi[(size_t)w * span->users_room + i];
             if (lo >= hi)
                 continue;
             from = lo < from ? lo : from;
@@ -349,38 +346,38 @@ static void make_masks(wp_slice *slice)
         }
         if (from >= to)
             continue;
-        fill_masks(slice, from, to);
+        fill_masks(span, from, to);
         for (uint32_t s = 0; s < plan->selections_count; s++)
-            if (!selection_is_plain(plan->selections[s]))
-                apply_conditions(slice, s, slice->users[i], from, to);
+            if (plan->selections[s]->conditions_count > 0)
+                apply_conditions(span, s, span->users[i], from, to);
     }
-    slice->masks = slice->masks_own;
+    span->masks = span->masks_own;
 }
 
-static void widen_ticks(wp_slice *slice)
+static void widen_ticks(wp_span *span)
 {
-    if (slice->ticks_64 != NULL) {
-        slice->ticks = slice->ticks_64;
+    if (span->ticks_64 != NULL) {
+        span->ticks = span->ticks_64;
         return;
     }
-    for (uint32_t i = 0; i < slice->rows_count; i++)
-        slice->ticks_own[i] = slice->ticks_32[i];
-    slice->ticks = slice->ticks_own;
+    for (uint32_t i = 0; i < span->rows_count; i++)
+        span->ticks_own[i] = span->ticks_32[i];
+    span->ticks = span->ticks_own;
 }
 
-void wp_slice_load(wp_slice *slice, const wp_log *log, const uint32_t *anchors, uint32_t first,
-                   uint32_t last)
+void wp_span_load(wp_span *span, const wp_log *log, const uint32_t *anchors, uint32_t first,
+                  uint32_t last)
 {
-    slice->users_count = 0;
+    span->users_count = 0;
     if (log->rows == NULL)
-        load_in_place(slice, anchors, first, last);
+        load_in_place(span, anchors, first, last);
     else
-        load_view(slice, log, anchors, first, last);
-    find_ends(slice);
-    for (uint32_t w = 0; w < slice->plan->windows_count; w++)
-        find_ranges(slice, w);
-    if (slice->wants_ticks)
-        widen_ticks(slice);
-    if (slice->wants_masks)
-        make_masks(slice);
+        load_view(span, log, anchors, first, last);
+    find_ends(span);
+    for (uint32_t w = 0; w < span->plan->windows_count; w++)
+        find_ranges(span, w);
+    if (span->wants_ticks)
+        widen_ticks(span);
+    if (span->wants_masks)
+        make_masks(span);
 }

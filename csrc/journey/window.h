@@ -1,17 +1,17 @@
-/* A slice of the log: the journeys of some neighbouring users, laid out for tight loops.
+/* A span of the log: the journeys of some neighbouring users, laid out for tight loops.
 **
-** Rows have local numbers 0 .. rows_count-1, in the log's order; user i of the slice owns
+** Rows have local numbers 0 .. rows_count-1, in the log's order; user i of the span owns
 ** begin[i] .. end[i]-1. A log without a row bitmap is read in place; the rows of a view are copied
 ** together first, so that every loop runs over neighbours. Times are ticks: base_us + tick *
 ** unit_us microseconds. Masks hold, for each row, one bit per selection of the plan.
 **
-** A slice is scratch memory of one worker, sized once for the largest chunk and used again. */
+** A span is scratch memory of one worker, sized once for the largest chunk and used again. */
 #ifndef WP_JOURNEY_WINDOW_H
 #define WP_JOURNEY_WINDOW_H
 
 #include "journey/plan.h"
 
-typedef struct wp_slice {
+typedef struct wp_span {
     const wp_columns *columns;
     const wp_plan *plan;
     /* Rows. */
@@ -38,43 +38,43 @@ typedef struct wp_slice {
     uint64_t *masks_own;
     const uint64_t *mask_table; /* words per event code; the run's, shared */
     bool wants_ticks, wants_masks;
-} wp_slice;
+} wp_span;
 
 /* Allocates for at most so many users and rows. The flags say what the leaves of the plan need. */
-WP_NODISCARD wp_status wp_slice_init(wp_slice *slice, const wp_log *log, const wp_plan *plan,
-                                     uint32_t users_room, uint32_t rows_room,
-                                     const uint64_t *mask_table, wp_error *err);
-void wp_slice_reset(wp_slice *slice);
+WP_NODISCARD wp_status wp_span_init(wp_span *span, const wp_log *log, const wp_plan *plan,
+                                    uint32_t users_room, uint32_t rows_room,
+                                    const uint64_t *mask_table, wp_error *err);
+void wp_span_reset(wp_span *span);
 
 /* Loads users [first, last) whose anchor row is known (anchors[user] < events_count). */
-void wp_slice_load(wp_slice *slice, const wp_log *log, const uint32_t *anchors, uint32_t first,
-                   uint32_t last);
+void wp_span_load(wp_span *span, const wp_log *log, const uint32_t *anchors, uint32_t first,
+                  uint32_t last);
 
 /* Start and end of window w for user i, microseconds: what time_to measures from and to. */
-int64_t wp_window_start(const wp_slice *slice, uint32_t window, uint32_t i);
-int64_t wp_window_end(const wp_slice *slice, uint32_t window, uint32_t i);
+int64_t wp_window_start(const wp_span *span, uint32_t window, uint32_t i);
+int64_t wp_window_end(const wp_span *span, uint32_t window, uint32_t i);
 
 /* The table that turns an event code into selection bits: words per code. */
 uint64_t *wp_mask_table(const wp_plan *plan, const wp_columns *columns, wp_error *err);
 
-static inline uint32_t wp_slice_row(const wp_slice *slice, uint32_t local)
+static inline uint32_t wp_span_row(const wp_span *span, uint32_t local)
 {
-    return slice->rows != NULL ? slice->rows[local] : slice->row_base + local;
+    return span->rows != NULL ? span->rows[local] : span->row_base + local;
 }
 
-static inline bool wp_slice_has(const wp_slice *slice, uint32_t selection, uint32_t local)
+static inline bool wp_span_has(const wp_span *span, uint32_t selection, uint32_t local)
 {
-    return (slice->masks[(size_t)local * slice->words + (selection >> 6)] >> (selection & 63)) & 1;
+    return (span->masks[(size_t)local * span->words + (selection >> 6)] >> (selection & 63)) & 1;
 }
 
-static inline uint32_t wp_slice_code(const wp_slice *slice, uint32_t local)
+static inline uint32_t wp_span_code(const wp_span *span, uint32_t local)
 {
-    return wp_code_at(&slice->columns->events, wp_slice_row(slice, local));
+    return wp_code_at(&span->columns->events, wp_span_row(span, local));
 }
 
-static inline int64_t wp_slice_us(const wp_slice *slice, uint32_t local)
+static inline int64_t wp_span_us(const wp_span *span, uint32_t local)
 {
-    return slice->base_us + slice->ticks[local] * slice->unit_us;
+    return span->base_us + span->ticks[local] * span->unit_us;
 }
 
 #endif

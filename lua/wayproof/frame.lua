@@ -1,0 +1,484 @@
+--- Frames: one row per user, in C memory, handed out on demand.
+---
+--- A Frame comes from `log:measure`, from `wp.frame` (Lua arrays) or from `wp.read_frame` (CSV). Its
+--- columns stay in the core; `column`, `rows`, `table` and `csv` copy values out, `vector` makes a
+--- vector for the statistics, `cells` groups rows. A frame is immutable.
+--- Cost: making one is free; `column` and `vector` are O(rows), a row of `rows` O(columns).
+local check = require "wayproof.check"
+local core = require "wayproof.core"
+local show = require "wayproof.show"
+local suggest = require "wayproof.suggest"
+
+local frame = {}
+
+---@class wayproof.Frame
+---@field n table          why users were lost, see `log:measure`
+---@field columns string[] names of the columns, in order
+local methods = {}
+frame.methods = methods
+
+local states = setmetatable({}, { __mode = "k" }) -- Frame → its handle, names and words
+
+local Frame = { __name = "wayproof.Frame" }
+
+local fixed = { t0_us = true, end_us = true, user = true }
+
+local function state_of(self)
+  local state = states[self]
+  if not state then
+    check.fail("frame: %s (expected a frame: call methods with a colon)", check.describe(self))
+  end
+  if state.closed then check.fail("frame is closed") end
+  return state
+end
+
+--- A Frame around a handle of the core. `names` are the handle's columns in order; a name of `false`
+--- hides the column. `extra.n` says why users were lost, `extra.words` is printed under the title.
+---@return wayproof.Frame
+function frame.wrap(handle, names, extra)
+  extra = extra or {}
+  local counts = handle:counts()
+  local measured = handle:fixed("user") ~= nil
+  local state = { handle = handle, index = {}, columns = {}, measured = measured,
+    words = extra.words, counts = counts, cache = setmetatable({}, { __mode = "v" }) }
+  if measured then state.columns[1] = "user" end
+  for i, name in ipairs(names) do
+    if name then
+      state.index[name] = i
+      state.columns[#state.columns + 1] = name
+    end
+  end
+  local rows = handle:rows()
+  state.n = extra.n or { users = counts.users, outside = counts.outside,
+    no_anchor = counts.no_anchor, used = rows }
+  local self = setmetatable({}, Frame)
+  states[self] = state
+  return self
+end
+
+--- Whether a value is a Frame.
+function frame.is(value)
+  return type(value) == "table" and getmetatable(value) == Frame
+end
+
+-- Columns ----------------------------------------------------------------------------------------
+
+local function unknown_column(state, name)
+  if type(name) ~= "string" then
+    check.fail("frame: column: %s (expected a name)", check.describe(name))
+  end
+  local near = suggest.closest(name, state.columns)
+  check.fail("frame: unknown column '%s' (%s)", name, near
+    and string.format("did you mean '%s'?", near)
+    or "columns: " .. table.concat(state.columns, ", "))
+end
+
+local function position(state, name)
+  return state.index[name] or unknown_column(state, name)
+end
+
+--- The values of a column as a Lua array. Missing values are nil, so the array may have holes: its
+--- length is `#frame`. The column `user` holds ids.
+---@param name string
+---@return any[]
+function methods:column(name)
+  local state = state_of(self)
+  if name == "user" and state.measured and not state.index.user then return state.handle:users() end
+  return (state.handle:column(position(state, name)))
+end
+
+--- The numbers of a column for the statistics: texts give their codes (see `labels`), dates
+--- microseconds, missing values nil. `t0_us`, `end_us` and `user` (a number, not the id) exist for
+--- measured frames.
+---@param name string
+---@return wayproof.Vector
+function methods:vector(name)
+  local state = state_of(self)
+  local vector = state.cache[name]
+  if not vector then
+    local at = state.index[name]
+    if not at and fixed[name] and state.measured then
+      vector = state.handle:fixed(name)
+    else
+      vector = state.handle:vector(at or unknown_column(state, name))
+    end
+    state.cache[name] = vector
+  end
+  return vector
+end
+
+--- The texts of a text column by code, or nil for a column of numbers. `vector(name)[row]` gives the
+--- code of a row; `label` turns one code into its text.
+---@return string[]|nil labels
+---@return integer? offset  add it to a code to get the position in the list
+function methods:labels(name)
+  local state = state_of(self)
+  return state.handle:texts(position(state, name))
+end
+
+--- The text that a code of `vector(name)` stands for; nil where the column holds numbers.
+---@return string|nil
+function methods:label(name, code)
+  local state = state_of(self)
+  local key = "labels of " .. name
+  local labels = state[key]
+  if labels == nil then
+    local list, offset = state.handle:texts(position(state, name))
+    labels = list and { list = list, offset = offset } or false
+    state[key] = labels
+  end
+  return labels and labels.list[math.tointeger(code) + labels.offset] or nil
+end
+
+--- What a column holds: "number", "text" or "time".
+function methods:kind(name)
+  local state = state_of(self)
+  if name == "user" and not state.index.user then return "text" end
+  local _, _, instant, text = state.handle:describe(position(state, name))
+  return text and "text" or instant and "time" or "number"
+end
+
+--- Distinct tuples of the columns named, in canonical order (ascending, missing first), and how many
+--- rows each has.
+---@param names string[]
+---@return table<string, wayproof.Vector> columns  by name
+---@return wayproof.Vector weights
+function methods:cells(names)
+  check.type(names, "table", "cells", "a list of column names")
+  local vectors = {}
+  for i, name in ipairs(names) do vectors[i] = self:vector(name) end
+  local lists, weights = core.model.cells(vectors)
+  local columns = {}
+  for i, name in ipairs(names) do columns[name] = lists[i] end
+  return columns, weights
+end
+
+-- Rows -------------------------------------------------------------------------------------------
+
+local function row_at(state, row)
+  local values = {}
+  for _, name in ipairs(state.columns) do
+    local at = state.index[name]
+    if at then
+      values[name] = state.handle:cell(at, row)
+    else
+      values[name] = state.handle:user(row)
+    end
+  end
+  return values
+end
+
+--- Iterates over the rows in order: `for row, i in frame:rows() do print(row.user, row.metric) end`.
+--- Each row is a fresh table by column name.
+function methods:rows()
+  local state = state_of(self)
+  local row, count = 0, state.handle:rows()
+  return function()
+    row = row + 1
+    if row > count then return nil end
+    if state.closed then check.fail("frame is closed") end
+    return row_at(state, row), row
+  end
+end
+
+local function copy(value)
+  if type(value) ~= "table" then return value end
+  local out = {}
+  for key, item in pairs(value) do out[key] = copy(item) end
+  return out
+end
+
+--- Plain Lua data: `columns` (names), `n`, and `rows`, a list of tables by column name.
+function methods:table()
+  local state = state_of(self)
+  local rows = {}
+  for i = 1, state.handle:rows() do rows[i] = row_at(state, i) end
+  return { columns = copy(state.columns), n = copy(state.n), rows = rows }
+end
+
+--- The same as JSON text.
+---@return string
+function methods:json()
+  return require("wayproof.json").encode(self:table())
+end
+
+local function cell_text(state, name, value)
+  if value == nil then return nil end
+  if state.index[name] then
+    local _, _, instant = state.handle:describe(state.index[name])
+    if instant then return require("wayproof.time").date(value) end
+  end
+  return value
+end
+
+--- Writes the rows as CSV with a header (RFC 4180; missing values are empty, dates ISO 8601).
+---@param path string
+---@return boolean|nil ok
+---@return string? message
+---@return string? code
+function methods:csv(path)
+  local state = state_of(self)
+  check.name(path, "csv", "a path")
+  local file, message = io.open(path, "wb")
+  if not file then return nil, message, "file" end
+  local rows, done, why = {}, true, nil
+  local function flush(header)
+    local text = show.csv(state.columns, rows)
+    if not header then text = text:sub(select(2, text:find("\r\n", 1, true)) + 1) end
+    done, why = file:write(text)
+    rows = {}
+  end
+  flush(true)
+  for i = 1, state.handle:rows() do
+    local values, cells = row_at(state, i), {}
+    for c, name in ipairs(state.columns) do cells[c] = cell_text(state, name, values[name]) end
+    rows[#rows + 1] = cells
+    if #rows == 4096 then flush() end
+    if not done then break end
+  end
+  if done and #rows > 0 then flush() end
+  local closed, why_close = file:close()
+  if not done or not closed then
+    return nil, string.format("%s: %s", path, why or why_close), "file"
+  end
+  return true
+end
+
+--- Frees the memory; using the frame afterwards raises. Closing twice is fine.
+function methods:close()
+  local state = states[self]
+  if not state then check.fail("frame: %s (expected a frame)", check.describe(self)) end
+  if not state.closed then
+    state.closed = true
+    state.handle:close()
+  end
+end
+
+--- Judges the rows as a hypothesis: `frame:validate{ metric = "rounds", outcome = "retained_7" }`.
+--- See `wp.help "validate"`.
+function methods:validate(...)
+  return require("wayproof.validate").frame(self, ...)
+end
+
+-- Printing ---------------------------------------------------------------------------------------
+
+local loss_words = {
+  { "outside", "outside the population" }, { "no_anchor", "without an anchor event" },
+  { "too_recent", "too recent" }, { "prior_outcome", "with an outcome before" },
+  { "missing", "with a missing value" },
+}
+
+local function loss_line(n)
+  local parts = {}
+  for _, entry in ipairs(loss_words) do
+    local count = n[entry[1]]
+    if count and count > 0 then parts[#parts + 1] = show.integer(count) .. " " .. entry[2] end
+  end
+  local text = string.format("%s used of %s", show.integer(n.used), show.plural(n.users, "user"))
+  if n.events then
+    text = text .. string.format(", %s with the outcome", show.integer(n.events))
+  end
+  if #parts > 0 then text = text .. "; " .. table.concat(parts, ", ") end
+  return text
+end
+
+local function render(self)
+  local state = states[self]
+  if not state then return "wayproof.Frame" end
+  if state.closed then return "frame (closed)" end
+  local count = state.handle:rows()
+  local lines = { string.format("frame: %s × %s", show.plural(count, "row"),
+    show.plural(#state.columns, "column")) }
+  if state.words then lines[#lines + 1] = show.wrap(state.words, 78, "  ") end
+  lines[#lines + 1] = show.wrap(loss_line(state.n), 78, "  ")
+  if count > 0 then
+    local rows = {}
+    for i = 1, math.min(count, 10) do
+      local values, cells = row_at(state, i), {}
+      for c, name in ipairs(state.columns) do cells[c] = cell_text(state, name, values[name]) end
+      rows[i] = cells
+    end
+    lines[#lines + 1] = show.table(state.columns, rows)
+    if count > 10 then lines[#lines + 1] = string.format("… %s more", show.integer(count - 10)) end
+    lines[#lines + 1] = 'next: frame:column "' .. state.columns[#state.columns]
+      .. '", frame:rows(), frame:csv "frame.csv"'
+  else
+    lines[#lines + 1] = "next: look at frame.n for why every user was left out"
+  end
+  return table.concat(lines, "\n")
+end
+
+Frame.__tostring = render
+
+function Frame.__index(self, key)
+  local method = methods[key]
+  if method then return method end
+  local state = states[self]
+  if not state then return nil end
+  if key == "n" then return copy(state.n) end
+  if key == "columns" then return copy(state.columns) end
+  if key == "users" or key == "outside" or key == "no_anchor" then return state.n[key] end
+  return nil
+end
+
+function Frame.__newindex(_, key)
+  check.fail("a frame is immutable: field '%s' cannot be set", tostring(key))
+end
+
+function Frame.__len(self)
+  return state_of(self).handle:rows()
+end
+
+Frame.__close = methods.close
+Frame.__gc = function(self)
+  local state = states[self]
+  if state and not state.closed then
+    state.closed = true
+    state.handle:close()
+  end
+end
+
+-- Frames that the caller brings ------------------------------------------------------------------
+
+local yes_no = { yes = true, no = false, ["true"] = true, ["false"] = false, t = true, f = false,
+  y = true, n = false }
+
+-- What a list of Lua values holds: "number", "boolean" or "text"; nil when nothing is there.
+local function content_of(values, rows, name)
+  local kind
+  for i = 1, rows do
+    local value = values[i]
+    local found = type(value)
+    if value ~= nil and value == value then
+      if found ~= "number" and found ~= "boolean" and found ~= "string" then
+        check.fail("frame: column '%s', row %d: %s (expected numbers, texts or true and false)",
+          name, i, check.describe(value))
+      end
+      if kind and kind ~= found then
+        check.fail("frame: column '%s', row %d: %s in a column of %ss", name, i,
+          check.describe(value), kind)
+      end
+      kind = found
+    end
+  end
+  return kind
+end
+
+local function highest_index(values)
+  local highest = 0
+  for key in pairs(values) do
+    if math.type(key) == "integer" and key > highest then highest = key end
+  end
+  return highest
+end
+
+-- yes and no, true and false in words become 1 and 0.
+local function as_flags(values, rows)
+  local flags = {}
+  for i = 1, rows do
+    local value = values[i]
+    if value ~= nil and value ~= "" then
+      local flag = yes_no[value:lower()]
+      if flag == nil then return nil end
+      flags[i] = flag
+    end
+  end
+  return flags
+end
+
+local function whole(values, rows)
+  local lowest, highest = 0, 0
+  for i = 1, rows do
+    local value = values[i]
+    if value ~= nil and value == value then
+      if not math.tointeger(value) then return false end
+      lowest, highest = math.min(lowest, value), math.max(highest, value)
+    end
+  end
+  return true, lowest, highest
+end
+
+local function number_spec(values, rows)
+  local integral, lowest, highest = whole(values, rows)
+  local cell = "f64"
+  if integral and lowest >= 0 then
+    cell = highest < 255 and "u8" or highest < 0xffffffff and "u32" or "f64"
+  end
+  return { type = cell, integral = integral, values = values }
+end
+
+-- Dates come as ISO texts; a column in which every text is one holds instants.
+local function as_instants(values, rows)
+  local parse = require("wayproof.time").time
+  local instants, any = {}, false
+  for i = 1, rows do
+    local value = values[i]
+    if value ~= nil and value ~= "" then
+      if not value:find("^%d%d%d%d%-%d%d%-%d%d") then return nil end
+      local done, instant = pcall(parse, value)
+      if not done or not instant then return nil end
+      instants[i], any = instant, true
+    end
+  end
+  return any and instants or nil
+end
+
+local function spec_of(values, rows, name)
+  local kind = content_of(values, rows, name)
+  if kind == "boolean" then return { type = "u8", integral = true, values = values } end
+  if kind == "string" then
+    local flags = as_flags(values, rows)
+    if flags then return { type = "u8", integral = true, values = flags } end
+    local instants = as_instants(values, rows)
+    if instants then
+      return { type = "i64", integral = true, instant = true, values = instants }
+    end
+    return { text = true, values = values }
+  end
+  return number_spec(values, rows)
+end
+
+--- A frame from Lua arrays: `wp.frame({ rounds = {3, 0, 7}, returned = {true, false, nil} },
+--- { rows = 3 })`. Numbers, texts (dates in ISO 8601 become times), 0/1, true/false and yes/no are
+--- understood; nil and NaN are missing. Without `rows` the longest column says how many there are.
+---@param columns table<string, any[]>  a map gives name order
+---@param options? { rows: integer, order: string[] }
+---@return wayproof.Frame
+function frame.frame(columns, options)
+  check.type(columns, "table", "frame", "a table of columns by name")
+  local given = check.options(options, { "rows", "order" }, "frame")
+  local names, rows = {}, 0
+  for name, values in pairs(columns) do
+    if type(name) ~= "string" then
+      check.fail("frame: column %s has no name (expected { name = { … } })", tostring(name))
+    end
+    if check.class(values) ~= "wayproof.Vector" then
+      check.type(values, "table", string.format("frame: column '%s'", name), "a list of values")
+      rows = math.max(rows, highest_index(values))
+    else
+      rows = math.max(rows, #values)
+    end
+    names[#names + 1] = name
+  end
+  if #names == 0 then check.fail("frame: no columns (expected { name = { … } })") end
+  if given.rows ~= nil then
+    local wanted = check.integer(given.rows, "frame: rows", 0)
+    if wanted < rows then
+      check.fail("frame: rows: %d, but a column has %d values", wanted, rows)
+    end
+    rows = wanted
+  end
+  table.sort(names)
+  if given.order then names = check.names(given.order, "frame: order") end
+  local specs = {}
+  for i, name in ipairs(names) do
+    local values = columns[name]
+    if values == nil then check.fail("frame: order: there is no column '%s'", name) end
+    specs[i] = check.class(values) and { type = "f64", values = values }
+      or spec_of(values, rows, name)
+  end
+  return frame.wrap(assert(core.frame.bring(rows, specs)), names,
+    { n = { users = rows, used = rows } })
+end
+
+return frame
