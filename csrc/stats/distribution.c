@@ -202,35 +202,30 @@ double wp_chi_square_upper(double x, double df)
     return wp_gamma_upper(df / 2, x < 0 ? 0 : x / 2);
 }
 
-/* I_x(a, b) with y = 1 - x given apart, so that neither loses digits when it is small: the
-** continued fraction of DLMF 8.17.22 times the point mass. Good for x below the mean. */
+/* I_x(a, b) for x below the mean, with y = 1 - x given apart so that neither loses digits when it
+** is small: the point mass times the continued fraction of Didonato & Morris 1992 (equation 9),
+** whose terms use a - (a + b) x instead of x, and so survive large a with x near 1. */
 static double beta_fraction(double x, double y, double a, double b)
 {
-    double n = a + b, d0 = x <= y ? a - n * x : n * y - b;
+    double n = a + b, distance = x <= y ? a - n * x : n * y - b;
     double point = exp(stirling_error(n) - stirling_error(a) - stirling_error(b) -
-                       deviance_part(a, n * x, d0) - deviance_part(b, n * y, -d0)) *
+                       deviance_part(a, n * x, distance) - deviance_part(b, n * y, -distance)) *
                    sqrt(n / (TWO_PI * a * b));
     const double tiny = 1e-300;
-    double c = 1, d = 1 - n * x / (a + 1);
-    d = 1 / (fabs(d) < tiny ? tiny : d);
-    double h = d;
+    double h = a / (a + 1) * (distance + 1), c = h, d = 0;
     for (int m = 1; m < TERMS_MAX; m++) {
-        double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
-        d = 1 + even * d;
+        double w = a + 2 * m - 1;
+        double top = (a + m - 1) / w * ((n + m - 1) / w) * m * (b - m) * x * x;
+        double bottom = m + m * (b - m) * x / w + (a + m) / (w + 2) * (distance + 1 + m * (1 + y));
+        d = bottom + top * d;
         d = 1 / (fabs(d) < tiny ? tiny : d);
-        c = 1 + even / c;
+        c = bottom + top / c;
         c = fabs(c) < tiny ? tiny : c;
-        h *= d * c;
-        double odd = -(a + m) * (n + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
-        d = 1 + odd * d;
-        d = 1 / (fabs(d) < tiny ? tiny : d);
-        c = 1 + odd / c;
-        c = fabs(c) < tiny ? tiny : c;
-        h *= d * c;
-        if (fabs(d * c - 1) < DBL_EPSILON)
+        h *= c * d;
+        if (fabs(c * d - 1) < DBL_EPSILON)
             break;
     }
-    return b / n * point * h;
+    return a * b / n * point / h;
 }
 
 static double beta_tail(double x, double y, double a, double b)
@@ -239,7 +234,7 @@ static double beta_tail(double x, double y, double a, double b)
         return NAN;
     if (x == 0 || y == 0)
         return x == 0 ? 0 : 1;
-    return x < (a + 1) / (a + b + 2) ? beta_fraction(x, y, a, b) : 1 - beta_fraction(y, x, b, a);
+    return x < a / (a + b) ? beta_fraction(x, y, a, b) : 1 - beta_fraction(y, x, b, a);
 }
 
 double wp_beta_lower(double x, double a, double b)
