@@ -17,7 +17,7 @@ describe("the made-up shop", function()
     local hash, rows = 0, 0
     local statement = assert(database:prepare
       "SELECT user_id || event || ts || ifnull(value, '') || channel || device FROM events")
-    for text in statement:rows() do
+    for _, text in statement:rows() do
       rows = rows + 1
       for i = 1, #text do
         hash = hash * 31 + text:byte(i)
@@ -43,7 +43,7 @@ describe("the made-up shop", function()
     local database = assert(core.sqlite.open(path, "r"))
     local statement = assert(database:prepare [[SELECT count(*), count(DISTINCT user_id),
       sum(ts < previous) FROM (SELECT *, lag(ts) OVER (ORDER BY rowid) AS previous FROM events)]])
-    for events, users, backwards in statement:rows() do
+    for _, events, users, backwards in statement:rows() do
       assert.equal(counts.events, events)
       assert.equal(300, users)
       assert.equal(0, backwards)
