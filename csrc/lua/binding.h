@@ -62,6 +62,7 @@ const double *wpl_opt_numbers_of(lua_State *L, int index, size_t count);
 /* Each pushes one table (a member of wayproof.core) and returns 1. */
 int wpl_open_time(lua_State *L);
 int wpl_open_read(lua_State *L);
+int wpl_open_source(lua_State *L);
 int wpl_open_log(lua_State *L);
 int wpl_open_frame(lua_State *L);
 int wpl_open_vector(lua_State *L);

@@ -56,6 +56,7 @@ __attribute__((visibility("default"))) int luaopen_wayproof_core(lua_State *L)
     luaL_newlib(L, functions);
     static const luaL_Reg rooms[] = {{"time", wpl_open_time},
                                      {"read", wpl_open_read},
+                                     {"source", wpl_open_source},
                                      {"log", wpl_open_log},
                                      {"frame", wpl_open_frame},
                                      {"vector", wpl_open_vector},

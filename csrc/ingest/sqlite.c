@@ -1,0 +1,371 @@
+/* Events from SQLite; see sqlite.h.
+**
+** Data structure: a `plan` names the columns once; each worker has its own connection, prepared
+** statement and writer. Invariant: all connections of a read see the same snapshot (same_snapshot),
+** and a chunk is a range of rowids that depends on the table only, so the log has the same bits for
+** any number of threads. */
+#include "ingest/sqlite.h"
+
+#include "base/memory.h"
+#include "ingest/sqlite_source.h"
+#include "ingest/users.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* A chunk spans this many rowids, more in tables with more than CHUNKS_MAX such spans. */
+#define ROWIDS_PER_CHUNK (4 * (int64_t)WP_BATCH_ROWS)
+#define CHUNKS_MAX       4096
+#define PLACES_PER_CHUNK (1u << 20) /* batches of one chunk, more than a chunk can have */
+
+typedef struct reader {
+    sqlite3 *connection;
+    sqlite3_stmt *statement;
+    wp_writer *writer;
+    double *numbers;
+    wp_slice *texts;
+    wp_cell *cells; /* one per text column, for the digits of integers */
+} reader;
+
+typedef struct read_work {
+    const wp_source *source;
+    wp__sqlite_table *table;
+    wp_build *build;
+    reader *readers;
+    unsigned readers_count;
+    int64_t first_rowid;
+    uint64_t span; /* rowids per chunk */
+    int64_t last_rowid;
+    uint64_t first_place;
+    uint64_t rows_seen; /* so far, over one connection */
+} read_work;
+
+/* Cells of a row: user, time, (event), (order), numbers, texts. */
+enum { USER, TIME, EVENT };
+
+static void read_cell(sqlite3_stmt *statement, int place, wp_cell *cell)
+{
+    switch (sqlite3_column_type(statement, place)) {
+    case SQLITE_INTEGER:
+        cell->kind = WP_CELL_INTEGER;
+        cell->integer = sqlite3_column_int64(statement, place);
+        break;
+    case SQLITE_FLOAT:
+        cell->kind = WP_CELL_REAL;
+        cell->real = sqlite3_column_double(statement, place);
+        break;
+    case SQLITE_NULL:
+        cell->kind = WP_CELL_NULL;
+        break;
+    default: /* a blob is taken as the bytes of a text */
+        cell->kind = WP_CELL_TEXT;
+        cell->text.text = (const char *)sqlite3_column_text(statement, place);
+        cell->text.length = (size_t)sqlite3_column_bytes(statement, place);
+    }
+}
+
+/* "events.db: rowid 42" or, in a query or view, "events.db: row 42". */
+static void name_place(const read_work *work, const reader *from, char *place)
+{
+    int rowid = work->table->rowid_place;
+    if (rowid >= 0)
+        snprintf(place, WP_PLACE_TEXT, "%.200s: rowid %lld", work->table->path,
+                 (long long)sqlite3_column_int64(from->statement, work->table->places[rowid]));
+    else
+        snprintf(place, WP_PLACE_TEXT, "%.200s: row %" PRIu64, work->table->path, work->rows_seen);
+}
+
+/* Describes why a cell will not do; its kind of column decides what was expected. */
+static wp_status bad_row(const read_work *work, const reader *from, uint32_t column,
+                         wp_status (*fail)(wp_error *, const char *, const char *, wp_cell *),
+                         wp_cell *cell, wp_error *err)
+{
+    const char *name = work->table->columns[column];
+    char place[WP_PLACE_TEXT];
+    name_place(work, from, place);
+    if (wp_cell_missing(cell))
+        return wp_fail_missing(err, place, name);
+    return fail != NULL ? fail(err, place, name, cell)
+                        : wp_fail_time(err, place, name, cell, &work->source->time_rule);
+}
+
+static wp_status add_row(read_work *work, reader *from, wp_error *err)
+{
+    const wp_source *source = work->source;
+    const int *places = work->table->places;
+    wp_cell user, event, time, cell;
+    wp_row row = {.numbers = from->numbers, .texts = from->texts, .order = WP_ORDER_MISSING};
+    uint32_t column = EVENT;
+    read_cell(from->statement, places[USER], &user);
+    row.user = wp_cell_text(&user);
+    if (row.user.length == 0)
+        return bad_row(work, from, USER, NULL, &user, err);
+    read_cell(from->statement, places[TIME], &time);
+    if (!wp_cell_time(&time, &source->time_rule, &row.time_us, &row.time_zone_assumed))
+        return bad_row(work, from, TIME, NULL, &time, err);
+    if (source->event_name != NULL) {
+        row.event = (wp_slice){source->event_name, strlen(source->event_name)};
+    } else {
+        read_cell(from->statement, places[column], &event);
+        row.event = wp_cell_text(&event);
+        if (row.event.length == 0)
+            return bad_row(work, from, column, NULL, &event, err);
+        column++;
+    }
+    if (source->order != NULL) {
+        read_cell(from->statement, places[column], &cell);
+        if (!wp_cell_order(&cell, &row.order))
+            return bad_row(work, from, column, wp_fail_order, &cell, err);
+        column++;
+    }
+    for (uint32_t i = 0; i < source->schema.numbers_count; i++, column++) {
+        read_cell(from->statement, places[column], &cell);
+        if (!wp_cell_number(&cell, &from->numbers[i]))
+            return bad_row(work, from, column, wp_fail_number, &cell, err);
+    }
+    for (uint32_t i = 0; i < source->schema.texts_count; i++, column++) {
+        read_cell(from->statement, places[column], &from->cells[i]);
+        from->texts[i] = wp_cell_text(&from->cells[i]);
+    }
+    return wp_writer_add(from->writer, &row, err);
+}
+
+/* The row at hand; a bad one is counted when bad rows are skipped. */
+static wp_status take_row(read_work *work, reader *from, bool *taken, wp_error *err)
+{
+    wp_status status = add_row(work, from, err);
+    *taken = status == WP_OK;
+    if (status != WP_PARSE || !work->source->skip_bad)
+        return status;
+    wp_build_count_skipped(work->build, 1);
+    return WP_OK;
+}
+
+static wp_status start_reader(read_work *work, reader *one, const char *sql, wp_error *err)
+{
+    const wp_schema *schema = &work->source->schema;
+    one->numbers = wp_alloc_array(schema->numbers_count, sizeof *one->numbers);
+    one->texts = wp_alloc_array(schema->texts_count, sizeof *one->texts);
+    one->cells = wp_alloc_array(schema->texts_count, sizeof *one->cells);
+    if (one->numbers == NULL || one->texts == NULL || one->cells == NULL)
+        return wp_fail_memory(err, schema->texts_count * sizeof *one->cells);
+    WP_TRY(wp__sqlite_prepare(work->table, one->connection, sql, &one->statement, err));
+    return wp_writer_start(work->build, &one->writer, err);
+}
+
+static void end_readers(read_work *work)
+{
+    for (unsigned i = 0; work->readers != NULL && i < work->readers_count; i++) {
+        reader *one = &work->readers[i];
+        sqlite3_finalize(one->statement);
+        wp__sqlite_close(one->connection);
+        wp_writer_free(one->writer);
+        wp_free(one->numbers);
+        wp_free(one->texts);
+        wp_free(one->cells);
+    }
+    wp_free(work->readers);
+}
+
+/* --- One connection: queries, views, tables without rowids, limits -----------------------------
+ */
+
+static wp_status read_in_order(read_work *work, uint64_t *rows_left, const wp_run *run,
+                               wp_error *err)
+{
+    reader *from = &work->readers[0];
+    uint64_t place = work->first_place;
+    wp__sqlite_watch(from->connection, run);
+    while (*rows_left > 0) {
+        int code = sqlite3_step(from->statement);
+        if (code == SQLITE_DONE)
+            break;
+        if (code != SQLITE_ROW)
+            return wp__sqlite_fail(work->table, from->connection, err);
+        bool taken;
+        work->rows_seen++;
+        WP_TRY(take_row(work, from, &taken, err));
+        *rows_left -= taken && *rows_left != UINT64_MAX;
+        if (wp_writer_count(from->writer) < WP_BATCH_ROWS)
+            continue;
+        if (wp_run_interrupted(run))
+            return wp_fail(err, WP_INTERRUPTED, "interrupted");
+        WP_TRY(wp_writer_finish(from->writer, place++, err));
+    }
+    return wp_writer_finish(from->writer, place, err);
+}
+
+/* --- Ranges of rowids over several connections --------------------------------------------------
+ */
+
+static wp_status read_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    read_work *work = context;
+    reader *from = &work->readers[worker];
+    uint64_t place = work->first_place + (uint64_t)chunk * PLACES_PER_CHUNK;
+    uint64_t start = (uint64_t)work->first_rowid + (uint64_t)chunk * work->span;
+    uint64_t left = (uint64_t)work->last_rowid - start;
+    uint64_t end = left < work->span ? (uint64_t)work->last_rowid : start + work->span - 1;
+    sqlite3_bind_int64(from->statement, 1, (int64_t)start);
+    sqlite3_bind_int64(from->statement, 2, (int64_t)end);
+    int code;
+    bool taken;
+    while ((code = sqlite3_step(from->statement)) == SQLITE_ROW) {
+        WP_TRY(take_row(work, from, &taken, err));
+        if (wp_writer_count(from->writer) == WP_BATCH_ROWS)
+            WP_TRY(wp_writer_finish(from->writer, place++, err));
+    }
+    if (code != SQLITE_DONE)
+        return wp__sqlite_fail(work->table, from->connection, err);
+    sqlite3_reset(from->statement);
+    return wp_writer_finish(from->writer, place, err);
+}
+
+static size_t cut_chunks(read_work *work)
+{
+    uint64_t rowids = (uint64_t)work->last_rowid - (uint64_t)work->first_rowid; /* less one */
+    uint64_t span = ROWIDS_PER_CHUNK;
+    if (rowids / span >= CHUNKS_MAX)
+        span = rowids / CHUNKS_MAX + 1;
+    work->span = span;
+    return (size_t)(rowids / span) + 1;
+}
+
+static wp_status read_ranges(read_work *work, const wp_run *run, wp_error *err)
+{
+    bool is_empty = false;
+    WP_TRY(wp__sqlite_rowids(work->table, work->readers[0].connection, &work->first_rowid,
+                             &work->last_rowid, &is_empty, err));
+    if (is_empty)
+        return WP_OK;
+    wp_run limited = run != NULL ? *run : (wp_run){0};
+    limited.threads = work->readers_count;
+    return wp_pool_run(&limited, cut_chunks(work), read_chunk, work, err);
+}
+
+/* One connection per thread when the table can be cut, else one. */
+static wp_status start_readers(read_work *work, bool cut, const wp_run *run, wp_error *err)
+{
+    unsigned count = cut ? wp_run_threads(run) : 1;
+    work->readers = wp_alloc_array_zero(count, sizeof *work->readers);
+    if (work->readers == NULL)
+        return wp_fail_memory(err, count * sizeof *work->readers);
+    work->readers_count = count;
+    sqlite3 **connections = wp_alloc_array_zero(count, sizeof *connections);
+    if (connections == NULL)
+        return wp_fail_memory(err, count * sizeof *connections);
+    connections[0] = wp__sqlite_take_connection(work->table);
+    wp_status status =
+        wp__sqlite_same_snapshot(work->table, connections, &work->readers_count, err);
+    for (unsigned i = 0; i < count; i++)
+        work->readers[i].connection = connections[i];
+    wp_free(connections);
+    const char *sql = cut ? work->table->range_sql : work->table->sql;
+    for (unsigned i = 0; status == WP_OK && i < work->readers_count; i++)
+        status = start_reader(work, &work->readers[i], sql, err);
+    return status;
+}
+
+/* The columns to ask for, in the order of the cells. */
+static const char **event_columns(const wp_source *source, uint32_t *count)
+{
+    const wp_schema *schema = &source->schema;
+    const char **columns =
+        wp_alloc_array((size_t)schema->numbers_count + schema->texts_count + 4, sizeof *columns);
+    uint32_t at = 0;
+    if (columns == NULL)
+        return NULL;
+    columns[at++] = source->user;
+    columns[at++] = source->time;
+    if (source->event_name == NULL)
+        columns[at++] = source->event;
+    if (source->order != NULL)
+        columns[at++] = source->order;
+    for (uint32_t i = 0; i < schema->numbers_count; i++)
+        columns[at++] = schema->numbers[i];
+    for (uint32_t i = 0; i < schema->texts_count; i++)
+        columns[at++] = schema->texts[i];
+    *count = at;
+    return columns;
+}
+
+wp_status wp_sqlite_read_events(const wp_sqlite_source *from, const wp_source *source,
+                                uint64_t place, uint64_t *rows_left, wp_build *build,
+                                const wp_run *run, wp_error *err)
+{
+    read_work work = {.source = source, .build = build, .first_place = place};
+    uint32_t columns_count = 0;
+    const char **columns = event_columns(source, &columns_count);
+    if (columns == NULL)
+        return wp_fail_memory(err, source->schema.texts_count * sizeof *columns);
+    bool cut = false;
+    wp_status status = wp__sqlite_open(from, columns, columns_count, &work.table, err);
+    if (status == WP_OK) {
+        cut = work.table->rowid_place >= 0 && *rows_left == UINT64_MAX;
+        status = start_readers(&work, cut, run, err);
+    }
+    if (status == WP_OK)
+        status = cut ? read_ranges(&work, run, err) : read_in_order(&work, rows_left, run, err);
+    if (status == WP_OK)
+        status = wp__sqlite_check_unchanged(work.table, err);
+    end_readers(&work);
+    wp__sqlite_free(work.table);
+    wp_free(columns);
+    return status;
+}
+
+/* --- Users tables --------------------------------------------------------------------------------
+ */
+
+static wp_status read_users(wp__sqlite_table *table, sqlite3 *connection, sqlite3_stmt *statement,
+                            wp_users *users, wp_cell *cells, const wp_run *run, wp_error *err)
+{
+    uint32_t columns_count = wp_users_columns_count(users);
+    char place[WP_PLACE_TEXT];
+    wp__sqlite_watch(connection, run);
+    for (uint64_t row = 1;; row++) {
+        int code = sqlite3_step(statement);
+        if (code == SQLITE_DONE)
+            return WP_OK;
+        if (code != SQLITE_ROW)
+            return wp__sqlite_fail(table, connection, err);
+        for (uint32_t i = 0; i < columns_count; i++)
+            read_cell(statement, table->places[i], &cells[i]);
+        snprintf(place, sizeof place, "%.200s: users: row %" PRIu64, table->path, row);
+        WP_TRY(wp_users_add(users, cells, place, err));
+        if (row % 4096 == 0 && wp_run_interrupted(run))
+            return wp_fail(err, WP_INTERRUPTED, "interrupted");
+    }
+}
+
+wp_status wp_sqlite_read_users(const wp_sqlite_source *from, wp_users *users, const wp_run *run,
+                               wp_error *err)
+{
+    uint32_t columns_count = wp_users_columns_count(users);
+    const char **columns = wp_alloc_array(columns_count, sizeof *columns);
+    wp_cell *cells = wp_alloc_array(columns_count, sizeof *cells);
+    wp__sqlite_table *table = NULL;
+    sqlite3_stmt *statement = NULL;
+    sqlite3 *connection = NULL;
+    wp_status status = WP_OK;
+    if (columns == NULL || cells == NULL)
+        status = wp_fail_memory(err, columns_count * sizeof *cells);
+    for (uint32_t i = 0; status == WP_OK && i < columns_count; i++)
+        columns[i] = wp_users_column(users, i);
+    if (status == WP_OK)
+        status = wp__sqlite_open(from, columns, columns_count, &table, err);
+    if (status == WP_OK) {
+        connection = wp__sqlite_take_connection(table);
+        status = wp__sqlite_prepare(table, connection, table->sql, &statement, err);
+    }
+    if (status == WP_OK)
+        status = read_users(table, connection, statement, users, cells, run, err);
+    if (status == WP_OK)
+        status = wp__sqlite_check_unchanged(table, err);
+    sqlite3_finalize(statement);
+    wp__sqlite_close(connection);
+    wp__sqlite_free(table);
+    wp_free(columns);
+    wp_free(cells);
+    return status;
+}

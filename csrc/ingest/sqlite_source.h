@@ -1,0 +1,49 @@
+/* Inside the SQLite reader: finding a table or query and opening it for reading. Private to
+** ingest/sqlite*.c. */
+#ifndef WP_INGEST_SQLITE_SOURCE_H
+#define WP_INGEST_SQLITE_SOURCE_H
+
+#include "ingest/sqlite.h"
+
+#include <sqlite3.h>
+
+typedef struct wp__sqlite_table {
+    char *path;
+    char *uri;                  /* what connections open */
+    bool is_immutable;          /* opened without locks; checked for changes at the end */
+    unsigned char head[100];    /* of the file, as it was found */
+    const char *const *columns; /* borrowed names, as asked for */
+    uint32_t columns_count;
+    int *places;           /* of each column in the rows of the statement; then of the rowid */
+    int rowid_place;       /* where in `places` the rowid is; -1: not known */
+    char *sql, *range_sql; /* all rows; those with rowid between ?1 and ?2 (NULL: no rowids) */
+    char *bounds_sql;      /* lowest and highest rowid */
+    sqlite3 *connection;   /* the first one, until it is taken */
+} wp__sqlite_table;
+
+/* Opens the database, finds the columns and writes the statements. */
+WP_NODISCARD wp_status wp__sqlite_open(const wp_sqlite_source *source, const char *const *columns,
+                                       uint32_t columns_count, wp__sqlite_table **out,
+                                       wp_error *err);
+void wp__sqlite_free(wp__sqlite_table *table); /* NULL is fine */
+/* The connection that wp__sqlite_open made; the caller closes it. */
+sqlite3 *wp__sqlite_take_connection(wp__sqlite_table *table);
+void wp__sqlite_close(sqlite3 *connection);
+/* Opens connections[1 .. *count-1] beside connections[0] and starts a read transaction on each, all
+** of the same state of the database. Lowers *count to 1 when others keep writing. */
+WP_NODISCARD wp_status wp__sqlite_same_snapshot(const wp__sqlite_table *table,
+                                                sqlite3 **connections, unsigned *count,
+                                                wp_error *err);
+WP_NODISCARD wp_status wp__sqlite_prepare(const wp__sqlite_table *table, sqlite3 *connection,
+                                          const char *sql, sqlite3_stmt **out, wp_error *err);
+WP_NODISCARD wp_status wp__sqlite_rowids(const wp__sqlite_table *table, sqlite3 *connection,
+                                         int64_t *first, int64_t *last, bool *is_empty,
+                                         wp_error *err);
+/* Lets `run` interrupt long statements of the connection; run must outlive its use. */
+void wp__sqlite_watch(sqlite3 *connection, const wp_run *run);
+/* An immutable file must be the same after reading as it was before. */
+WP_NODISCARD wp_status wp__sqlite_check_unchanged(const wp__sqlite_table *table, wp_error *err);
+/* "path: what SQLite says". */
+wp_status wp__sqlite_fail(const wp__sqlite_table *table, sqlite3 *connection, wp_error *err);
+
+#endif
