@@ -336,6 +336,17 @@ static int l_measure(lua_State *L)
     return 1;
 }
 
+/* last_us(log) -> time of its last event, or nil when it has none. */
+static int l_last_us(lua_State *L)
+{
+    const wp_log *log = wpl_check_log(L, 1);
+    if (log->last_us == WP_TIME_MISSING)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, log->last_us);
+    return 1;
+}
+
 /* --- Frames that the caller brought -------------------------------------------------------- */
 
 /* Fills the codes and the dictionary of a text column from a list with holes. Texts are numbered
@@ -706,7 +717,8 @@ int wpl_open_frame(lua_State *L)
     lua_pushcfunction(L, plan_gc);
     lua_setfield(L, -2, "__gc");
     lua_pop(L, 1);
-    static const luaL_Reg functions[] = {{"measure", l_measure}, {"bring", l_bring}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"measure", l_measure}, {"bring", l_bring}, {"last_us", l_last_us}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

@@ -14,6 +14,8 @@ local frame = {}
 ---@class wayproof.Frame
 ---@field n table          why users were lost, see `log:measure`
 ---@field columns string[] names of the columns, in order
+---@field windows table|nil  of a measured frame: `as_of_us, metric, outcome`, each of the last two
+---   `{ from_us, to_us }` from t0
 local methods = {}
 frame.methods = methods
 
@@ -40,7 +42,7 @@ function frame.wrap(handle, names, extra)
   local counts = handle:counts()
   local measured = handle:fixed("user") ~= nil
   local state = { handle = handle, index = {}, columns = {}, measured = measured,
-    words = extra.words, counts = counts, cache = setmetatable({}, { __mode = "v" }) }
+    words = extra.words, windows = extra.windows, cache = setmetatable({}, { __mode = "v" }) }
   if measured then state.columns[1] = "user" end
   for i, name in ipairs(names) do
     if name then
@@ -317,6 +319,7 @@ function Frame.__index(self, key)
   if not state then return nil end
   if key == "n" then return copy(state.n) end
   if key == "columns" then return copy(state.columns) end
+  if key == "windows" then return copy(state.windows) end
   if key == "users" or key == "outside" or key == "no_anchor" then return state.n[key] end
   return nil
 end

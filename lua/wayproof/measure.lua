@@ -189,7 +189,7 @@ function Plan:leaf(node, window)
   end
   local bare = {}
   for key, value in pairs(node) do
-    if key ~= "title" then bare[key] = value end
+    if key ~= "title" and key ~= "window" then bare[key] = value end
   end
   return self:once("leaves", position .. " " .. fingerprint.text(bare), function()
     local out = { kind = node.kind, window = position }
@@ -198,9 +198,11 @@ function Plan:leaf(node, window)
   end)
 end
 
--- Appends the operations of `node`; returns the cell type and whether all its numbers are whole.
+-- Appends the operations of `node`; returns the cell type and whether all its numbers are whole. A
+-- node may bring a window of its own.
 function Plan:program(node, window, ops)
   local kind = node.kind
+  window = node.window or window
   if two_sided[kind] then
     local _, left = self:program(node.left, window, ops)
     local _, right = self:program(node.right, window, ops)
