@@ -1,0 +1,203 @@
+--- Retention: who comes back, by the period in which they began.
+---
+--- Calendar periods (day, week from Monday, month) are cut at midnight of `zone`, default UTC; with
+--- `align = "user"` a period is counted from each user's own first event. Users whose period is not
+--- over at `as_of` are not observable there: calendar cells are marked incomplete, and user-aligned
+--- rates have the observable users as their denominator.
+local check = require "wayproof.check"
+local core = require "wayproof.core"
+local object = require "wayproof.object"
+local resolve = require "wayproof.resolve"
+local select_events = require "wayproof.select"
+local show = require "wayproof.show"
+local view = require "wayproof.view"
+
+local retention = {}
+
+local DAY = 86400000000
+local lengths = { day = DAY, week = 7 * DAY, month = nil }
+local cohorts_max = 5000
+
+-- Days since 1970 of a civil date and back (proleptic Gregorian; Hinnant's era arithmetic).
+local function days_from_civil(year, month, day)
+  if month <= 2 then year = year - 1 end
+  local era = year // 400
+  local of_era = year - era * 400
+  local of_year = (153 * (month > 2 and month - 3 or month + 9) + 2) // 5 + day - 1
+  return era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
+end
+
+local function civil_from_days(days)
+  days = days + 719468
+  local era = days // 146097
+  local of_era = days - era * 146097
+  local year = (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365
+  local of_year = of_era - (365 * year + year // 4 - year // 100)
+  local month = (5 * of_year + 2) // 153
+  return year + era * 400 + (month >= 10 and 1 or 0), month < 10 and month + 3 or month - 9
+end
+
+local function offset_us(time_us, zone)
+  if not zone then return 0 end
+  local seconds, message = core.time.offset(time_us, zone)
+  if not seconds then check.fail("retention: zone: %s", message) end
+  return seconds * 1000000
+end
+
+-- UTC instant of local midnight at a day number. At a clock change the offset of the guess and of
+-- the midnight may differ, so it is asked twice.
+local function midnight(day, zone)
+  local guess = day * DAY - offset_us(day * DAY, zone)
+  return day * DAY - offset_us(guess, zone)
+end
+
+local function first_day(day, period)
+  if period == "week" then return day - (day + 3) % 7 end -- 1970-01-01 was a Thursday
+  if period == "month" then
+    local year, month = civil_from_days(day)
+    return days_from_civil(year, month, 1)
+  end
+  return day
+end
+
+local function next_day(day, period)
+  if period == "day" then return day + 1 end
+  if period == "week" then return day + 7 end
+  local year, month = civil_from_days(day)
+  if month == 12 then return days_from_civil(year + 1, 1, 1) end
+  return days_from_civil(year, month + 1, 1)
+end
+
+-- Ascending boundaries of the periods that cover [first, last], and the end of the last one.
+local function boundaries(first_us, last_us, period, zone)
+  local day = first_day((first_us + offset_us(first_us, zone)) // DAY, period)
+  local list = { midnight(day, zone) }
+  repeat
+    day = next_day(day, period)
+    list[#list + 1] = midnight(day, zone)
+    if #list > cohorts_max + 1 then
+      check.fail("retention: more than %d periods of a %s between the first and the last event "
+        .. "(expected a longer period)", cohorts_max, period)
+    end
+  until list[#list] > last_us
+  return list
+end
+
+local function cohort_rows(counts, bounds, user_aligned)
+  local cohorts = {}
+  for i, count in ipairs(counts) do
+    if count.users > 0 then
+      local rates, complete = {}, {}
+      for j, active in ipairs(count.active) do
+        local observable = count.observable[j]
+        complete[j] = observable == count.users
+        local base = user_aligned and observable or count.users
+        if base > 0 then rates[j] = active / base end
+      end
+      cohorts[#cohorts + 1] = { start = bounds[i], users = count.users, retained = count.active,
+        observable = count.observable, rates = rates, complete = complete }
+    end
+  end
+  return cohorts
+end
+
+local function render(self)
+  if #self.cohorts == 0 then return "no cohorts: nobody has the start event" end
+  local lines = { string.format("retention by %s of %s%s: %s, %s", self.period,
+    self.start or "the first event", self.align == "user" and " (counted per user)" or "",
+    show.plural(#self.cohorts, "cohort"), show.plural(self.users, "user")), "" }
+  local shown_periods = math.min(self.periods, 9)
+  local header = { { title = "from", align = "left" }, { title = "users", align = "right" } }
+  for j = 1, shown_periods do header[#header + 1] = { title = "+" .. (j - 1), align = "right" } end
+  local rows, first = {}, math.max(1, #self.cohorts - 13)
+  for i = first, #self.cohorts do
+    local cohort = self.cohorts[i]
+    local row = { show.date(cohort.start), show.integer(cohort.users) }
+    for j = 1, shown_periods do
+      local rate = cohort.rates[j]
+      if not rate or (not cohort.complete[j] and self.align ~= "user") then
+        row[#row + 1] = (rate and cohort.retained[j] > 0)
+          and show.percent(rate, 0):gsub(" %%", "") .. "*" or "·"
+      else
+        row[#row + 1] = show.percent(rate, 0):gsub(" %%", "")
+      end
+    end
+    rows[#rows + 1] = row
+  end
+  lines[#lines + 1] = show.table(header, rows, { indent = "  " })
+  if first > 1 then
+    lines[#lines + 1] = string.format("  … %d earlier cohorts in .cohorts", first - 1)
+  end
+  lines[#lines + 1] = ""
+  lines[#lines + 1] = "percent of the cohort; * the period was not over, · nothing to see yet"
+  return table.concat(lines, "\n")
+end
+
+local Retention = object.class {
+  name = "wayproof.Retention",
+  render = render,
+  rows = function(self)
+    local rows = {}
+    for _, cohort in ipairs(self.cohorts) do
+      for j, retained in ipairs(cohort.retained) do
+        rows[#rows + 1] = { show.date(cohort.start), cohort.users, j - 1, retained,
+          cohort.observable[j], cohort.rates[j], cohort.complete[j] }
+      end
+    end
+    return { "cohort", "users", "period", "retained", "observable", "rate", "complete" }, rows
+  end,
+}
+
+---@class wayproof.Retention
+---@field period string
+---@field periods integer   columns of each cohort, its own period included
+---@field users integer
+---@field cohorts { start: integer, users: integer, retained: integer[], rates: number[],
+---   complete: boolean[], observable: integer[] }[]  `start` in µs UTC; `retained[1]` is the cohort's own period;
+---   a rate is missing where nobody could be observed yet; `complete[j]`: the period was over for all of them
+
+--- Cohorts by the period of a user's first `start` event, and how many have a `returns` event in each
+--- period after it.
+---@param options? table  period = "day" | "week" (default) | "month"; periods (default 12 at most); start and
+---   returns (events; default all); mode = "on" (default) | "on_or_after"; align = "calendar" (default) | "user";
+---   zone; as_of; where, since, before, by
+---@return wayproof.Retention
+function retention.retention(log, options)
+  options = check.options(options, view.allowed { "period", "periods", "start", "returns", "mode",
+    "align", "zone", "as_of" }, "retention")
+  local period = check.choice(options.period or "week", { "day", "week", "month" },
+    "retention: period")
+  local mode = check.choice(options.mode or "on", { "on", "on_or_after" }, "retention: mode")
+  local align = check.choice(options.align or "calendar", { "calendar", "user" },
+    "retention: align")
+  if align == "user" and period == "month" then
+    check.fail("retention: align = \"user\" with months (expected day or week: months differ in length)")
+  end
+  local start = options.start ~= nil and select_events.selector(options.start, nil, "retention: start")
+  local returns = options.returns ~= nil
+    and select_events.selector(options.returns, nil, "retention: returns")
+  local periods = options.periods and check.integer(options.periods, "retention: periods", 1, 1000)
+  local zone = options.zone and check.name(options.zone, "retention: zone", "a time zone")
+  local names = { start = start and resolve.selector(log, start) or {},
+    returns = returns and resolve.selector(log, returns) or {} }
+  local as_of = options.as_of and require("wayproof.time").instant(options.as_of, "retention: as_of")
+  return Retention.new(view.run(log, options, "retention", function(part)
+    local first_us, last_us = part:span()
+    local fields = { period = period, periods = periods or 0, mode = mode, align = align,
+      zone = zone or "UTC", start = start and tostring(start), users = 0, cohorts = {} }
+    if not first_us then return fields end
+    local bounds = boundaries(first_us, last_us, period, zone)
+    fields.periods = periods or math.min(12, #bounds - 1)
+    local counts, message = core.flow.retention(part, {
+      start = names.start, returns = names.returns, boundaries_us = bounds,
+      offsets = fields.periods, user_period_us = align == "user" and lengths[period] or 0,
+      on_or_after = mode == "on_or_after", as_of_us = as_of or last_us,
+    })
+    if not counts then error(message, 0) end
+    fields.cohorts = cohort_rows(counts, bounds, align == "user")
+    for _, cohort in ipairs(fields.cohorts) do fields.users = fields.users + cohort.users end
+    return fields
+  end))
+end
+
+return retention
