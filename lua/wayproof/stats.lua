@@ -8,10 +8,10 @@ local core = require("wayproof.core").stats
 
 local stats = {}
 
-for _, part in ipairs { "proportion", "rank" } do
+for _, part in ipairs { "proportion", "rank", "strata", "dose", "many", "drift", "power" } do
   for name, call in pairs(require("wayproof.stats." .. part)) do stats[name] = call end
 end
-stats.wilson_interval, stats.hybrid_interval = nil, nil
+for _, name in ipairs { "wilson_interval", "hybrid_interval", "independence" } do stats[name] = nil end
 
 local distributions = {
   normal_cdf = { "z" }, normal_upper = { "z" }, normal_quantile = { "p" },
