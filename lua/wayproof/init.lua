@@ -27,7 +27,6 @@ local rooms = {
   { "wayproof.hypothesis", "hypothesis" },
   { "wayproof.time", "time", "date" },
   { "wayproof.core", "threads" },
-  { "wayproof.help", "help" },
 }
 
 local function door(module, name)
@@ -40,6 +39,14 @@ end
 
 for _, room in ipairs(rooms) do
   for i = 2, #room do wayproof[room[i]] = door(room[1], room[i]) end
+end
+
+--- Lists the verbs, or explains one: by function, by name, or by object. Prints the text and
+--- returns it; a prompt runs `return wp.help()`, a tail call, and shows the value itself.
+function wayproof.help(topic)
+  local text = require("wayproof.help").text(topic)
+  if not debug.getinfo(1, "t").istailcall then io.stdout:write(text, "\n") end
+  return text
 end
 
 return wayproof

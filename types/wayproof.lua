@@ -1,0 +1,829 @@
+---@meta wayproof
+-- luacheck: ignore
+-- Every public name of wayproof, once: editors complete from this file, `wp.help` prints it
+-- (through tools/help.lua), and a spec holds it against what the module exports.
+--
+-- "-- ## " opens a group of `wp.help()`. The first sentence of a name is its line in the list;
+-- lines indented by four spaces are its example.
+
+---@class wayproof
+---@field _VERSION string
+local wp = {}
+
+---@alias wayproof.Duration string|number  `"90s" "30m" "12h" "7d" "2w"`, or a number of seconds
+---@alias wayproof.Instant string|integer  ISO 8601 text, or microseconds since 1970 in UTC
+
+--- Which events: a name, a list of names, a pattern with `*` (`"W_*"`), or a filter alone.
+---@alias wayproof.Events string|string[]|wayproof.Filter
+
+--- Conditions on properties; all must hold: `{ device = "mobile", value = wp.above(100) }`.
+---@alias wayproof.Filter table<string, string|number|boolean|table>
+
+-- ## Loading
+
+---@class wayproof.ReaderOptions
+---@field user? string  column with the user's id (default `"user"`)
+---@field event? string  column with the event's name (default `"event"`)
+---@field time? string  column with the time (default `"time"`)
+---@field value? string  the default number column
+---@field numbers? string[]  further number columns
+---@field properties? string[]  text columns
+---@field order? string  column that breaks ties of equal time (default: row order)
+---@field time_format? string  strptime style (default: ISO 8601, or epoch numbers)
+---@field time_unit? "s"|"ms"|"us"  of epoch numbers (default: by magnitude)
+---@field timezone? string  of times without an offset: an IANA name or an offset (default `"UTC"`)
+---@field bad_rows? "fail"|"skip"  skipped rows are counted in the summary
+---@field limit? integer  read at most so many rows
+---@field delimiter? string  of a CSV file (default: detected)
+---@field users? wayproof.UsersOptions  a second table that describes the users
+
+---@class wayproof.UsersOptions
+---@field path? string  a CSV file or a database
+---@field table? string
+---@field query? string
+---@field rows? table[]|fun(): table|nil
+---@field id? string  column with the user's id
+---@field events? table<string, string>  time column = name of the event that it becomes
+---@field properties? string[]
+---@field numbers? string[]
+---@field alias? string  column with an earlier id of the same person
+---@field known_at? string  column with the time at which the attributes were known
+
+--- Reads events from a CSV file (or a list of files) into a log.
+---
+---     local log = assert(wp.read_csv("events.csv", {
+---       user = "user_id", time = "timestamp", value = "revenue", properties = { "channel" },
+---     }))
+---
+--- RFC 4180, with BOM, CRLF, other delimiters, and `.gz`. Raises on unknown options.
+---@param path string|string[]
+---@param options? wayproof.ReaderOptions
+---@return wayproof.Log? log
+---@return string? message  where a file, row or value cannot be read
+---@return string? code
+function wp.read_csv(path, options) end
+
+--- Reads events from a SQLite database, which is opened read-only.
+---
+---     local log = assert(wp.read_sqlite("shop.db", { table = "events", user = "user_id" }))
+---
+---@param path string
+---@param options wayproof.ReaderOptions  with `table = "events"` or `query = "SELECT …"`
+---@return wayproof.Log? log
+---@return string? message
+---@return string? code
+function wp.read_sqlite(path, options) end
+
+--- Makes a log from a Lua array of tables, or from an iterator function that returns one.
+---
+---     local log = assert(wp.read_rows {
+---       { user = "ann", event = "search", time = "2024-03-01T12:00:00Z" },
+---       { user = "ann", event = "purchase", time = "2024-03-02T09:30:00Z" },
+---     })
+---
+---@param rows table[]|fun(): table|nil
+---@param options? wayproof.ReaderOptions
+---@return wayproof.Log? log
+---@return string? message
+---@return string? code
+function wp.read_rows(rows, options) end
+
+--- Reads a table with one row per person into a frame.
+---
+---     local frame = assert(wp.read_frame "cookie_cats.csv")
+---
+---@param path string
+---@param options? table
+---@return wayproof.Frame? frame
+---@return string? message
+---@return string? code
+function wp.read_frame(path, options) end
+
+--- Makes a frame, one row per person, from Lua arrays.
+---
+---     local frame = wp.frame { rounds = { 3, 165, 38 }, retained_7 = { false, true, false } }
+---
+---@param columns table<string, any[]>
+---@param options? { rows: integer }  number of rows, for arrays with holes
+---@return wayproof.Frame
+function wp.frame(columns, options) end
+
+-- ## Conditions for filters
+
+--- More than a number, in a filter.
+---
+---     wp.count("purchase", { value = wp.above(100) })
+---
+---@param number number
+---@return wayproof.Condition
+function wp.above(number) end
+
+--- Less than a number, in a filter.
+---
+---     wp.count("purchase", { value = wp.below(10) })
+---
+---@param number number
+---@return wayproof.Condition
+function wp.below(number) end
+
+--- From a number to another, both included, in a filter.
+---
+---     wp.count("purchase", { value = wp.between(10, 100) })
+---
+---@param low number
+---@param high number
+---@return wayproof.Condition
+function wp.between(low, high) end
+
+--- Anything but a value, a list of values or a condition; also where the property is missing.
+---
+---     log:where { channel = wp.is_not { "ads", "affiliate" } }
+---
+---@param value string|number|boolean|table
+---@return wayproof.Condition
+function wp.is_not(value) end
+
+-- ## Metrics: one number per user, in the observation window
+
+--- How many events.
+---
+---     wp.count { "compare", "faq" }
+---     wp.count("W_*", { lifecycle = "COMPLETE" })
+---     wp.count { channel = "ads" }
+---
+---@param events? wayproof.Events  default: all
+---@param filter? wayproof.Filter
+---@return wayproof.Metric
+function wp.count(events, filter) end
+
+--- Whether an event happened: 0 or 1.
+---
+---     wp.did "compare"
+---
+---@param events? wayproof.Events
+---@param filter? wayproof.Filter
+---@return wayproof.Metric
+function wp.did(events, filter) end
+
+--- How many different values of a property, or kinds of event.
+---
+---     wp.distinct("event")
+---     wp.distinct("product", "product_view")
+---
+---@param property string  a property, or `"event"`
+---@param events? wayproof.Events
+---@param filter? wayproof.Filter
+---@return wayproof.Metric
+function wp.distinct(property, events, filter) end
+
+--- Sum of the value column, or of the number column named second.
+---
+---     wp.sum "purchase"
+---     wp.sum("purchase", "shipping")
+---
+---@param events? wayproof.Events
+---@param column? string
+---@param filter? wayproof.Filter
+---@return wayproof.Metric
+function wp.sum(events, column, filter) end
+
+--- Mean of the value column, or of the number column named second; missing without a value.
+---
+---     wp.mean "purchase"
+---
+---@param events? wayproof.Events
+---@param column? string
+---@param filter? wayproof.Filter
+---@return wayproof.Metric
+function wp.mean(events, column, filter) end
+
+--- Largest value; missing without a value.
+---
+---     wp.max("purchase", "revenue")
+---
+---@param events? wayproof.Events
+---@param column? string
+---@param filter? wayproof.Filter
+---@return wayproof.Metric
+function wp.max(events, column, filter) end
+
+--- Smallest value; missing without a value.
+---
+---     wp.min("purchase", "revenue")
+---
+---@param events? wayproof.Events
+---@param column? string
+---@param filter? wayproof.Filter
+---@return wayproof.Metric
+function wp.min(events, column, filter) end
+
+--- First value in time; missing without a value.
+---
+---     wp.first_value "rating"
+---
+---@param events? wayproof.Events
+---@param column? string
+---@param filter? wayproof.Filter
+---@return wayproof.Metric
+function wp.first_value(events, column, filter) end
+
+--- Last value in time; missing without a value.
+---
+---     wp.last_value "rating"
+---
+---@param events? wayproof.Events
+---@param column? string
+---@param filter? wayproof.Filter
+---@return wayproof.Metric
+function wp.last_value(events, column, filter) end
+
+--- How many sessions; a gap longer than the timeout starts a new one.
+---
+---     wp.sessions { timeout = "30m" }
+---
+---@param options? { timeout: wayproof.Duration }  default 30 minutes
+---@return wayproof.Metric
+function wp.sessions(options) end
+
+--- How many calendar days with an event.
+---
+---     wp.active_days { zone = "Europe/Berlin" }
+---
+---@param options? { zone: string }  default UTC
+---@return wayproof.Metric
+function wp.active_days(options) end
+
+--- Seconds from the window's start to the first event; the whole window when it never happened.
+---
+---     wp.time_to "compare"
+---
+---@param events? wayproof.Events
+---@param filter? wayproof.Filter
+---@return wayproof.Metric
+function wp.time_to(events, filter) end
+
+--- Seconds from the first `a` to the first `b` strictly after it; missing otherwise.
+---
+---     wp.time_between("search", "compare")
+---
+---@param a wayproof.Events
+---@param b wayproof.Events
+---@return wayproof.Metric
+function wp.time_between(a, b) end
+
+--- Seconds from each event to the user's next one, each at most 30 minutes; the last counts 0.
+---
+---     wp.dwell "product_view"
+---
+---@param events? wayproof.Events
+---@param filter? wayproof.Filter
+---@return wayproof.Metric
+function wp.dwell(events, filter) end
+
+--- Longest time without an event, in seconds.
+---
+---     wp.longest_gap()
+---
+---@return wayproof.Metric
+function wp.longest_gap() end
+
+--- Median time between events, in seconds; missing below two events.
+---
+---     wp.pace()
+---
+---@return wayproof.Metric
+function wp.pace() end
+
+--- Furthest stage reached in order, from 0 to the number of stages.
+---
+---     wp.depth(stages)
+---
+---@param stages wayproof.Stages
+---@return wayproof.Metric
+function wp.depth(stages) end
+
+--- How many moves to an earlier stage.
+---
+---     wp.backtracks(stages)
+---
+---@param stages wayproof.Stages
+---@return wayproof.Metric
+function wp.backtracks(stages) end
+
+--- Seconds from entering a stage to any later stage; the window's end when there is none.
+---
+---     wp.hesitation(stages, "decide")
+---
+--- Missing if the stage was never entered.
+---@param stages wayproof.Stages
+---@param stage string|integer
+---@return wayproof.Metric
+function wp.hesitation(stages, stage) end
+
+--- How often an event was followed at once by the same event.
+---
+---     wp.self_loops "search"
+---
+---@param events? wayproof.Events
+---@param filter? wayproof.Filter
+---@return wayproof.Metric
+function wp.self_loops(events, filter) end
+
+--- How often a user went there, elsewhere, and back: A, another event, A.
+---
+---     wp.u_turns { "pricing", "faq" }
+---
+---@param events? wayproof.Events
+---@param filter? wayproof.Filter
+---@return wayproof.Metric
+function wp.u_turns(events, filter) end
+
+--- How often steps happened in order: leftmost, greedy, non-overlapping.
+---
+---     wp.matches({ "search", { "compare", "faq" }, "add_to_cart" }, { within = "1d" })
+---
+---@param steps wayproof.Events[]
+---@param options? { within: wayproof.Duration }  from the first step to the last
+---@return wayproof.Metric
+function wp.matches(steps, options) end
+
+--- A number column of the users table.
+---
+---     wp.attribute "seats"
+---
+---@param name string
+---@return wayproof.Metric
+function wp.attribute(name) end
+
+--- A metric written in Lua: the slow path.
+---
+---     wp.custom("big orders", function(journey, window)
+---       local count = 0
+---       for i = window.first, window.last do
+---         if (journey[i].value or 0) > 100 then count = count + 1 end
+---       end
+---       return count
+---     end, { events = "purchase" })
+---
+--- `events` says which events it reads; without it leakage by definition cannot be checked, and a
+--- verdict has grade C at most.
+---@param name string
+---@param call fun(journey: wayproof.Journey, window: table): number?
+---@param options? { events: wayproof.Events }
+---@return wayproof.Metric
+function wp.custom(name, call, options) end
+
+--- log(1 + metric), for counts with a long tail.
+---
+---     wp.log1p(wp.count "compare")
+---
+---@param metric wayproof.Metric
+---@return wayproof.Metric
+function wp.log1p(metric) end
+
+--- One number per user, as a tree of data. Metrics combine with `+ - * /` and numbers; x/0 is
+--- missing.
+---
+---     wp.count "compare" / wp.count()
+---
+---@class wayproof.Metric
+---@field kind string
+---@field title? string
+---@operator add(wayproof.Metric|number): wayproof.Metric
+---@operator sub(wayproof.Metric|number): wayproof.Metric
+---@operator mul(wayproof.Metric|number): wayproof.Metric
+---@operator div(wayproof.Metric|number): wayproof.Metric
+---@operator unm: wayproof.Metric
+local Metric = {}
+
+--- 1 where the metric is at least a number, else 0; missing stays missing.
+---
+---     wp.count "compare":at_least(3)
+---
+---@param number number
+---@return wayproof.Metric
+function Metric:at_least(number) end
+
+--- The metric, but never more than a number.
+---
+---     wp.count "compare":capped(20)
+---
+---@param number number
+---@return wayproof.Metric
+function Metric:capped(number) end
+
+--- The metric, with a number in place of a missing value.
+---
+---     wp.mean "purchase":default(0)
+---
+---@param number number
+---@return wayproof.Metric
+function Metric:default(number) end
+
+--- The same metric under a title of your own.
+---
+---     wp.count { "compare", "faq" }:named "guides read"
+---
+---@param title string
+---@return wayproof.Metric
+function Metric:named(title) end
+
+--- What it measures, in words, also where it has a title.
+---@return string
+function Metric:sentence() end
+
+--- 32 hex digits, equal for equal metrics in every run and process; titles do not count.
+---
+---     wp.count "W_*":fingerprint(log)   -- patterns resolved to the log's event names
+---
+---@param log? wayproof.Log
+---@return string
+function Metric:fingerprint(log) end
+
+-- ## Outcomes: what happens in the outcome window
+
+--- Whether the user does one of the events.
+---
+---     wp.converts "purchase"
+---     wp.converts("purchase", { at_least = 2 })
+---
+---@param events wayproof.Events
+---@param options? { at_least: integer }  and conditions of a filter
+---@return wayproof.Outcome
+function wp.converts(events, options) end
+
+--- Whether the user refers others: as converts, named for referral.
+---
+---     wp.refers "invite_sent"
+---
+---@param events wayproof.Events
+---@param options? { at_least: integer }
+---@return wayproof.Outcome
+function wp.refers(events, options) end
+
+---@class wayproof.ActivityOptions
+---@field events? wayproof.Events  default: any event
+---@field from? wayproof.Duration  from the start of the outcome window (default 0)
+---@field to? wayproof.Duration  from the start of the outcome window (default: its end)
+---@field at_least? integer  how many events (default 1)
+---@field where? wayproof.Filter
+
+--- Whether the user is active between two offsets inside the outcome window.
+---
+---     wp.retained { "login", from = "7d", to = "14d" }
+---
+--- Default: any event, in the whole outcome window.
+---@param options? wayproof.ActivityOptions
+---@return wayproof.Outcome
+function wp.retained(options) end
+
+--- Whether the user is gone: the opposite of retained.
+---
+---     wp.churned()
+---
+---@param options? wayproof.ActivityOptions
+---@return wayproof.Outcome
+function wp.churned(options) end
+
+--- What the user spends: the sum of the value column, or of the number column named second.
+---
+---     wp.earns "purchase"
+---
+---@param events? wayproof.Events
+---@param column? string
+---@param filter? wayproof.Filter
+---@return wayproof.Outcome
+function wp.earns(events, column, filter) end
+
+--- How soon the user does it: time to the first event, censored at the window's end.
+---
+---     wp.accelerates "purchase"
+---
+---@param events wayproof.Events
+---@param filter? wayproof.Filter
+---@return wayproof.Outcome
+function wp.accelerates(events, filter) end
+
+--- Any metric as an outcome, measured in the outcome window.
+---
+---     wp.outcome(wp.count "purchase":at_least(2))
+---
+--- Binary when the metric is 0 or 1 by construction, else numeric.
+---@param metric wayproof.Metric
+---@return wayproof.Outcome
+function wp.outcome(metric) end
+
+--- What happens to a user in the outcome window.
+---@class wayproof.Outcome
+---@field kind string
+---@field scale "binary"|"numeric"|"time"
+local Outcome = {}
+
+--- The same outcome under a title of your own.
+---@param title string
+---@return wayproof.Outcome
+function Outcome:named(title) end
+
+--- What it is, in words, also where it has a title.
+---@return string
+function Outcome:sentence() end
+
+--- 32 hex digits, equal for equal outcomes in every run and process.
+---@param log? wayproof.Log
+---@return string
+function Outcome:fingerprint(log) end
+
+-- ## Stages and hypotheses
+
+--- Stages of progression, in order: a name, then the events that mean it.
+---
+---     local stages = wp.stages {
+---       { "discover", "landing", "search" },
+---       { "compare",  "product_view", "compare", "faq" },
+---       { "buy",      "purchase" },
+---     }
+---
+---@param list (string|string[])[]
+---@return wayproof.Stages
+function wp.stages(list) end
+
+--- A hypothesis: a metric, an outcome, their windows, and what is assumed.
+---
+---     local guides = wp.hypothesis "guides build confidence" {
+---       metric  = wp.count { "compare", "faq" },
+---       outcome = wp.converts "purchase",
+---       observe = "7d", within = "30d", expect = "rise",
+---     }
+---     print(log:validate(guides))
+---
+---@param name string
+---@param options? wayproof.HypothesisOptions  may come in a second call
+---@return wayproof.Hypothesis|fun(options: wayproof.HypothesisOptions): wayproof.Hypothesis
+function wp.hypothesis(name, options) end
+
+---@class wayproof.HypothesisOptions
+---@field metric wayproof.Metric  what you would like to steer by
+---@field outcome wayproof.Outcome  what the business wants
+---@field observe wayproof.Duration  the metric's window, from the start of the user's clock
+---@field within wayproof.Duration  the outcome's window, after the metric's
+---@field expect? "rise"|"fall"  default `"rise"`: more of the metric, more of the outcome
+---@field from? wayproof.Events  events that start the clock (default: the user's first event)
+---@field gap? wayproof.Duration  between the windows (default 0)
+---@field population? wayproof.Filter  on the event that starts the clock
+---@field prior_outcome? "exclude"|"keep"  people who had the outcome before its window
+---@field activity? wayproof.Metric[]  what to beat (default: volume, active days, sessions)
+---@field adjust? (string|wayproof.Metric)[]  properties or metrics added to the baseline
+---@field cluster? string  a property such as the account
+---@field until_events? wayproof.Events  events that end a user's own observation; also `["until"]`
+---@field acknowledge? ("missing"|"separation"|"undated_attribute")[]  accepted knowingly
+---@field across? string[]  properties whose segments must agree
+---@field minimum? number  smallest effect worth acting on: a ratio above 1 (default 1.2)
+---@field reliability? number  share of real engagement that activity captures (default 0.40)
+---@field strict_vanity? boolean  vanity only when provably below the minimum
+---@field as_of? wayproof.Instant  end of observation (default: the last event, with a warning)
+---@field alpha? number  default 0.05
+---@field seed? integer  default 1
+
+--- What is believed, as data; every default is filled in.
+---@class wayproof.Hypothesis
+---@field name string
+---@field metric wayproof.Metric
+---@field outcome wayproof.Outcome
+---@field expect "rise"|"fall"
+---@field observe_us integer
+---@field within_us integer
+---@field gap_us integer
+local Hypothesis = {}
+
+--- The same hypothesis with some options changed.
+---
+---     guides:with { name = "guides, slower", within = "60d" }
+---
+---@param changes wayproof.HypothesisOptions
+---@return wayproof.Hypothesis
+function Hypothesis:with(changes) end
+
+--- 32 hex digits: equal for the same question in every run and process; its name does not count.
+---@param log? wayproof.Log
+---@return string
+function Hypothesis:fingerprint(log) end
+
+--- Stages of progression: `stages[i]` is `{ name, selector }`, `#stages` their number.
+---@class wayproof.Stages
+local Stages = {}
+
+--- The names of the stages, in order.
+---@return string[]
+function Stages:names() end
+
+-- ## Times, threads, help
+
+--- A time as microseconds since 1970 in UTC.
+---
+---     wp.time "2024-03-01T12:00:00Z"   --> 1709294400000000
+---
+---@param text string  ISO 8601, or epoch
+---@return integer time_us
+function wp.time(text) end
+
+--- Microseconds since 1970 as ISO 8601 text in UTC.
+---
+---     wp.date(1709294400000000)   --> "2024-03-01T12:00:00Z"
+---
+---@param time_us integer
+---@return string
+function wp.date(time_us) end
+
+--- The number of threads that C code uses; sets it when given one. Results never depend on it.
+---
+---     wp.threads(4)
+---
+---@param count? integer
+---@return integer
+function wp.threads(count) end
+
+--- Lists the verbs, or explains one: by function, by name, or by any of wayproof's objects.
+---
+---     wp.help()
+---     wp.help(wp.count)
+---     wp.help "log:validate"
+---
+--- Prints, and returns the text; at a prompt, where the text shows anyway, it only returns.
+---@param topic? any
+---@return string
+function wp.help(topic) end
+
+-- ## Logs: events in memory
+
+--- Events grouped by user and in time order. `#log` is the number of events.
+---@class wayproof.Log
+local Log = {}
+
+--- What is in the log: `events, users, first, last, event_names, properties, skipped, bytes`.
+---
+---     print(log:summary())
+---
+---@return wayproof.Summary
+function Log:summary() end
+
+--- Iterates over `id, journey`; `journey[i]` is `{ time, event, value, … }`.
+---
+---     for id, journey in log:journeys() do print(id, #journey) end
+---
+---@return fun(): string, wayproof.Journey
+function Log:journeys() end
+
+--- One user's journey, or nil.
+---
+---     log:journey "ann"
+---
+---@param id string|integer
+---@return wayproof.Journey?
+function Log:journey(id) end
+
+--- A new log with the events that pass; shares memory with this one.
+---
+---     log:where { device = "mobile", since = "2024-02-01", events = { "search", "purchase" } }
+---
+---@param filter table  property conditions, and `since`, `before`, `users`, `events`, `properties`
+---@return wayproof.Log
+function Log:where(filter) end
+
+--- Two logs: users whose first event is before a time, and the others.
+---
+---     local early, late = log:split { at = "2024-04-01" }
+---
+---@param options { at: wayproof.Instant }
+---@return wayproof.Log early
+---@return wayproof.Log late
+function Log:split(options) end
+
+--- A new log whose unit is another property, such as the account.
+---
+---     log:regroup "account_id"
+---
+---@param property string
+---@return wayproof.Log
+function Log:regroup(property) end
+
+--- Judges a hypothesis, or a list of them with correction for multiplicity.
+---
+---     print(log:validate(guides))
+---     print(log:validate { guides, banners })
+---
+---@param hypothesis wayproof.Hypothesis|wayproof.Hypothesis[]
+---@param options? table
+---@return wayproof.Result|wayproof.Board|nil
+---@return string? message
+---@return string? code
+function Log:validate(hypothesis, options) end
+
+---@class wayproof.MeasureOptions
+---@field metrics table<string, wayproof.Metric>|wayproof.Metric[]  a list of `m:named` keeps order
+---@field observe wayproof.Duration
+---@field outcome? wayproof.Outcome
+---@field within? wayproof.Duration
+---@field from? wayproof.Events
+---@field gap? wayproof.Duration
+---@field prior_outcome? "exclude"|"keep"
+---@field population? wayproof.Filter
+---@field as_of? wayproof.Instant
+
+--- Measures metrics, one row per user.
+---
+---     log:measure { metrics = { guides = wp.count "compare" }, observe = "7d",
+---       outcome = wp.converts "purchase", within = "30d" }
+---
+---@param request wayproof.MeasureOptions
+---@return wayproof.Frame
+function Log:measure(request) end
+
+--- Frees the log's memory; views that share it live on.
+function Log:close() end
+
+-- ## Frames: one row per person
+
+--- A table with one row per person. `#frame` is the number of rows, `frame.n` counts who was left
+--- out.
+---@class wayproof.Frame
+---@field n table
+local Frame = {}
+
+--- The values of a column, as a list with missing values as nil.
+---
+---     frame:column "guides"
+---
+---@param name string
+---@return any[]
+function Frame:column(name) end
+
+--- Iterates over the rows as tables.
+---
+---     for row in frame:rows() do print(row.user, row.guides, row.outcome) end
+---
+---@return fun(): table
+function Frame:rows() end
+
+--- Judges columns of the frame as a log judges events.
+---
+---     frame:validate { metric = "rounds", outcome = "retained_7", expect = "rise",
+---       metric_window = { "0d", "7d" }, outcome_window = { "7d", "8d" } }
+---
+---@param hypothesis table
+---@return wayproof.Result
+function Frame:validate(hypothesis) end
+
+--- Writes the rows to a CSV file.
+---@param path string
+---@return boolean?
+---@return string? message
+---@return string? code
+function Frame:csv(path) end
+
+--- Frees the frame's memory.
+function Frame:close() end
+
+-- ## Results
+
+---@alias wayproof.Verdict
+---| "validated"
+---| "vanity"
+---| "unrelated"
+---| "reversed"
+---| "unstable"
+---| "leaking"
+---| "inconclusive"
+---| "invalid"
+
+--- A verdict and everything it rests on; immutable.
+---@class wayproof.Result
+---@field verdict wayproof.Verdict
+---@field grade "A"|"B"|"C"|nil
+---@field reasons { code: string, text: string }[]
+---@field warnings { code: string, text: string }[]
+---@field name string
+---@field n table  users = outside + no_anchor + too_recent + prior_outcome + missing + used
+local Result = {}
+
+--- Plain Lua data.
+---@return table
+function Result:table() end
+
+--- A string of JSON.
+---@return string
+function Result:json() end
+
+--- Results of several hypotheses, the most useful first: `#board`, `board[i]`, `board[name]`.
+---@class wayproof.Board
+---@field tried integer
+local Board = {}
+
+--- Plain Lua data.
+---@return table
+function Board:table() end
+
+--- A string of JSON.
+---@return string
+function Board:json() end
+
+return wp
