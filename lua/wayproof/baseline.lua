@@ -1,0 +1,173 @@
+--- Plain activity as columns: what a metric must add to.
+--
+-- Default: log volume (all events but the metric's own) as a restricted cubic spline with knots at
+-- 5, 35, 65, 95 %, log active days, log sessions, and W = entry time, segments, outcome history.
+-- A list that the hypothesis gives enters as given, without anything else but `adjust`. Columns
+-- that are constant or follow from earlier ones are left out, so every fit has full rank.
+-- Cost: O(n k^2) for k columns (gram.lua).
+local core = require "wayproof.core"
+local gram = require "wayproof.gram"
+local scale = require "wayproof.scale"
+
+local baseline = {}
+
+local levels = { 0.05, 0.35, 0.65, 0.95 }
+baseline.collinear = 0.999 -- R^2 of the metric on the baseline above which it is the baseline
+baseline.history_most = 0.98 -- R^2 of volume on W above which history is volume again
+
+-- Quantiles 5, 35, 65, 95 % without ties.
+local function knots_of(v)
+  local at = v:quantiles(levels)
+  local knots = {}
+  for i = 1, #levels do
+    if at[i] and (#knots == 0 or at[i] > knots[#knots]) then knots[#knots + 1] = at[i] end
+  end
+  return knots
+end
+
+local function add(list, name, v, group)
+  if v then list[#list + 1] = { name = name, v = v, group = group } end
+end
+
+-- 0/1 columns of all levels but the most frequent; levels rarer than `least` share one column.
+local function dummies(codes, name, group, list, least)
+  local numbers, counts = codes:distinct()
+  local order = {}
+  for i = 1, #numbers do order[i] = i end
+  table.sort(order, function(a, b)
+    if counts[a] ~= counts[b] then return counts[a] > counts[b] end
+    return a < b
+  end)
+  local rest
+  for place = 2, #order do
+    local i = order[place]
+    local column = codes:equals(numbers[i])
+    if place <= 20 and counts[i] >= least then
+      add(list, name .. " " .. tostring(numbers[i]), column, group)
+    else
+      rest = rest and rest + column or column
+    end
+  end
+  add(list, name .. " other", rest, group)
+end
+
+local function add_default(list, case, learn)
+  local z = case.volume and scale.standardise(case.volume:log1p(), learn)
+  add(list, "volume", z, "z")
+  if z then
+    local knots = knots_of(learn and z:select(learn) or z)
+    if #knots >= 3 then
+      for i, column in ipairs(core.vector.spline(z, knots)) do
+        add(list, "volume (curve " .. i .. ")", column, "activity")
+      end
+    end
+  end
+  if case.days then
+    add(list, "active days", (scale.standardise(case.days:log1p(), learn)), "activity")
+  end
+  if case.sessions then
+    add(list, "sessions", (scale.standardise(case.sessions:log1p(), learn)), "activity")
+  end
+end
+
+-- W: what is known before activity.
+local function add_before(list, case, learn)
+  if case.entry then add(list, "entry time", (scale.standardise(case.entry, learn)), "w") end
+  for _, across in ipairs(case.across or {}) do dummies(across.codes, across.name, "w", list, 20) end
+  if case.history then
+    add(list, "earlier outcomes", (scale.standardise(case.history:log1p(), learn)), "history")
+  end
+end
+
+local function add_adjust(list, case, learn)
+  for _, item in ipairs(case.adjust or {}) do
+    if item.level then
+      dummies(item.v, item.name, "w", list, 20)
+    else
+      add(list, item.name, (scale.standardise(item.v, learn)), "w")
+    end
+  end
+end
+
+local function vectors(list)
+  local out = {}
+  for i, item in ipairs(list) do out[i] = item.v end
+  return out
+end
+
+local function places(list, group)
+  local out = {}
+  for i, item in ipairs(list) do
+    if item.group == group or (group == "w" and item.group == "history") then out[#out + 1] = i end
+  end
+  return out
+end
+
+local function first_place(list, group)
+  return places(list, group)[1]
+end
+
+-- History that only repeats the volume would leave nothing of it in the noise gate.
+local function drop_history(list)
+  local z, history = first_place(list, "z"), first_place(list, "history")
+  if not z or not history then return list end
+  local g = gram.build(vectors(list))
+  local r2 = g:r_squared(z, places(list, "w"))
+  if not r2 or r2 < baseline.history_most then return list end
+  table.remove(list, history)
+  return list
+end
+
+--- The baseline of a case and how far the metric is the baseline.
+---
+--- Result: `columns` (vectors, full rank, x not among them), `names`, `w` (places of W among them),
+--- `z` (vector of activity in one dimension, or nil), `r_squared` (of x on the columns),
+--- `collinear` (nil, "is_activity" or "is_history"), `s_z, s_x, r` (noise.lua), `given`, `empty`.
+---@param case table
+---@param x wayproof.Vector the metric as it enters the model
+---@param learn wayproof.Vector? mask of the discovery part
+function baseline.build(case, x, learn)
+  local list = {}
+  if case.activity then
+    for i, item in ipairs(case.activity) do add(list, item.name, item.v, i == 1 and "z" or "activity") end
+  else
+    add_before(list, case, learn)
+    add_default(list, case, learn)
+  end
+  add_adjust(list, case, learn)
+  list = drop_history(list)
+  local all = vectors(list)
+  all[#all + 1] = x
+  local g = gram.build(all)
+  local kept = g:independent()
+  local built = { columns = {}, names = {}, groups = {}, w = {}, given = case.activity ~= nil }
+  local activity_left = false
+  local given = {}
+  for _, i in ipairs(kept) do
+    if i <= #list then
+      built.columns[#built.columns + 1] = list[i].v
+      built.names[#built.names + 1] = list[i].name
+      built.groups[#built.groups + 1] = list[i].group
+      given[#given + 1] = i
+      local group = list[i].group
+      if group == "w" or group == "history" then built.w[#built.w + 1] = #built.columns end
+      if group == "z" or group == "activity" then activity_left = true end
+    end
+  end
+  built.empty = not activity_left
+  built.r_squared = g:r_squared(#all, given)
+  if built.r_squared and built.r_squared >= baseline.collinear then
+    built.collinear = "is_activity"
+    local history = first_place(list, "history")
+    local alone = history and g:r_squared(#all, { history })
+    if alone and alone >= baseline.collinear then built.collinear = "is_history" end
+  end
+  local z = first_place(list, "z")
+  if z and g.sd[z] > 0 then
+    built.z = list[z].v
+    built.s_z, built.s_x, built.r = g:partial(z, #all, places(list, "w"))
+  end
+  return built
+end
+
+return baseline

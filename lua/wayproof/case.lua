@@ -1,0 +1,210 @@
+--- One hypothesis's users: who counts, who was left out and why, and their numbers as vectors.
+--
+-- A case holds the users in the analysis only: `y` (or `time` and `status`), the raw metric `m`,
+-- entry time, activity, history, segments. It is made from a measured Frame (`from_log`) or from a
+-- table that the user brought (`frame_case.lua`). Every user left out is counted once, by the first
+-- reason that applies: too recent, prior outcome, missing.
+local core = require "wayproof.core"
+
+local case = {}
+
+local Case = {}
+Case.__index = Case
+case.Case = Case
+
+--- Events and non-events (numeric outcomes: users above zero and at zero or below).
+---@return integer events, integer others
+function Case:events()
+  local y = self.kind == "time" and self.status or self.y
+  if self.kind == "numeric" then y = y:above(0) end
+  local events = math.tointeger(y:sum()) or math.floor(y:sum())
+  return events, #y - events
+end
+
+--- The users where the mask is 1, with what fits on a part need.
+function Case:part(mask)
+  local part = { kind = self.kind, robust = self.robust, whole = self }
+  for _, key in ipairs { "y", "time", "status", "x", "cluster", "m" } do
+    if self[key] then part[key] = self[key]:select(mask) end
+  end
+  return setmetatable(part, Case)
+end
+
+function case.new(fields)
+  return setmetatable(fields, Case)
+end
+
+-- Masks ------------------------------------------------------------------------------------------
+
+local function sum_of(frame, names)
+  local total
+  for _, name in ipairs(names or {}) do
+    local v = frame:vector(name):fill(0)
+    total = total and total + v or v
+  end
+  return total
+end
+
+local function most_of(frame, names)
+  local most
+  for _, name in ipairs(names or {}) do
+    local v = frame:vector(name):fill(0)
+    most = most and most:maximum(v) or v
+  end
+  return most
+end
+
+local function least_of(frame, names)
+  local least
+  for _, name in ipairs(names or {}) do
+    local v = frame:vector(name):fill(math.huge)
+    least = least and least:minimum(v) or v
+  end
+  return least
+end
+case.sum_of, case.most_of, case.least_of = sum_of, most_of, least_of
+
+--- The outcome of the binary kinds as 0/1.
+function case.binary_outcome(outcome, v)
+  if outcome.kind == "metric" then return v:fill(0):above(0) end
+  local happened = v:fill(0):at_least(outcome.at_least or 1)
+  if outcome.kind == "churned" then return 1 - happened end
+  return happened
+end
+
+--- Who is at risk for an outcome window that starts at `landmark_us`: 0/1 vectors.
+---@return wayproof.Vector followed whole outcome window observed
+---@return wayproof.Vector? prior had the outcome before, where that excludes
+function case.masks(frame, h, landmark_us, prior_names)
+  local length = frame:vector("end_us") - frame:vector("t0_us")
+  local followed
+  if h.outcome.scale == "time" then
+    followed = length:above(landmark_us)
+  else
+    followed = length:at_least(landmark_us + h.within_us)
+  end
+  local prior
+  if h.prior_outcome == "exclude" then prior = sum_of(frame, prior_names):above(0) end
+  return followed, prior
+end
+
+local function whole(x)
+  return math.tointeger(x) or math.floor(x + 0.5)
+end
+
+local function missing_mask(frame, columns)
+  local missing = frame:vector(columns.metric):is_missing()
+  local function also(name) missing = missing:maximum(frame:vector(name):is_missing()) end
+  for _, name in ipairs(columns.activity or {}) do also(name) end
+  for _, item in ipairs(columns.adjust or {}) do
+    if not item.level then also(item.column) end
+  end
+  return missing
+end
+
+-- Counts by the first reason that applies, and the mask of who is left.
+local function count_users(frame, followed, prior, missing)
+  local counts = frame.n
+  local n = { users = counts.users, outside = counts.outside, no_anchor = counts.no_anchor }
+  n.too_recent = whole(#followed - followed:sum())
+  local used = followed
+  n.prior_outcome = 0
+  if prior then
+    local kept = used * (1 - prior)
+    n.prior_outcome = whole(used:sum() - kept:sum())
+    used = kept
+  end
+  local kept = used * (1 - missing)
+  n.missing = whole(used:sum() - kept:sum())
+  n.used = whole(kept:sum())
+  return n, kept
+end
+
+local function label_of(frame, name)
+  return function(code)
+    if code < 0 then return "none" end
+    local text = frame:label(name, code)
+    return text or tostring(math.tointeger(code) or code)
+  end
+end
+
+local function add_response(out, frame, h, columns, used)
+  local v = frame:vector(columns.outcome):select(used)
+  out.kind = h.outcome.scale
+  if out.kind == "binary" then
+    out.y = case.binary_outcome(h.outcome, v)
+  elseif out.kind == "numeric" then
+    out.y = v:fill(0)
+  else
+    local length = (frame:vector("end_us") - frame:vector("t0_us")):select(used)
+    local horizon = length:minimum(columns.landmark_us + h.within_us)
+    out.status = 1 - v:is_missing()
+    out.status = out.status * v:fill(math.huge):at_most(horizon)
+    out.time = (v:fill(math.huge):minimum(horizon) - columns.landmark_us) / 1e6
+    out.time = out.time:maximum(1e-6)
+  end
+end
+
+local function add_activity(out, frame, h, columns, pick)
+  if columns.activity then
+    out.activity = {}
+    for i, name in ipairs(columns.activity) do
+      out.activity[i] = { name = tostring(h.activity[i]), v = pick(name) }
+    end
+  else
+    out.volume, out.total = pick(columns.volume):fill(0), pick(columns.total):fill(0)
+    out.days, out.sessions = pick(columns.days):fill(0), pick(columns.sessions):fill(0)
+  end
+  for _, key in ipairs { "even", "odd", "first_half", "second_half" } do
+    out[key] = pick(columns[key]):fill(0)
+  end
+end
+
+-- The outcome's earlier events as a covariate: always where prior outcomes are kept or the metric
+-- shares events with the outcome, unless that is every event, which is activity itself.
+local function add_history(out, frame, h, columns, used)
+  if columns.history_is_activity then return end
+  if h.prior_outcome == "keep" or columns.shared or h.from then
+    local history = sum_of(frame, columns.prior)
+    if history then out.history = history:select(used) end
+  end
+end
+
+--- The case of one hypothesis in a measured frame.
+---@param frame wayproof.Frame measured by needs.plan's request
+---@param member table {hypothesis, columns} of needs.plan
+---@return table case
+function case.from_log(frame, member)
+  local h, columns = member.hypothesis, member.columns
+  local followed, prior = case.masks(frame, h, columns.landmark_us, columns.prior)
+  local n, used = count_users(frame, followed, prior, missing_mask(frame, columns))
+  local function pick(name) return frame:vector(name):select(used) end
+  local out = case.new { n = n, used = used, reliability = h.reliability, bare = columns.bare,
+    same = columns.same, frame = frame, member = member }
+  if n.used == 0 then return out end
+  out.m = pick(columns.metric)
+  out.entry = pick("t0_us")
+  add_response(out, frame, h, columns, used)
+  add_activity(out, frame, h, columns, pick)
+  add_history(out, frame, h, columns, used)
+  out.across, out.adjust = {}, {}
+  for i, item in ipairs(columns.across) do
+    out.across[i] = { name = item.name, codes = pick(item.column):fill(-1),
+      label = label_of(frame, item.column) }
+  end
+  for i, item in ipairs(columns.adjust) do
+    local v = pick(item.column)
+    out.adjust[i] = { name = item.name, level = item.level, v = item.level and v:fill(-1) or v }
+  end
+  if columns.cluster then
+    out.cluster = pick(columns.cluster)
+    local none = out.cluster:is_missing()
+    if none:sum() > 0 then -- a user without the property is a cluster of their own
+      local own = core.vector.sequence(#out.cluster) * -1
+      out.cluster = out.cluster:fill(0) * (1 - none) + own * none
+    end
+  end
+  return out
+end
+
+return case

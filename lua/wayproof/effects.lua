@@ -1,0 +1,222 @@
+--- Effects of a metric on an outcome: crude, beyond activity, out of time, noise-corrected.
+--
+-- Works on a case (eligible.lua): vectors over the users in the analysis. One model family per kind
+-- of outcome, all with effects on the log scale: logistic (odds), Poisson with robust errors (mean
+-- ratio), Cox (hazard). Holdout and strata never refit the baseline: they take its score from the
+-- discovery part or the pooled model. Cost: about eight fits over n users and k columns.
+local baseline = require "wayproof.baseline"
+local fit = require "wayproof.fit"
+local noise = require "wayproof.noise"
+local scale = require "wayproof.scale"
+local stats = require "wayproof.stats"
+
+local effects = {}
+
+effects.discovery_share = 0.7
+local Z95 = 1.959963984540054
+
+--- An effect as the result shows it: a ratio with its interval; `log` and `se` on the log scale.
+function effects.ratio(beta, se, p)
+  if not beta or not se then return nil end
+  return { estimate = math.exp(beta), low = math.exp(beta - Z95 * se),
+    high = math.exp(beta + Z95 * se), p = p, se = se, log = beta }
+end
+
+-- Earliest 70 % by entry time as a mask, or nil without entry times or when it splits nobody off.
+-- Ties at the boundary stay in the discovery part.
+local function discovery_mask(case)
+  local entry = case.entry
+  if not entry or entry:min() == entry:max() then return nil end
+  local cut = entry:quantiles({ effects.discovery_share })[1]
+  local mask = entry:at_most(cut)
+  local part = mask:sum()
+  if part >= #entry or part < 1 then return nil end
+  return mask
+end
+
+local function selected(columns, mask)
+  local out = {}
+  for i, v in ipairs(columns) do out[i] = v:select(mask) end
+  return out
+end
+
+local function with(columns, x)
+  local out = { table.unpack(columns) }
+  out[#out + 1] = x
+  return out
+end
+
+-- Columns that still vary in a part; a fit on the part would refuse the others.
+local function varying(columns)
+  local kept = {}
+  for i, v in ipairs(columns) do
+    if v:min() ~= v:max() then kept[#kept + 1] = i end
+  end
+  return kept
+end
+
+local function pick(list, places)
+  local out = {}
+  for i, place in ipairs(places) do out[i] = list[place] end
+  return out
+end
+
+-- The segments' dummies of W (entry time left out), for strata and holdout models.
+local function segment_columns(base)
+  local out = {}
+  for _, i in ipairs(base.w) do
+    if base.names[i] ~= "entry time" and base.groups[i] == "w" then out[#out + 1] = base.columns[i] end
+  end
+  return out
+end
+
+-- Discovery fit on the earliest 70 %, then the same effect on the latest 30 % given the score.
+local function out_of_time(case, base, x, mask)
+  local late = 1 - mask
+  local columns = selected(base.columns, mask)
+  local kept = varying(columns)
+  local early_case = case:part(mask)
+  local first = fit.run(early_case, with(pick(columns, kept), x:select(mask)))
+  if not first.ok then return { failed = first.failed }, nil end
+  local place = #kept + 1
+  local discovery = { beta = first:beta(place), se = first:se(place), p = first:p(place),
+    users = #early_case.x, events = early_case:events() }
+  local score = first:score(selected(pick(base.columns, kept), late))
+  local late_case = case:part(late)
+  local design = score and score:min() ~= score:max() and { score } or {}
+  for _, v in ipairs(selected(segment_columns(base), late)) do
+    if v:min() ~= v:max() then design[#design + 1] = v end
+  end
+  local second = fit.run(late_case, with(design, x:select(late)))
+  if not second.ok then return discovery, { failed = second.failed, users = #late_case.x } end
+  place = #design + 1
+  return discovery, { beta = second:beta(place), se = second:se(place),
+    users = #late_case.x, events = late_case:events(), score = score, x = x:select(late),
+    case = late_case, first = first }
+end
+
+local function one_sided(beta, se, side)
+  return 1 - stats.normal_cdf(side * beta / se)
+end
+
+-- AUC that activity and the metric together reach on users who had no part in the fit.
+local function holdout_gain(discovery_fit, holdout)
+  if not holdout or not holdout.score or holdout.case.kind ~= "binary" then return nil end
+  local k = discovery_fit.count
+  local full = holdout.score + holdout.x * discovery_fit:beta(k)
+  local compared = stats.auc_compare(full, holdout.score, holdout.case.y)
+  return compared
+end
+
+-- The one-dimensional fit `Y ~ W + z + x` of the noise gate, and the reliability of z.
+local function noise_fit(case, base, x)
+  if not base.z or not base.r then return nil end
+  local columns = {}
+  for _, i in ipairs(base.w) do columns[#columns + 1] = base.columns[i] end
+  columns[#columns + 1] = base.z
+  columns[#columns + 1] = x
+  local model = fit.run(case, columns)
+  if not model.ok then return nil end
+  local z, k = #columns - 1, #columns
+  return { beta_x = model:beta(k), beta_z = model:beta(z), v_xx = model:cov(k, k),
+    v_xz = model:cov(z, k), v_zz = model:cov(z, z), s_x = base.s_x, s_z = base.s_z, r = base.r }
+end
+
+local function half_correlation(a, b)
+  if not a or not b then return nil end
+  if a:min() == a:max() or b:min() == b:max() then return 0 end
+  return a:log1p():correlation(b:log1p())
+end
+
+--- Reliability of the volume measured on halves of it: the smaller of odd against even events and
+--- the first against the second half of the window; nil where there are no halves.
+function effects.split_reliability(case)
+  local least
+  for _, pair in ipairs { { "even", "odd" }, { "first_half", "second_half" } } do
+    local q = half_correlation(case[pair[1]], case[pair[2]])
+    if q then
+      local rho = noise.spearman_brown(q)
+      if not least or rho < least then least = rho end
+    end
+  end
+  return least
+end
+
+local function added(model0, model1, case)
+  local test = fit.nested(model0, model1, case)
+  if not test then return nil end
+  local total, base_lr = test.total, test.base
+  if total and total > 0 then
+    test.adequacy = math.max(0, math.min(1, base_lr / total))
+    test.estimate = 1 - test.adequacy
+  end
+  return test
+end
+
+--- Everything about the size of the effect; fills `case.x`, `case.base`, `case.scaled`.
+---
+--- Result: `crude, adjusted` (beta, se, p), `added`, `discovery`, `holdout`, `gate` (noise.gate),
+--- `collinear`, `separated`, `no_baseline`, `models` (pooled, for strata and refuters).
+---@param case table
+---@return table found
+function effects.measure(case)
+  local found = {}
+  local mask = discovery_mask(case)
+  local scaled = scale.of(case.m, case.bare, mask)
+  if not scaled then
+    found.constant = true
+    return found
+  end
+  local x = scaled.x
+  case.x, case.scaled, case.mask = x, scaled, mask
+  local crude = fit.run(case, { x })
+  found.crude_model = crude
+  if crude.ok then
+    found.crude = { beta = crude:beta(1), se = crude:se(1), p = crude:p(1) }
+  elseif crude.failed == "separated" then
+    found.separated = true
+  end
+  local base = baseline.build(case, x, mask)
+  case.base = base
+  found.no_baseline = base.empty
+  found.collinear = base.collinear or case.same
+  if found.collinear then return found end
+  local full = fit.run(case, with(base.columns, x))
+  if not full.ok then
+    found.failed = full.failed
+    found.separated = found.separated or full.failed == "separated"
+    return found
+  end
+  local k = #base.columns + 1
+  local reduced = fit.run(case, base.columns)
+  found.added = reduced.ok and added(reduced, full, case) or nil
+  found.adjusted = { beta = full:beta(k), se = full:se(k),
+    p = found.added and found.added.p or full:p(k) }
+  found.model, found.reduced = full, reduced
+  found.score = full:score(base.columns)
+  local side = found.adjusted.beta >= 0 and 1 or -1
+  if mask then
+    local discovery, holdout = out_of_time(case, base, x, mask)
+    found.discovery = discovery
+    if holdout and holdout.beta then
+      holdout.p = one_sided(holdout.beta, holdout.se, side)
+      found.gain = discovery.beta and holdout_gain(holdout.first, holdout) or nil
+      found.holdout = holdout
+    else
+      found.holdout_failed = holdout and holdout.failed or discovery.failed
+    end
+    if not discovery.beta then found.discovery = nil end
+  end
+  local numbers = noise_fit(case, base, x)
+  if numbers then
+    local split = not base.given and effects.split_reliability(case) or nil
+    found.gate = noise.gate(numbers, split, case.reliability)
+    found.gate_fit = numbers
+  end
+  return found
+end
+
+effects.segment_columns = segment_columns
+effects.varying = varying
+
+return effects

@@ -1,0 +1,93 @@
+--- Model fits for the judge: one shape for all outcomes.
+--
+-- fit.run(case, columns) fits the case's outcome on vectors: binary by logistic regression, numeric
+-- by Poisson regression with robust errors (effects are mean ratios, whatever the distribution),
+-- time by Cox (Efron). Effects are on the log scale; column 0 is the intercept. With clusters, errors
+-- are cluster-robust and tests use Student's t with clusters - 1 degrees of freedom.
+-- A fit without an answer is {ok = false, failed = "separated" | "collinear" | "constant" |
+-- "not_converged"}; nothing is ever guessed. Cost: that of the fit in C.
+local core = require "wayproof.core"
+local stats = require "wayproof.stats"
+
+local fit = {}
+
+local Fit = {}
+Fit.__index = Fit
+
+function Fit:beta(k) return self.estimates[k + self.first] end
+function Fit:intercept() return self.first == 1 and self.estimates[1] or 0 end
+function Fit:cov(i, j) return self.covariance[i + self.first][j + self.first] end
+function Fit:se(k) return math.sqrt(self:cov(k, k)) end
+
+--- Two-sided p of column k (Wald).
+function Fit:p(k)
+  local z = math.abs(self:beta(k) / self:se(k))
+  if self.df then return math.min(1, 2 * stats.t_upper(z, self.df)) end
+  return math.min(1, 2 * stats.normal_upper(z))
+end
+
+--- Linear predictor of the first #columns columns, without the intercept; nil for no columns.
+function Fit:score(columns)
+  local total
+  for i, v in ipairs(columns) do
+    local part = v * self:beta(i)
+    total = total and total + part or part
+  end
+  return total
+end
+
+local function failed(reason)
+  return setmetatable({ ok = false, failed = reason }, Fit)
+end
+
+local function describe(raw, count, first)
+  if raw.separated then return failed "separated" end
+  local self = { ok = true, count = count, first = first, estimates = {},
+    covariance = raw.covariance, loglik = raw.loglik, null_loglik = raw.null_loglik, df = raw.df,
+    raw = raw }
+  for i, coefficient in ipairs(raw.coefficients) do
+    if coefficient.note then return failed(coefficient.note) end
+    if not coefficient.estimate then return failed "not_converged" end
+    self.estimates[i] = coefficient.estimate
+  end
+  if raw.converged == false then return failed "not_converged" end
+  return setmetatable(self, Fit)
+end
+
+--- Fits the outcome of `case` on `columns`.
+---@param case table {kind, y | time, status, cluster}
+---@param columns wayproof.Vector[]
+---@return table fit
+function fit.run(case, columns)
+  if case.kind == "time" then
+    if #columns == 0 then return failed "constant" end
+    local raw = core.model.cox(columns, case.time, case.status,
+      { clusters = case.cluster, ties = "efron" })
+    return describe(raw, #columns, 0)
+  end
+  local numeric = case.kind == "numeric"
+  local raw = core.model.glm(columns, case.y, { family = numeric and "poisson" or "logistic",
+    robust = numeric or nil, clusters = case.cluster })
+  return describe(raw, #columns, 1)
+end
+
+--- Test of the last column of `full` against `reduced`: likelihood ratio for binary and time without
+--- clusters, Wald otherwise (a robust likelihood ratio does not exist).
+---@return table? {statistic, df, p, loglik0, loglik1, total, base, method}
+function fit.nested(reduced, full, case)
+  if not full.ok then return nil end
+  if case.kind == "numeric" or case.cluster then
+    local k = full.count
+    return { statistic = (full:beta(k) / full:se(k)) ^ 2, df = 1, p = full:p(k), method = "wald" }
+  end
+  local chi2 = math.max(0, 2 * (full.loglik - reduced.loglik))
+  local out = { statistic = chi2, df = 1, p = stats.chi_square_upper(chi2, 1),
+    loglik0 = reduced.loglik, loglik1 = full.loglik, method = "likelihood_ratio" }
+  if full.null_loglik then
+    out.total = 2 * (full.loglik - full.null_loglik)
+    out.base = 2 * (reduced.loglik - full.null_loglik)
+  end
+  return out
+end
+
+return fit

@@ -1,0 +1,111 @@
+--- Small algebra on a design: which columns depend on others, and what is left after them.
+--
+-- A Gram is the correlation matrix of a list of vectors, held as Lua tables (k by k, k about 20),
+-- with their means and standard deviations; constant columns have sd 0 and correlation 0. Rows are
+-- only touched by the dot products that build it: cost O(n k^2) once, then O(k^3).
+-- Cholesky with the columns in the order given, so the first of two equal columns is the one kept.
+local gram = {}
+gram.__index = gram
+
+--- Correlations of `columns` (vectors of equal length without missing numbers).
+---@param columns wayproof.Vector[]
+function gram.build(columns)
+  local self = { count = #columns, mean = {}, sd = {}, r = {} }
+  local centred = {}
+  for i, v in ipairs(columns) do
+    local mean, sd = v:mean(), v:sd()
+    if not sd or sd <= 1e-12 * math.max(1, math.abs(mean)) then sd = 0 end
+    self.mean[i], self.sd[i] = mean, sd
+    centred[i] = sd > 0 and (v - mean) / sd or false
+  end
+  local n = #columns > 0 and #columns[1] or 0
+  for i = 1, #columns do
+    self.r[i] = {}
+    for j = 1, i do
+      local value = 0
+      if centred[i] and centred[j] then
+        value = i == j and 1 or centred[i]:dot(centred[j]) / (n - 1)
+      end
+      self.r[i][j] = value
+      self.r[j][i] = value
+    end
+  end
+  return setmetatable(self, gram)
+end
+
+-- Row i of the Cholesky factor over the columns `kept`; returns the row and what is left of its
+-- variance (1 - R^2 on the kept columns).
+local function project(self, rows, kept, i)
+  local row = {}
+  local left = self.r[i][i]
+  for a, k in ipairs(kept) do
+    local sum = self.r[i][k]
+    local pivot = rows[k]
+    for b = 1, a - 1 do sum = sum - row[b] * pivot[b] end
+    row[a] = sum / pivot[a]
+    left = left - row[a] * row[a]
+  end
+  return row, left
+end
+
+--- Indices of the columns that are neither constant nor linear combinations of earlier ones.
+---@param tolerance number? least share of a column's variance that must be its own
+---@return integer[] kept, table<integer, number> left share of own variance of every column
+function gram:independent(tolerance)
+  tolerance = tolerance or 1e-9
+  local kept, rows, left_of = {}, {}, {}
+  for i = 1, self.count do
+    local row, left = project(self, rows, kept, i)
+    left_of[i] = self.sd[i] > 0 and left or 0
+    if self.sd[i] > 0 and left > tolerance then
+      row[#kept + 1] = math.sqrt(left)
+      kept[#kept + 1] = i
+      rows[i] = row
+    end
+  end
+  self.rows, self.kept = rows, kept
+  return kept, left_of
+end
+
+--- R^2 of column `i` on the columns `given` (dependent ones among them are skipped); nil when `i`
+--- is constant.
+function gram:r_squared(i, given)
+  if self.sd[i] == 0 then return nil end
+  local kept, rows = {}, {}
+  for _, k in ipairs(given) do
+    local row, left = project(self, rows, kept, k)
+    if self.sd[k] > 0 and left > 1e-9 then
+      row[#kept + 1] = math.sqrt(left)
+      kept[#kept + 1] = k
+      rows[k] = row
+    end
+  end
+  local _, left = project(self, rows, kept, i)
+  return math.max(0, math.min(1, 1 - left))
+end
+
+--- Residual SDs of columns `i` and `j` and their correlation, given the columns `given`.
+---@return number s_i, number s_j, number r
+function gram:partial(i, j, given)
+  local kept, rows = {}, {}
+  for _, k in ipairs(given) do
+    local row, left = project(self, rows, kept, k)
+    if self.sd[k] > 0 and left > 1e-9 then
+      row[#kept + 1] = math.sqrt(left)
+      kept[#kept + 1] = k
+      rows[k] = row
+    end
+  end
+  local row_i, left_i = project(self, rows, kept, i)
+  local row_j, left_j = project(self, rows, kept, j)
+  local covariance = self.r[i][j]
+  for a = 1, #kept do covariance = covariance - row_i[a] * row_j[a] end
+  left_i, left_j = math.max(left_i, 0), math.max(left_j, 0)
+  local r = 0
+  if left_i > 1e-12 and left_j > 1e-12 then
+    r = math.max(-1, math.min(1, covariance / math.sqrt(left_i * left_j)))
+  end
+  return self.sd[i] * math.sqrt(left_i), self.sd[j] * math.sqrt(left_j), r
+end
+
+return gram

@@ -1,0 +1,219 @@
+--- From one hypothesis's users to facts, and from facts to the evidence of the decision table.
+--
+-- `judge.facts` measures everything (effects, stability, leakage, refuters, dose) and decides
+-- nothing; `judge.evidence` arranges it for verdict.decide, given the p-value after correction for
+-- multiplicity. A case that cannot be judged has `invalid` reasons and no other numbers.
+local effects = require "wayproof.effects"
+local leakage = require "wayproof.leakage"
+local power = require "wayproof.power"
+local refute = require "wayproof.refute"
+local scale = require "wayproof.scale"
+local stability = require "wayproof.stability"
+local stats = require "wayproof.stats"
+
+local judge = {}
+
+judge.missing_most = 0.35
+
+local function set_of(list)
+  local set = {}
+  for _, item in ipairs(list or {}) do set[item] = true end
+  return set
+end
+
+-- Row 0: nothing can be measured, and why.
+local function find_invalid(case, acknowledged)
+  local n = case.n
+  if n.users == 0 then return { code = "no_users" } end
+  if n.users == 1 then return { code = "one_user" } end
+  if n.no_anchor + n.outside == n.users then return { code = "no_anchor" } end
+  if n.used == 0 then
+    if n.missing > 0 then return { code = "missing" } end
+    if n.prior_outcome > 0 then return { code = "all_prior" } end
+    return { code = "no_follow_up" }
+  end
+  local eligible = n.used + n.missing
+  if n.missing > judge.missing_most * eligible and not acknowledged.missing then
+    return { code = "missing" }
+  end
+  if n.used == 1 then return { code = "one_user" } end
+  local events, others = case:events()
+  if events == 0 then return { code = "no_outcome" } end
+  if others == 0 and case.kind == "binary" then return { code = "everybody" } end
+  if case.m:min() == case.m:max() then return { code = "constant" } end
+end
+
+local function plain_auc(case)
+  local result = stats.auc(case.m, case.y, { method = "auto" })
+  local wald = stats.auc(case.m, case.y, { method = "wald" })
+  local logit = stats.auc(case.m, case.y, { method = "delong_logit" })
+  return { estimate = result.estimate, low = result.low, high = result.high, p = result.p,
+    se = result.se, variance = result.variance, method = result.method,
+    wald = { low = wald.low, high = wald.high }, logit = { low = logit.low, high = logit.high } }
+end
+
+-- Binary: dose by groups, trend over the groups, isotonic shape. Numeric outcomes have a dose too.
+local function add_dose(facts, case, groups)
+  local response = case.y
+  if not response then return end
+  facts.dose = stats.dose(case.m, response, { groups = groups or 5 })
+  if case.kind ~= "binary" or #facts.dose < 2 or not stats.trend then return end
+  local events, totals, scores, rates = {}, {}, {}, {}
+  for i, row in ipairs(facts.dose) do
+    events[i], totals[i], scores[i], rates[i] = row.events, row.users, i, row.rate
+  end
+  facts.trend = stats.trend(events, totals, scores)
+  facts.shape = judge.shape(facts, events, totals, rates)
+end
+
+-- Share of the variation between groups that a monotone curve catches.
+local function monotone_share(rates, totals, rising)
+  local signed = {}
+  for i, rate in ipairs(rates) do signed[i] = rising and rate or -rate end
+  local curve = stats.isotonic(signed, totals)
+  curve = curve.estimates or curve.fitted or curve
+  local weight, mean = 0, 0
+  for i, rate in ipairs(signed) do
+    weight, mean = weight + totals[i], mean + totals[i] * rate
+  end
+  mean = mean / weight
+  local between, kept = 0, 0
+  for i, rate in ipairs(signed) do
+    between = between + totals[i] * (rate - mean) ^ 2
+    kept = kept + totals[i] * (curve[i] - mean) ^ 2
+  end
+  return between > 0 and kept / between or 1, curve
+end
+
+--- "rising", "falling", "flat", "threshold" or "peak" of a dose table.
+function judge.shape(facts, _, totals, rates)
+  local trend = facts.trend
+  local rising = rates[#rates] >= rates[1]
+  if trend and trend.slope then rising = trend.slope >= 0 end
+  local share = monotone_share(rates, totals, rising)
+  facts.monotonicity = share
+  local departure = trend and (trend.departure_p or trend.departure and trend.departure.p)
+  if departure and departure < 0.01 and share < 0.8 then
+    local top = 1
+    for i, rate in ipairs(rates) do
+      if rate > rates[top] then top = i end
+    end
+    return top > 1 and top < #rates and "peak" or "threshold"
+  end
+  if trend and trend.p and trend.p >= 0.05 then return "flat" end
+  return rising and "rising" or "falling"
+end
+
+-- Median seconds from the first metric event to the first outcome, among users who had both.
+local function lead_of(case)
+  if not case.frame then return nil end
+  local module = require "wayproof.case"
+  local columns = case.member.columns
+  local first = module.least_of(case.frame, columns.first_metric)
+  local outcome = module.least_of(case.frame, columns.first_outcome)
+  if not first or not outcome then return nil end
+  local both = case.used * first:below(math.huge) * outcome:below(math.huge)
+  if both:sum() < 1 then return nil end
+  return (outcome:select(both) - first:select(both)):quantiles({ 0.5 })[1] / 1e6
+end
+
+-- A separated fit is a leak when chance would have filled the empty cell; otherwise it is only a
+-- sparse metric, about which nothing can be estimated.
+local function separation_is_telling(case)
+  if case.kind ~= "binary" then return false end
+  local has = 1 - case.m:equals(0)
+  local rate = case.y:mean()
+  local with = has:sum()
+  local events = has:dot(case.y)
+  if with == 0 or with == #case.y then return true end
+  if events == 0 then return with * rate >= 10 end
+  if events == with then return with * (1 - rate) >= 10 end
+  return false
+end
+
+-- What a frame or a log forbids before any number is looked at.
+local function add_leakage(facts, case, found, acknowledged)
+  local telling = found.separated and separation_is_telling(case)
+  local shown = setmetatable({ separated = telling }, { __index = found })
+  local leak
+  if case.frame then
+    leak = leakage.measure(case, shown, facts.auc, acknowledged)
+  else
+    leak = { leaking = {}, warnings = {} }
+    leakage.too_good(leak, shown, facts.auc, acknowledged)
+  end
+  for _, item in ipairs(case.leaking or {}) do table.insert(leak.leaking, 1, item) end
+  facts.leakage = leak
+end
+
+--- Everything measured about one case.
+---@param case table
+---@param settings table {claim, minimum, alpha, reliability, acknowledge, seed, groups, …}
+---@return table facts
+function judge.facts(case, settings)
+  local acknowledged = set_of(settings.acknowledge)
+  local facts = { case = case, n = case.n, kind = case.kind, settings = settings,
+    acknowledged = acknowledged, invalid = {} }
+  local invalid = case.invalid or find_invalid(case, acknowledged)
+  if invalid then
+    facts.invalid[1] = invalid
+    return facts
+  end
+  local events, others = case:events()
+  facts.events, facts.non_events = events, others
+  if case.kind == "binary" then facts.auc = plain_auc(case) end
+  if case.y then facts.spearman = stats.spearman(case.m, case.y) end
+  add_dose(facts, case, settings.groups)
+  local found = effects.measure(case)
+  facts.found = found
+  facts.scaled = case.scaled
+  facts.stability = stability.measure(case, found)
+  add_leakage(facts, case, found, acknowledged)
+  facts.refuters = refute.run(case, found, settings)
+  facts.p = found.adjusted and found.adjusted.p
+  if found.adjusted and stats.e_value then
+    facts.e_value = refute.e_value(case, found, facts)
+  end
+  facts.lead = lead_of(case)
+  facts.needed = power.needed(facts)
+  return facts
+end
+
+-- C at most: what weakens the evidence without changing the verdict.
+local function grade_limits(facts)
+  local limits = {}
+  for _, warning in ipairs(facts.leakage.warnings) do
+    if warning.code == "pre_existing" or warning.code == "unknown_events" then
+      limits[#limits + 1] = warning.code
+    end
+  end
+  if facts.refuters and facts.refuters.not_special then limits[#limits + 1] = "not_special" end
+  return limits
+end
+
+--- The evidence table of verdict.decide.
+---@param facts table
+---@param p number? nested test after correction for multiplicity
+function judge.evidence(facts, p)
+  local settings = facts.settings
+  if #facts.invalid > 0 then return { invalid = facts.invalid } end
+  local found, case = facts.found, facts.case
+  local caps = {}
+  for _, cap in ipairs(case.caps or {}) do caps[#caps + 1] = cap end
+  if found.no_baseline and not found.collinear then
+    caps[#caps + 1] = { code = "no_activity_baseline" }
+  end
+  return {
+    leaking = facts.leakage.leaking, events = facts.events, non_events = facts.non_events,
+    claim = settings.claim, minimum = math.log(settings.minimum), alpha = settings.alpha,
+    beta = found.adjusted and found.adjusted.beta, se = found.adjusted and found.adjusted.se,
+    p = p or facts.p, discovery = found.discovery, holdout = found.holdout,
+    families = facts.stability.families, noise = found.gate, auc = facts.auc,
+    collinear = found.collinear, no_baseline = found.no_baseline, caps = caps,
+    separated = found.separated, failed = found.failed,
+    rare = facts.scaled and facts.scaled.rare, grade_limits = grade_limits(facts),
+    strict_vanity = settings.strict_vanity, half_width = scale.rare_share,
+  }
+end
+
+return judge

@@ -1,0 +1,117 @@
+--- What would be needed: users, days, and the smallest effect these users could have shown.
+--
+-- Closed form for the whole decision rule. Standard errors shrink with the square root of the
+-- number of users; for n users the chance of a clear verdict is about
+--     P(holdout passes) * min(P(discovery passes), P(every condition on the full sample passes))
+-- since discovery and holdout share no user and the full-sample conditions move together. `users`
+-- is the smallest n for which that is 80 %, if the effect is what it seems to be now; nil when no
+-- number of users would do (the noise gate fails at any size).
+local stats = require "wayproof.stats"
+
+local power = {}
+
+power.chance = 0.8
+local Z_DETECT = 1.959963984540054 + 0.8416212335729143 -- 5 % two-sided, 80 %
+
+local function phi(z)
+  return stats.normal_cdf(z)
+end
+
+-- Conditions on the full sample: each {mean, se, threshold in se, fixed threshold}.
+local function full_conditions(found, epsilon, side)
+  local adjusted, gate = found.adjusted, found.gate
+  local list = {
+    { mean = side * adjusted.beta, se = adjusted.se, z = 1.96, at = 0 },
+    { mean = side * adjusted.beta, se = adjusted.se, z = 0, at = epsilon },
+  }
+  if gate and gate.floor and gate.half then
+    list[#list + 1] = { mean = side * gate.floor.beta, se = gate.floor.se, z = 2.326, at = 0 }
+    list[#list + 1] = { mean = side * gate.half.beta, se = gate.half.se, z = 0, at = epsilon }
+  end
+  return list
+end
+
+-- Chance that the whole rule says yes at `ratio` times the present users.
+local function chance_at(found, epsilon, side, ratio)
+  local shrink = math.sqrt(ratio)
+  local least = 1
+  for _, c in ipairs(full_conditions(found, epsilon, side)) do
+    least = math.min(least, phi((c.mean - c.at) / c.se * shrink - c.z))
+  end
+  local beta, se = side * found.adjusted.beta, found.adjusted.se
+  local discovery = phi(beta / (se / math.sqrt(0.7)) * shrink - 1.96)
+  local holdout = phi(beta / (se / math.sqrt(0.3)) * shrink - 1.645)
+  return math.min(least, discovery) * holdout
+end
+
+-- Smallest ratio in [low, 10^7] at which `enough(ratio)` holds; nil when there is none.
+local function smallest(enough)
+  local low, high = 1e-4, 1e7
+  if not enough(high) then return nil end
+  for _ = 1, 80 do
+    local middle = math.sqrt(low * high)
+    if enough(middle) then high = middle else low = middle end
+  end
+  return high
+end
+
+-- Users for a yes at the effect seen, or for "nothing worth acting on" when it is below the minimum.
+local function users_needed(facts, found, epsilon)
+  local beta, se = found.adjusted.beta, found.adjusted.se
+  local side = beta >= 0 and 1 or -1
+  local used = facts.n.used
+  if math.abs(beta) < epsilon then
+    local target = (epsilon - math.abs(beta)) / (1.959963984540054 + 0.8416212335729143)
+    if target <= 0 then return nil end
+    return used * (se / target) ^ 2, "nothing"
+  end
+  local ratio = smallest(function(r) return chance_at(found, epsilon, side, r) >= power.chance end)
+  if not ratio then return nil, "never" end
+  return used * ratio, "effect"
+end
+
+-- At least this many users for the events that a claim needs.
+local function users_for_events(facts, events)
+  local scarce = math.min(facts.events, facts.non_events)
+  if scarce == 0 then return nil end
+  return facts.n.used * events / scarce
+end
+
+-- Users arriving per day, from the entry times of those in the analysis.
+local function arrivals(case)
+  local entry = case.entry
+  if not entry then return nil end
+  local days = (entry:max() - entry:min()) / 86400e6
+  if days < 1 then return nil end
+  return #entry / days
+end
+
+--- `needed` of a result: `users`, `days` (until that many are complete, at the present rate of
+--- arrivals; 0 when they are there), `effect` (smallest ratio these users could have shown with
+--- 80 % power), `events`, and `for_what` ("effect", "nothing" or "never").
+---@param facts table
+function power.needed(facts)
+  local found = facts.found
+  if not found then return nil end
+  local epsilon = math.log(facts.settings.minimum)
+  local needed = { chance = power.chance }
+  local floor = users_for_events(facts, 100)
+  if found.adjusted then
+    needed.effect = math.exp(Z_DETECT * found.adjusted.se)
+    local users, what = users_needed(facts, found, epsilon)
+    needed.for_what = what
+    if users then needed.users = math.max(users, floor or 0) end
+  elseif floor then
+    needed.users, needed.for_what = floor, "events"
+  end
+  if needed.users then
+    needed.users = math.ceil(needed.users)
+    local per_day = arrivals(facts.case)
+    if per_day then
+      needed.days = math.max(0, math.ceil((needed.users - facts.n.used) / per_day))
+    end
+  end
+  return needed
+end
+
+return power

@@ -1,0 +1,136 @@
+--- log:validate and frame:validate: hypotheses in, a Result or a Board out.
+--
+-- One pass over the log measures what all hypotheses need (needs.lua), each becomes a case
+-- (case.lua), a case becomes facts (judge.lua), and facts become a Result once the p-values of all
+-- hypotheses of the call have been corrected together (conclude.lua).
+local board = require "wayproof.board"
+local case_of = require "wayproof.case"
+local check = require "wayproof.check"
+local conclude = require "wayproof.conclude"
+local hypothesis = require "wayproof.hypothesis"
+local judge = require "wayproof.judge"
+local needs = require "wayproof.needs"
+local words = require "wayproof.metric_words"
+
+local validate = {}
+
+local log_options = { "ledger", "adjust", "groups" }
+
+-- One hypothesis or a list of them.
+local function hypotheses_of(given, what)
+  if hypothesis.is(given) then return { given }, false end
+  if type(given) ~= "table" or check.class(given) then hypothesis.check(given, what) end
+  local list, count = {}, 0
+  for _ in pairs(given) do count = count + 1 end
+  if count == 0 then check.fail("%s: an empty list (expected hypotheses)", what) end
+  local seen = {}
+  for i = 1, count do
+    list[i] = hypothesis.check(given[i], string.format("%s: entry %d", what, i))
+    if seen[list[i].name] then
+      check.fail("%s: two hypotheses are called '%s'", what, list[i].name)
+    end
+    seen[list[i].name] = true
+  end
+  return list, true
+end
+
+local function settings_of(h, options)
+  return { claim = h.expect == "fall" and -1 or 1, minimum = h.minimum, alpha = h.alpha,
+    reliability = h.reliability, acknowledge = h.acknowledge, seed = h.seed,
+    strict_vanity = h.strict_vanity, groups = options.groups }
+end
+
+local function windows_of(h, as_of_us)
+  local landmark = h.observe_us + h.gap_us
+  return { metric = { 0, h.observe_us / 1e6 },
+    outcome = { landmark / 1e6, (landmark + h.within_us) / 1e6 }, gap = h.gap_us / 1e6,
+    as_of = as_of_us, text = string.format("metric in the first %s, outcome in the %s after%s",
+      words.duration(h.observe_us), words.duration(h.within_us),
+      h.gap_us > 0 and " a gap of " .. words.duration(h.gap_us) or "") }
+end
+
+-- An undated attribute may hold what was only known after the outcome.
+local function undated(h, log)
+  local names = {}
+  local metric = require "wayproof.metric"
+  metric.walk(h.metric, function(node)
+    if node.kind == "attribute" and not (log.attribute_dated and log:attribute_dated(node.name)) then
+      names[#names + 1] = node.name
+    end
+  end)
+  return names[1]
+end
+
+local function facts_of(log, frame, member, as_of_us, options)
+  local h = member.hypothesis
+  local case = case_of.from_log(frame, member)
+  case.warnings = {}
+  local attribute = undated(h, log)
+  local acknowledged = {}
+  for _, code in ipairs(h.acknowledge) do acknowledged[code] = true end
+  if attribute then
+    if acknowledged.undated_attribute then
+      case.warnings[1] = { code = "undated_attribute", name = attribute }
+    elseif log.attribute_dated then
+      case.invalid = { code = "undated_attribute", name = attribute }
+    end
+  end
+  if not h.as_of_us then case.warnings[#case.warnings + 1] = { code = "as_of_assumed" } end
+  local facts = judge.facts(case, settings_of(h, options))
+  facts.name, facts.hypothesis = h.name, h
+  facts.windows = windows_of(h, as_of_us)
+  facts.fingerprint = h:fingerprint(log)
+  return facts
+end
+
+-- Facts of all hypotheses, in the order given; one pass per clock.
+local function all_facts(log, list, options)
+  local measure = require "wayproof.measure"
+  local summary = log:summary()
+  local passes = needs.plan(list, summary.event_names, summary.last)
+  local facts = {}
+  for _, pass in ipairs(passes) do
+    local frame, message, code = measure.run(log, pass.request)
+    if not frame then return nil, message, code end
+    for _, member in ipairs(pass.members) do
+      facts[member.index] = facts_of(log, frame, member, pass.request.as_of_us, options)
+    end
+  end
+  return facts
+end
+
+--- Results of facts tried together, corrected for multiplicity, in the same order.
+---@return wayproof.Result[] results, string method
+function validate.results(facts, options)
+  local ps = {}
+  for i, f in ipairs(facts) do ps[i] = f.p or false end
+  local adjusted, method = board.adjust(ps, options.adjust)
+  local results = {}
+  for i, f in ipairs(facts) do
+    results[i] = conclude.result(f, #facts > 1 and adjusted[i] or f.p, #facts)
+  end
+  return results, method
+end
+
+--- Judges a hypothesis, or a list of them, on a log.
+---@param log wayproof.Log
+---@param given wayproof.Hypothesis|wayproof.Hypothesis[]
+---@param options? {ledger: string, adjust: string, groups: integer}
+---@return wayproof.Result|wayproof.Board|nil result
+---@return string? message, string? code
+function validate.log(log, given, options)
+  options = check.options(options, log_options, "validate")
+  local list, many = hypotheses_of(given, "validate")
+  local facts, message, code = all_facts(log, list, options)
+  if not facts then return nil, message, code end
+  local results, method = validate.results(facts, options)
+  if not many then return results[1] end
+  return board.new(results, { tried = #results, method = method })
+end
+
+--- Judges a table that the user brought.
+function validate.frame(frame, options)
+  return require("wayproof.validate_frame").run(frame, options)
+end
+
+return validate
