@@ -6,6 +6,7 @@
 #include "lua/binding.h"
 
 #include "stats/auc.h"
+#include "stats/calibration.h"
 #include "stats/distribution.h"
 #include "stats/dose.h"
 #include "stats/rank.h"
@@ -43,16 +44,6 @@ static void push_where(lua_State *L)
     }
     lua_pop(L, 1);
     lua_pushliteral(L, "");
-}
-
-/* fail(message): raises it, blaming the user's line. */
-static int l_fail(lua_State *L)
-{
-    luaL_checkstring(L, 1);
-    push_where(L);
-    lua_pushvalue(L, 1);
-    lua_concat(L, 2);
-    return lua_error(L);
 }
 
 static int fail(lua_State *L, const char *where, const char *message)
@@ -422,6 +413,27 @@ static int l_isotonic(lua_State *L)
     return 1;
 }
 
+/* calibration(where, {p, y}, names, weights) */
+static int l_calibration(lua_State *L)
+{
+    job j;
+    wp_calibration c;
+    check_job(L, &j);
+    if (wp_calibration_fit(&j.rows, &c, &j.err) != WP_OK)
+        return fail_core(L, j.where, &j.err);
+    lua_createtable(L, 0, 10);
+    set_counts(L, &j);
+    set_number(L, "brier", c.brier);
+    set_number(L, "rate", c.rate);
+    set_number(L, "mean", c.mean);
+    set_number(L, "slope", c.slope);
+    set_number(L, "slope_se", c.slope_se);
+    set_number(L, "intercept", c.intercept);
+    set_number(L, "in_the_large", c.in_the_large);
+    set_number(L, "in_the_large_se", c.in_the_large_se);
+    return 1;
+}
+
 /* --- Distributions: f(number, ...) with the core's NaN as a raise --- */
 
 static int answer(lua_State *L, double number)
@@ -471,7 +483,6 @@ DISTRIBUTION_3(f_upper)
 int wpl_open_stats(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"home", l_home},
-                                         {"fail", l_fail},
                                          {"auc", l_auc},
                                          {"auc_compare", l_auc_compare},
                                          {"auc_score_interval", l_auc_score_interval},
@@ -482,6 +493,7 @@ int wpl_open_stats(lua_State *L)
                                          {"quantiles", l_quantiles},
                                          {"dose", l_dose},
                                          {"isotonic", l_isotonic},
+                                         {"calibration", l_calibration},
                                          {"normal_cdf", l_normal_lower},
                                          {"normal_upper", l_normal_upper},
                                          {"normal_quantile", l_normal_quantile},

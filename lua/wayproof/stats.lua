@@ -11,7 +11,9 @@ local stats = {}
 for _, part in ipairs { "proportion", "rank", "strata", "dose", "many", "drift", "power" } do
   for name, call in pairs(require("wayproof.stats." .. part)) do stats[name] = call end
 end
-for _, name in ipairs { "wilson_interval", "hybrid_interval", "independence" } do stats[name] = nil end
+for _, name in ipairs { "wilson_interval", "hybrid_interval", "independence" } do
+  stats[name] = nil -- shared inside the room only
+end
 
 local distributions = {
   normal_cdf = { "z" }, normal_upper = { "z" }, normal_quantile = { "p" },

@@ -45,7 +45,7 @@ function base.result(title, fields)
   fields.title = title
   for key, value in pairs(fields) do
     -- Missing is nil: no NaN or infinity may leave the room.
-    if type(value) == "number" and (value ~= value or value == math.huge or value == -math.huge) then
+    if type(value) == "number" and not (value > -math.huge and value < math.huge) then
       fields[key] = nil
     end
   end

@@ -86,8 +86,8 @@ end
 --- The closest never-falling sequence (weighted least squares, pool adjacent violators).
 ---@param y number[]|wayproof.Vector  for instance the rate of each group, in order of dose
 ---@param w? number[]|wayproof.Vector  weights above 0, for instance users per group
----@return wayproof.Statistic  a list of the fitted numbers (also `fitted`), with `blocks` (a list of
----  { from, to, value }) and `index`: the share of the differences that a never-falling curve
+---@return wayproof.Statistic  a list of the fitted numbers (also `fitted`), with `blocks` (a list
+---  of { from, to, value }) and `index`: the share of the differences that a never-falling curve
 ---  explains, 1 when y never falls, 0 when it only falls; nil when all y are equal
 ---Source: Ayer et al. 1955; Barlow et al. 1972.
 function dose.isotonic(y, w)

@@ -66,14 +66,15 @@ end
 ---@param x number[]|wayproof.Vector  one number per period, in order
 ---@param options { target: number, k: number, h: number, sd: number }  target: the mean in control;
 ---  k: slack (default 0.5), h: decision limit (default 5), both in units of sd (default 1)
----@return wayproof.Statistic  upper and lower (the two sums, lists), alarm (first period beyond h, or
----  nil), side ("up" or "down"), onset (first period of the run that raised the alarm)
+---@return wayproof.Statistic  upper and lower (the two sums, lists), alarm (first period beyond h,
+---  or nil), side ("up" or "down"), onset (first period of the run that raised the alarm)
 ---Source: Page 1954; k = 0.5 and h = 5 give a false alarm every 465 periods.
 function drift.cusum(x, options)
   options = check.options(options, { "target", "k", "h", "sd" }, "cusum")
   local values = base.numbers(x, "cusum: x", 0)
   local target = check.number(options.target or 0, "cusum: target")
-  local k, h = check.number(options.k or 0.5, "cusum: k", 0), check.number(options.h or 5, "cusum: h", 0)
+  local k = check.number(options.k or 0.5, "cusum: k", 0)
+  local h = check.number(options.h or 5, "cusum: h", 0)
   local sd = check.number(options.sd or 1, "cusum: sd", 0)
   if sd <= 0 then check.fail("cusum: sd: %g (expected above 0)", sd) end
   local out = { upper = {}, lower = {}, target = target, k = k, h = h, sd = sd, n = #values }

@@ -69,15 +69,15 @@ local function e_of_ratio(ratio)
   return ratio + math.sqrt(ratio * (ratio - 1))
 end
 
---- How strong a hidden cause of both metric and outcome must be (as a risk ratio with each) to explain
---- an effect away.
+--- How strong a hidden cause of both metric and outcome must be (as a risk ratio with each) to
+--- explain an effect away.
 ---@param estimate number  a ratio above 0
 ---@param low? number  its confidence limits; both or neither
 ---@param high? number
 ---@param options? { measure: string, rare: boolean }  measure: "RR" (default) "OR" "HR"; rare: the
 ---  outcome happens to fewer than 15 %, so OR and HR are read as risk ratios
----@return wayproof.Statistic  estimate, limit (of the confidence limit nearest 1; 1 when the interval
----  holds 1), ratio
+---@return wayproof.Statistic  estimate, limit (of the confidence limit nearest 1; 1 when the
+---  interval holds 1), ratio
 ---Source: VanderWeele & Ding 2017.
 function many.e_value(estimate, low, high, options)
   local where = "e_value"
@@ -95,8 +95,8 @@ function many.e_value(estimate, low, high, options)
   if low ~= nil or high ~= nil then
     local ratio_low, ratio_high = ratio_of(low, "low"), ratio_of(high, "high")
     if not (ratio_low <= out.ratio and out.ratio <= ratio_high) then
-      check.fail("%s: %g is not within %g to %g (expected low <= estimate <= high)", where, estimate,
-        low, high)
+      check.fail("%s: %g is not within %g to %g (expected low <= estimate <= high)", where,
+        estimate, low, high)
     end
     if ratio_low <= 1 and ratio_high >= 1 then
       out.limit = 1.0

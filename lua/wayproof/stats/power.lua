@@ -1,7 +1,7 @@
 --- How many users are needed, what can be detected, how often would it be found.
 ---
---- Each function solves for the one of its quantities that is left out: the number, the power or the
---- effect. Two-sided tests at `alpha`. Formulas: doc/stats/power.md.
+--- Each function solves for the one of its quantities that is left out: the number, the power or
+--- the effect. Two-sided tests at `alpha`. Formulas: doc/stats/power.md.
 local base = require "wayproof.stats.base"
 local check = require "wayproof.check"
 local core = require("wayproof.core").stats

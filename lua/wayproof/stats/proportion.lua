@@ -71,8 +71,8 @@ end
 
 --- Difference of two proportions, k1/n1 - k2/n2.
 ---@param options? { level: number }
----@return wayproof.Statistic  estimate, low, high (Newcombe's hybrid score), wald_low, wald_high, se,
----  statistic (z, pooled), p, ratio, p1, p2
+---@return wayproof.Statistic  estimate, low, high (Newcombe's hybrid score), wald_low, wald_high,
+---  se, statistic (z, pooled), p, ratio, p1, p2
 ---Source: Newcombe 1998, method 10; test as R's prop.test without continuity correction.
 function proportion.two_proportions(k1, n1, k2, n2, options)
   local where = "two_proportions"
@@ -114,13 +114,13 @@ local function hypergeometric(a, b, c, d)
   local low, high = math.max(0, row + column - n), math.min(row, column)
   local mode = math.floor((row + 1) * (column + 1) / (n + 2))
   mode = math.max(low, math.min(high, mode))
-  local weights, total = { [mode] = 1.0 }, 1.0
+  local weights, total, rest = { [mode] = 1.0 }, 1.0, n - row - column
   for x = mode, high - 1 do
-    weights[x + 1] = weights[x] * ((row - x) * (column - x)) / ((x + 1) * (n - row - column + x + 1))
+    weights[x + 1] = weights[x] * ((row - x) * (column - x)) / ((x + 1) * (rest + x + 1))
     total = total + weights[x + 1]
   end
   for x = mode, low + 1, -1 do
-    weights[x - 1] = weights[x] * (x * (n - row - column + x)) / ((row - x + 1) * (column - x + 1))
+    weights[x - 1] = weights[x] * (x * (rest + x)) / ((row - x + 1) * (column - x + 1))
     total = total + weights[x - 1]
   end
   return weights, total, low, high
@@ -138,8 +138,8 @@ end
 
 --- Odds ratio a d / (b c) of the table (a, b; c, d), with Woolf's interval.
 ---@param options? { level: number }
----@return wayproof.Statistic  estimate, low, high, log_estimate, se (of the log), statistic, p (Wald),
----  chi_square, chi_square_p (Pearson, uncorrected), fisher_p (whole cells, at most 100,000 users),
+---@return wayproof.Statistic  estimate, low, high, log_estimate, se (of the log), statistic, p
+---  (Wald), chi_square, chi_square_p (Pearson, uncorrected), fisher_p (whole cells, at most 100,000 users),
 ---  corrected (true when 1/2 was added to each cell because one was 0)
 ---Source: Woolf 1955; Haldane 1956 for a zero cell only.
 function proportion.odds_ratio(a, b, c, d, options)
@@ -168,8 +168,8 @@ function proportion.odds_ratio(a, b, c, d, options)
   return base.result(where, out)
 end
 
---- Pearson's chi-square of observed against expected counts. `expected` may be shares that add up to
---- 1 or counts; without it a list is tested against equal shares and a list of rows (a table) for
+--- Pearson's chi-square of observed against expected counts. `expected` may be shares that add up
+--- to 1 or counts; without it a list is tested against equal shares and a list of rows (a table) for
 --- independence.
 ---@param observed number[]|number[][]
 ---@param expected? number[]
@@ -199,7 +199,9 @@ function proportion.chi_square(observed, expected, options)
   for i = 1, #observed do
     local e = expected[i] * scale
     if e > 0 then statistic = statistic + (observed[i] - e) ^ 2 / e end
-    if e == 0 and observed[i] > 0 then out.undefined = "something was observed where 0 is expected" end
+    if e == 0 and observed[i] > 0 then
+      out.undefined = "something was observed where 0 is expected"
+    end
   end
   if n == 0 then out.undefined = "nothing was observed" end
   if not out.undefined then

@@ -105,8 +105,8 @@ function rank.auc(scores, labels, options)
   return describe(core.auc(scores, labels, options.weights), "auc", method, z, level)
 end
 
---- Paired comparison of two scores of the same users (DeLong). Only for held-out scores: on the data
---- that fitted nested models this test is invalid, use the likelihood ratio.
+--- Paired comparison of two scores of the same users (DeLong). Only for held-out scores: on the
+--- data that fitted nested models this test is invalid, use the likelihood ratio.
 ---@param a number[]|wayproof.Vector
 ---@param b number[]|wayproof.Vector
 ---@param labels (number|boolean)[]|wayproof.Vector
@@ -186,9 +186,9 @@ end
 ---@param x number[]|wayproof.Vector
 ---@param y number[]|wayproof.Vector
 ---@param options? { weights: number[], level: number }
----@return wayproof.Statistic  estimate (also `rho`), low, high (Bonett & Wright 2000), statistic (t),
----  df, p (t approximation), p_exact (two-sided, 2 to 9 users without ties), n, missing; estimate is
----  nil when a column is constant
+---@return wayproof.Statistic  estimate (also `rho`), low, high (Bonett & Wright 2000), statistic
+---  (t), df, p (t approximation), p_exact (two-sided, 2 to 9 users without ties), n, missing;
+---  estimate is nil when a column is constant
 function rank.spearman(x, y, options)
   options = check.options(options, { "weights", "level" }, "spearman")
   local z, level = base.critical(options.level, "spearman")
@@ -315,15 +315,16 @@ end
 --- The outcome per group of equal-sized ranges of the score. Equal scores share a group, so groups
 --- may differ in size; empty ones are left out (`group` keeps its 1-based number).
 ---@param options? { groups: integer, weights: number[], level: number }  groups default 5
----@return wayproof.Statistic  a list of { group, from, to, users, events, sum, rate, low, high, lift,
----  share, capture }, with n, missing, base (the overall rate), binary. Intervals: Wilson, with
+---@return wayproof.Statistic  a list of { group, from, to, users, events, sum, rate, low, high,
+---  lift, share, capture }, with n, missing, base (the overall rate), binary. Intervals: Wilson, with
 ---  exact_low/exact_high below 5 events; Student's t for numeric outcomes
 ---Source: group = min(G - 1, floor(G (midrank - 1/2) / n)).
 function rank.dose(scores, outcome, options)
   options = check.options(options, { "groups", "weights", "level" }, "dose")
   local groups = check.integer(options.groups or 5, "dose: groups", 1, 1024)
   local z, level = base.critical(options.level, "dose")
-  local raw = core.dose("dose", { scores, outcome }, { "scores", "outcome" }, options.weights, groups)
+  local raw = core.dose("dose", { scores, outcome }, { "scores", "outcome" }, options.weights,
+    groups)
   local out = { n = raw.n, missing = raw.missing, binary = raw.binary, level = level }
   local total = 0
   for i = 1, groups do total = total + raw[i].sum end
@@ -353,8 +354,8 @@ function rank.gini(x, options)
   return base.result("gini", { estimate = estimate, n = raw.n, missing = raw.missing })
 end
 
---- How well a score sorts a numeric outcome such as revenue: Gini of the outcome sorted by the score
---- over Gini of the outcome sorted by itself. 1 is a perfect order, 0 none, -1 the reverse.
+--- How well a score sorts a numeric outcome such as revenue: Gini of the outcome sorted by the
+--- score over Gini of the outcome sorted by itself. 1 is a perfect order, 0 none, -1 the reverse.
 ---@return wayproof.Statistic  estimate, n, missing
 function rank.gini_normalised(scores, outcome, options)
   local where = "gini_normalised"
@@ -366,6 +367,36 @@ function rank.gini_normalised(scores, outcome, options)
   local out = { n = raw.n, missing = raw.missing }
   if sorted and best ~= 0 then out.estimate = sorted / best end
   return base.result(where, out)
+end
+
+--- Brier score of predicted probabilities: the mean squared distance from what happened.
+---@param p number[]|wayproof.Vector  probabilities
+---@param y (number|boolean)[]|wayproof.Vector  0/1
+---@param options? { weights: number[] }
+---@return wayproof.Statistic  estimate, skill (1 - Brier / Brier of the base rate), rate, n, missing
+---Source: Brier 1950.
+function rank.brier(p, y, options)
+  options = check.options(options, { "weights" }, "brier")
+  local raw = core.calibration("brier", { p, y }, { "p", "y" }, options.weights)
+  local out = { estimate = raw.brier, rate = raw.rate, n = raw.n, missing = raw.missing }
+  if raw.brier and raw.rate > 0 and raw.rate < 1 then
+    out.skill = 1 - raw.brier / (raw.rate * (1 - raw.rate))
+  end
+  return base.result("brier", out)
+end
+
+--- Are predicted probabilities right, on users that did not fit them? slope 1 and in_the_large 0 are
+--- perfect; a slope below 1 means that the predictions are too extreme.
+---@param p number[]|wayproof.Vector  probabilities
+---@param y (number|boolean)[]|wayproof.Vector  0/1
+---@param options? { weights: number[] }
+---@return wayproof.Statistic  slope, slope_se, intercept, in_the_large, in_the_large_se, brier,
+---  rate, mean (of p), n, missing; slope and in_the_large are nil where they do not exist
+---Source: Cox 1958; Harrell 2015, section 10.9.
+function rank.calibration(p, y, options)
+  options = check.options(options, { "weights" }, "calibration")
+  local raw = core.calibration("calibration", { p, y }, { "p", "y" }, options.weights)
+  return base.result("calibration", raw)
 end
 
 return rank

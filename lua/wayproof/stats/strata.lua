@@ -38,6 +38,25 @@ local function cmh(tables)
   return distance, variance
 end
 
+-- Spread of the tables' log odds ratios around the common one (1/2 added where a cell is 0). This is
+-- the QE of metafor's rma.mh; Cochran's Q around their own mean is `heterogeneity`.
+local function add_q(out, tables)
+  if not out.log_estimate then return end
+  local q = 0
+  for _, t in ipairs(tables) do
+    local a, b, c, d = t[1], t[2], t[3], t[4]
+    local add = (a == 0 or b == 0 or c == 0 or d == 0) and 0.5 or 0
+    a, b, c, d = a + add, b + add, c + add, d + add
+    local distance = math.log(a / b * (d / c)) - out.log_estimate
+    q = q + distance ^ 2 / (1 / a + 1 / b + 1 / c + 1 / d)
+  end
+  out.q, out.q_df = q, #tables - 1
+  if #tables > 1 then
+    out.q_p = core.chi_square_upper(q, out.q_df)
+    out.i2 = q > 0 and math.max(0, (q - out.q_df) / q) or 0
+  end
+end
+
 --- Common odds ratio of stratified 2x2 tables (Mantel & Haenszel), with the variance of Robins,
 --- Breslow & Greenland.
 ---
@@ -45,7 +64,8 @@ end
 ---@param tables number[][]  `{a, b, c, d}` each
 ---@param options? { level: number }
 ---@return wayproof.Statistic  estimate, low, high, log_estimate, se (of the log), statistic and p
----  (CMH with continuity correction), statistic_uncorrected, p_uncorrected, df, strata, left_out
+---  (CMH with continuity correction), statistic_uncorrected, p_uncorrected, df, strata, left_out;
+---  q, q_df, q_p, i2: spread of the tables around the common odds ratio
 ---Source: Mantel & Haenszel 1959; Robins, Breslow & Greenland 1986. As R's mantelhaen.test.
 function strata.mantel_haenszel(tables, options)
   local where = "mantel_haenszel"
@@ -73,6 +93,7 @@ function strata.mantel_haenszel(tables, options)
     out.undefined = r == s and "every product of cells is 0" or r == 0 and "the odds ratio is 0"
       or "the odds ratio is infinite"
   end
+  add_q(out, used)
   local distance, variance = cmh(used)
   if variance > 0 then
     out.df = 1
@@ -180,15 +201,19 @@ function strata.heterogeneity(estimates, se, options)
   base.same_length(y, errors, "estimates", "se", where)
   local v, k = {}, #y
   for i = 1, k do
-    if errors[i] <= 0 then check.fail("%s: se: number %d: %g (expected above 0)", where, i, errors[i]) end
+    if errors[i] <= 0 then
+      check.fail("%s: se: number %d: %g (expected above 0)", where, i, errors[i])
+    end
     v[i] = errors[i] ^ 2
   end
   local mean, mean_se, sum, squares = pooled(y, v, 0)
   local q = 0
   for i = 1, k do q = q + (y[i] - mean) ^ 2 / v[i] end
   local function summary(estimate, error)
-    return { estimate = estimate, se = error, low = estimate - z * error,
-      high = estimate + z * error, statistic = estimate / error, p = base.p_normal(estimate / error) }
+    return {
+      estimate = estimate, se = error, low = estimate - z * error, high = estimate + z * error,
+      statistic = estimate / error, p = base.p_normal(estimate / error),
+    }
   end
   local out = { k = k, df = k - 1, method = method, level = level, fixed = summary(mean, mean_se) }
   if k > 1 then
