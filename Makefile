@@ -86,6 +86,7 @@ test-run:
 	    "lint and layout=$(LUA) tools/lint.lua" \
 	    "specs=$(LUA) tools/busted.lua" \
 	    "specs, hostile collector=$(MAKE) -s gc-hostile" \
+	    "specs, generational collector=$(MAKE) -s gc-hostile GC=generational" \
 	    "specs, address sanitizer=$(MAKE) -s asan"
 
 # --- Parts of the test run -----------------------------------------------------------------------
@@ -93,14 +94,15 @@ test-run:
 spec: build ## specs that are quick; F=spec/one_spec.lua runs one file
 	@$(LUA) tools/busted.lua $(if $(F),$(F),--exclude-tags=slow)
 
-gc-hostile: build ## specs while Lua's collector is as nasty as it can be
-	@WAYPROOF_GC=hostile $(LUA) tools/busted.lua $(if $(F),$(F),--exclude-tags=slow)
+GC ?= incremental
+gc-hostile: build ## specs while Lua's collector is as nasty as it can be (GC=generational: the other)
+	@WAYPROOF_GC=$(GC) $(LUA) tools/busted.lua $(if $(F),$(F),--exclude-tags=slow)
 
 # The interpreter stays Debian's: the sanitizer's library is preloaded and sees our .so.
 SANITIZE = $(MAKE) -s -j$(JOBS) VARIANT=$(1) CFLAGS="-O1 -g -fno-omit-frame-pointer $(2)" LDFLAGS="$(2)"
 PRELOADED = WAYPROOF_BUILD=build/$(1) LUA_CPATH="$(CURDIR)/build/$(1)/?.so;;" \
     LD_PRELOAD="$(shell $(CC) -print-file-name=$(2))" $(LUA) tools/busted.lua \
-    $(if $(F),$(F),--exclude-tags=slow --exclude-tags=processes)
+    $(if $(F),$(F),--exclude-tags=slow)
 
 asan: ## C tests and specs under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(call SANITIZE,asan,-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined) \
@@ -108,15 +110,19 @@ asan: ## C tests and specs under AddressSanitizer and UndefinedBehaviorSanitizer
 	@build/asan/test/wayproof_test >build/asan/test/log 2>&1 || { cat build/asan/test/log; exit 1; }
 	@ASAN_OPTIONS=detect_leaks=0:abort_on_error=0 $(call PRELOADED,asan,libasan.so)
 
+# Debian's sh does not start under this sanitizer, so its library is given to Lua's process only.
+LD_SO = $(firstword $(wildcard /lib64/ld-linux-*.so.* /lib/ld-linux-*.so.*))
 tsan: ## C tests and specs under ThreadSanitizer
 	@$(call SANITIZE,tsan,-fsanitize=thread) build/tsan/wayproof/core.so build/tsan/test/wayproof_test
 	@build/tsan/test/wayproof_test
-	@TSAN_OPTIONS=halt_on_error=1 $(call PRELOADED,tsan,libtsan.so)
+	@WAYPROOF_BUILD=build/tsan LUA_CPATH="$(CURDIR)/build/tsan/?.so;;" WAYPROOF_THREADS=4 \
+	    TSAN_OPTIONS=halt_on_error=1 $(LD_SO) \
+	    --preload "$(shell $(CC) -print-file-name=libtsan.so)" "$(shell command -v $(LUA))" \
+	    tools/busted.lua $(if $(F),$(F),--exclude-tags=slow --exclude-pattern=cli)
 
 valgrind: build $(OUT)/test/wayproof_test ## C tests and specs under valgrind (slow)
 	@valgrind -q --error-exitcode=9 --leak-check=full $(OUT)/test/wayproof_test
-	@valgrind -q --error-exitcode=9 $(LUA) tools/busted.lua \
-	    $(if $(F),$(F),--exclude-tags=slow --exclude-tags=processes)
+	@valgrind -q --error-exitcode=9 $(LUA) tools/busted.lua $(if $(F),$(F),--exclude-tags=slow)
 
 oom: build ## specs that let the n-th allocation fail, for every n
 	@$(LUA) tools/busted.lua --tags=oom

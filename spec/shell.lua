@@ -50,7 +50,7 @@ function shell.has(program)
 end
 
 --- The folder of the project.
-shell.root = shell.must("pwd"):gsub("\n$", "")
+shell.root = (shell.must("pwd"):gsub("\n$", ""))
 
 --- The interpreter that runs the specs.
 shell.lua = (function()
