@@ -239,6 +239,8 @@ static wp_status window_push(const run *r, wp_chain_window *window, uint32_t ite
 ** among rows of the same moment. */
 static bool chain_uses(const run *r, uint32_t item, uint32_t level, uint32_t other)
 {
+    if (r->options->reuse_rows)
+        return false;
     for (;;) {
         if (item == other)
             return true;
@@ -548,7 +550,8 @@ static void judge_pending(const wp_chain_plan *plan, const wp_chain_search *sear
     const wp_funnel_options *options = plan->options;
     if (out->level == 0 || out->level == options->steps_count || options->within_us < 0)
         return;
-    uint32_t enter = options->order == WP_ORDER_ANY ? UINT32_MAX : 1u;
+    bool any_step = options->order == WP_ORDER_ANY && !options->first_required;
+    uint32_t enter = any_step ? UINT32_MAX : 1u;
     int64_t entered_us = WP_TIME_MISSING;
     for (size_t i = 0; i < search->items_count; i++)
         if ((search->items[i].steps & enter) != 0 &&

@@ -56,7 +56,7 @@ static void keep(const matching *m, uint32_t level, wp_chain *out)
 
 /* The latest entry that still has the winner's level at the winner's completion: windows grow
 ** backwards from there until one matches as many steps. */
-static void enter_latest(matching *m, wp_chain *out)
+static void enter_latest(matching *m, uint32_t enter, wp_chain *out)
 {
     size_t end = m->begin;
     while (end < m->end && m->items[end].time_us <= out->completed_us)
@@ -65,7 +65,7 @@ static void enter_latest(matching *m, wp_chain *out)
     uint32_t level = out->level, present = 0;
     for (size_t begin = end; begin-- > 0;) {
         present |= m->items[begin].steps;
-        if (m->items[begin].steps == 0 || (uint32_t)__builtin_popcount(present) < level)
+        if ((m->items[begin].steps & enter) == 0 || (uint32_t)__builtin_popcount(present) < level)
             continue;
         m->begin = begin;
         if (match_window(m) == level) {
@@ -85,7 +85,8 @@ wp_status wp__chain_any_order(const wp_chain_plan *plan, wp_chain_search *search
     size_t count = search->items_count, end = 0, last = count;
     matching m = {.items = items, .steps_count = options->steps_count}, best = m;
     for (size_t i = 0; i < count; i++)
-        last = items[i].steps != 0 ? i : last;
+        if (options->first_required ? (items[i].steps & 1u) != 0 : items[i].steps != 0)
+            last = i;
     for (size_t begin = 0; begin < count && out->level < options->steps_count; begin++) {
         if (items[begin].steps == 0)
             continue;
@@ -96,7 +97,9 @@ wp_status wp__chain_any_order(const wp_chain_plan *plan, wp_chain_search *search
             end++;
         }
         /* Windows begin ever later, so an equal level completes no earlier: only more counts. */
-        if (present > out->level && (options->entry != WP_ENTRY_LATEST || begin == last)) {
+        bool enters = (!options->first_required || (items[begin].steps & 1u) != 0) &&
+                      (options->entry != WP_ENTRY_LATEST || begin == last);
+        if (present > out->level && enters) {
             m.begin = begin;
             m.end = end;
             uint32_t level = match_window(&m);
@@ -105,12 +108,12 @@ wp_status wp__chain_any_order(const wp_chain_plan *plan, wp_chain_search *search
                 best = m;
             }
         }
-        if (options->entry == WP_ENTRY_FIRST)
+        if (options->entry == WP_ENTRY_FIRST && enters)
             return WP_OK;
         for (uint32_t left = items[begin].steps; left != 0; left &= left - 1)
             present -= --counts[__builtin_ctz(left)] == 0;
     }
     if (out->level > 0)
-        enter_latest(&best, out);
+        enter_latest(&best, options->first_required ? 1u : UINT32_MAX, out);
     return WP_OK;
 }

@@ -226,3 +226,19 @@ wp_status wp_funnel_figure(const wp_funnel *funnel, const wp_columns *columns,
     wp_free(times_us);
     return WP_OK;
 }
+
+void wp_funnel_by_value(const wp_funnel *funnel, const wp_texts *texts, uint32_t at_step,
+                        const wp_funnel_options *options, uint32_t *counts)
+{
+    for (uint32_t i = 0; i < funnel->users_count; i++) {
+        const uint32_t *rows = funnel->rows + (size_t)i * funnel->steps_count;
+        if (rows[at_step] == WP_FUNNEL_NO_ROW)
+            continue;
+        uint32_t code = wp_code_at(&texts->codes, rows[at_step]);
+        uint32_t *steps = counts + (size_t)code * funnel->steps_count;
+        for (uint32_t step = 0; step < funnel->steps_count; step++) {
+            bool optional = options->order != WP_ORDER_ANY && options->steps[step].optional;
+            steps[step] += optional ? rows[step] != WP_FUNNEL_NO_ROW : funnel->levels[i] > step;
+        }
+    }
+}

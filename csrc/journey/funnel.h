@@ -57,9 +57,11 @@ typedef struct wp_funnel_options {
     wp_funnel_order order;
     wp_funnel_entry entry;
     wp_funnel_ties ties;
-    int64_t grace_us; /* rows at most this far apart count as of equal time; with WP_TIES_ANY */
-    int64_t as_of_us; /* end of observation, for pending */
-    int hold_text;    /* text column that stays constant along the chain; -1: none */
+    bool reuse_rows;     /* with WP_TIES_ANY: one row may serve several steps */
+    bool first_required; /* in any order: windows begin at rows of the first step only */
+    int64_t grace_us;    /* rows at most this far apart count as of equal time; with WP_TIES_ANY */
+    int64_t as_of_us;    /* end of observation, for pending */
+    int hold_text;       /* text column that stays constant along the chain; -1: none */
 } wp_funnel_options;
 
 /* One entry per user who reached the first step (or, in any order, some step). */
@@ -92,5 +94,10 @@ typedef struct wp_funnel_figures {
 WP_NODISCARD wp_status wp_funnel_figure(const wp_funnel *funnel, const wp_columns *columns,
                                         const wp_funnel_options *options, wp_funnel_figures *out,
                                         wp_error *err);
+
+/* Users per step by the value that an event property has on the winner's row of step `at_step`:
+** counts[code * steps_count + step], zeroed by the caller. Users without that step do not count. */
+void wp_funnel_by_value(const wp_funnel *funnel, const wp_texts *texts, uint32_t at_step,
+                        const wp_funnel_options *options, uint32_t *counts);
 
 #endif

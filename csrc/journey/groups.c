@@ -1,4 +1,4 @@
-/* First values in one scan, then one view per value; see groups.h. */
+/* First or last values in one scan, then one view per value; see groups.h. */
 #include "journey/groups.h"
 
 #include "base/memory.h"
@@ -18,8 +18,8 @@ static int by_users(const void *a, const void *b)
 }
 
 /* Users outside the view get UINT32_MAX. */
-static void find_first_values(const wp_log *log, const wp_texts *texts, bool per_user,
-                              uint32_t *codes, value_count *counts)
+static void find_values(const wp_log *log, const wp_texts *texts, bool per_user, bool last,
+                        uint32_t *codes, value_count *counts)
 {
     const wp_columns *columns = log->columns;
     for (uint32_t user = 0; user < columns->users_count; user++) {
@@ -27,10 +27,12 @@ static void find_first_values(const wp_log *log, const wp_texts *texts, bool per
         if (!wp_bit(log->users, user))
             continue;
         codes[user] = per_user ? wp_code_at(&texts->codes, user) : 0;
-        for (uint32_t row = columns->row_starts[user];
-             !per_user && row < columns->row_starts[user + 1] && codes[user] == 0; row++)
+        uint32_t first = columns->row_starts[user], end = columns->row_starts[user + 1];
+        for (uint32_t i = first; !per_user && i < end && codes[user] == 0; i++) {
+            uint32_t row = last ? end - 1 - (i - first) : i;
             if (wp_bit(log->rows, row))
                 codes[user] = wp_code_at(&texts->codes, row);
+        }
         counts[codes[user]].users_count++;
     }
 }
@@ -53,9 +55,9 @@ static wp_status make_group(const wp_log *log, const uint32_t *codes, uint32_t c
     return status;
 }
 
-wp_status wp_log_groups(const wp_log *log, uint32_t text_column, bool per_user, uint32_t groups_max,
-                        const wp_run *run, wp_group **out, uint32_t *groups_count,
-                        uint32_t *users_left, wp_error *err)
+wp_status wp_log_groups(const wp_log *log, uint32_t text_column, bool per_user, bool last,
+                        uint32_t groups_max, const wp_run *run, wp_group **out,
+                        uint32_t *groups_count, uint32_t *users_left, wp_error *err)
 {
     const wp_columns *columns = log->columns;
     const wp_texts *texts = &(per_user ? columns->user_texts : columns->texts)[text_column];
@@ -70,7 +72,7 @@ wp_status wp_log_groups(const wp_log *log, uint32_t text_column, bool per_user, 
     } else {
         for (uint32_t code = 0; code < values; code++)
             counts[code].code = code;
-        find_first_values(log, texts, per_user, codes, counts);
+        find_values(log, texts, per_user, last, codes, counts);
         qsort(counts, values, sizeof *counts, by_users);
         for (uint32_t i = 0; i < values && counts[i].users_count > 0 && status == WP_OK; i++) {
             if (made == groups_max) {

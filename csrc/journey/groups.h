@@ -1,4 +1,4 @@
-/* Users by the first value of a text property: the groups of `by`. */
+/* Users by their first (or last) value of a text property: the groups of `by`. */
 #ifndef WP_JOURNEY_GROUPS_H
 #define WP_JOURNEY_GROUPS_H
 
@@ -10,11 +10,13 @@ typedef struct wp_group {
 } wp_group;
 
 /* One view per value that is some user's first (an event property: on the user's first row that
-** has one; an attribute: the user's). Most users first, ties by code; at most groups_max of them,
+** has one, or with `last` the last such row; an attribute: the user's). Most users first, ties by
+*code; at most groups_max of them,
 ** the rest is left out and counted in *users_left. Free with wp_groups_free. */
 WP_NODISCARD wp_status wp_log_groups(const wp_log *log, uint32_t text_column, bool per_user,
-                                     uint32_t groups_max, const wp_run *run, wp_group **out,
-                                     uint32_t *groups_count, uint32_t *users_left, wp_error *err);
+                                     bool last, uint32_t groups_max, const wp_run *run,
+                                     wp_group **out, uint32_t *groups_count, uint32_t *users_left,
+                                     wp_error *err);
 void wp_groups_free(wp_group *groups, uint32_t groups_count);
 
 #endif

@@ -275,9 +275,9 @@ static int l_paths(lua_State *L)
     return 4;
 }
 
-/* groups(log, text_column, per_user, groups_max) -> list of { value = text or nil, log = view },
-*users
-** left out. Columns are 1-based positions as in core.log.names. */
+/* groups(log, text_column, per_user, groups_max, last) -> list of { value = text or nil, log = view
+ *}, users
+ ** left out. Columns are 1-based positions as in core.log.names. */
 static int l_groups(lua_State *L)
 {
     const wp_log *log = wpl_check_log(L, 1);
@@ -293,8 +293,9 @@ static int l_groups(lua_State *L)
     wp_error err;
     wpl_poll poll;
     wp_run run = wpl_run(L, &poll);
-    if (wp_log_groups(log, (uint32_t)column - 1, per_user, (uint32_t)groups_max, &run,
-                      &result->groups, &result->groups_count, &users_left, &err) != WP_OK)
+    if (wp_log_groups(log, (uint32_t)column - 1, per_user, lua_toboolean(L, 5),
+                      (uint32_t)groups_max, &run, &result->groups, &result->groups_count,
+                      &users_left, &err) != WP_OK)
         return wpl_push_failure(L, &err);
     const wp_texts *texts = &(per_user ? columns->user_texts : columns->texts)[column - 1];
     lua_createtable(L, (int)result->groups_count, 0);

@@ -118,6 +118,8 @@ static void read_options(lua_State *L, funnel_handle *handle)
         .order = (wp_funnel_order)field_integer(L, "order", WP_ORDER_LOOSE),
         .entry = (wp_funnel_entry)field_integer(L, "entry", WP_ENTRY_ANY),
         .ties = (wp_funnel_ties)field_integer(L, "ties", WP_TIES_AS_RECORDED),
+        .reuse_rows = field_boolean(L, "reuse_rows"),
+        .first_required = field_boolean(L, "first_required"),
         .grace_us = field_integer(L, "grace_us", 0),
         .as_of_us = field_integer(L, "as_of_us", handle->log->last_us),
         .hold_text = (int)field_integer(L, "hold_text", 0) - 1,
@@ -254,9 +256,47 @@ static int m_list(lua_State *L)
     return 1;
 }
 
+/* handle:by_value(text_column, at_step) -> list of { value (nil: missing), users = {…} } by code of
+*the
+** value; values that nobody has are left out. */
+static int m_by_value(lua_State *L)
+{
+    funnel_handle *handle = luaL_checkudata(L, 1, WPL_FUNNEL);
+    luaL_argcheck(L, handle->log != NULL, 1, "funnel is closed");
+    const wp_columns *columns = handle->log->columns;
+    lua_Integer column = luaL_checkinteger(L, 2), step = luaL_checkinteger(L, 3);
+    luaL_argcheck(L, column >= 1 && column <= columns->texts_count, 2, "no such column");
+    luaL_argcheck(L, step >= 1 && step <= handle->steps_count, 3, "no such step");
+    const wp_texts *texts = &columns->texts[column - 1];
+    size_t cells = (size_t)texts->values.count * handle->steps_count;
+    uint32_t *counts = lua_newuserdatauv(L, cells * sizeof *counts + 1, 0);
+    memset(counts, 0, cells * sizeof *counts);
+    wp_funnel_by_value(&handle->funnel, texts, (uint32_t)step - 1, &handle->options, counts);
+    lua_newtable(L);
+    lua_Integer listed = 0;
+    for (uint32_t code = 0; code < texts->values.count; code++) {
+        const uint32_t *users = counts + (size_t)code * handle->steps_count;
+        if (users[step - 1] == 0)
+            continue;
+        lua_createtable(L, 0, 2);
+        if (code != 0) {
+            push_dictionary_text(L, &texts->values, code);
+            lua_setfield(L, -2, "value");
+        }
+        lua_createtable(L, (int)handle->steps_count, 0);
+        for (uint32_t k = 0; k < handle->steps_count; k++) {
+            lua_pushinteger(L, users[k]);
+            lua_rawseti(L, -2, (lua_Integer)k + 1);
+        }
+        lua_setfield(L, -2, "users");
+        lua_rawseti(L, -2, ++listed);
+    }
+    return 1;
+}
+
 int wpl_open_funnel(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"list", m_list}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"list", m_list}, {"by_value", m_by_value}, {NULL, NULL}};
     wpl_class(L, WPL_FUNNEL, m_close, methods, NULL);
     static const luaL_Reg functions[] = {{"measure", l_measure}, {NULL, NULL}};
     luaL_newlib(L, functions);
