@@ -151,12 +151,15 @@ format-check:
 	@clang-format --dry-run -Werror $(C_FILES)
 
 # --- Installing and proving ----------------------------------------------------------------------
-.PHONY: rock rockspec readme fresh repl env oracles bench
+.PHONY: rock rockspec help-text readme fresh repl env oracles bench
 rock: ## install the rock into build/tree and use it from another directory
 	@$(LUA) tools/busted.lua spec/rock_spec.lua
 
 rockspec: ## write the lists of files into the rockspec again
 	@$(LUA) tools/rockspec.lua
+
+help-text: ## write what wp.help says again, from types/wayproof.lua
+	@$(LUA) tools/help.lua
 
 readme: build ## write the real output below the README's code
 	@$(LUA) tools/readme.lua
@@ -176,7 +179,7 @@ oracles: ## compare with R and SciPy (where installed)
 	@tools/oracles/run.sh
 
 bench: build ## measure speed and memory
-	@$(MAKE) -C bench
+	@bench/run.sh $(EVENTS) $(THREADS)
 
 .PHONY: clean help
 clean: ## remove every build

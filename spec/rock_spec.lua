@@ -67,7 +67,7 @@ describe("the rock #slow", function()
       print(type(wp.hypothesis), wp._VERSION)']])
     assert.equal(0, code, output)
     assert.is_truthy(output:find(tree, 1, true), output)
-    assert.is_truthy(output:find("function\twayproof", 1, true), output)
+    assert.is_truthy(output:find("function\t%d+%.%d+"), output)
   end)
 
   it("answers a question end to end", function()

@@ -89,7 +89,11 @@ local week = 7 * day
 local channels = { "search", 0.42, "ads", 0.27, "mail", 0.17, "direct", 0.14 }
 local devices = { "mobile", 0.58, "desktop", 0.42 }
 -- Everyday events, which engagement drives and which do nothing of their own.
-local everyday = { "page_view", 0.44, "product_view", 0.32, "search", 0.15, "banner_click", 0.09 }
+local everyday = {
+  "page_view", 0.34, "product_view", 0.24, "search", 0.11, "banner_click", 0.09, "photo_zoom", 0.05,
+  "filter", 0.04, "wishlist", 0.03, "size_chart", 0.03, "newsletter_open", 0.025, "share", 0.025,
+  "store_finder", 0.02,
+}
 
 --- Effects on the log odds of buying; 1 on the guides means e times the odds per unit of log(1+n).
 shop.plant = { intercept = -1.85, engagement = 0.75, guides = 1.3, delivery_costs = -1.4 }
