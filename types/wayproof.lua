@@ -74,7 +74,7 @@ function wp.read_csv(path, options) end
 ---@return string? code
 function wp.read_sqlite(path, options) end
 
---- Makes a log from a Lua array of tables, or from an iterator function that returns one.
+--- Makes a log from a Lua array of tables, or from a function that returns one at a time.
 ---
 ---     local log = assert(wp.read_rows {
 ---       { user = "ann", event = "search", time = "2024-03-01T12:00:00Z" },
@@ -262,7 +262,7 @@ function wp.active_days(options) end
 ---@return wayproof.Metric
 function wp.time_to(events, filter) end
 
---- Seconds from the first `a` to the first `b` strictly after it; missing otherwise.
+--- Seconds from the first `a` to the next `b`. Strictly after it; missing when there is none.
 ---
 ---     wp.time_between("search", "compare")
 ---
@@ -329,7 +329,7 @@ function wp.hesitation(stages, stage) end
 ---@return wayproof.Metric
 function wp.self_loops(events, filter) end
 
---- How often a user went there, elsewhere, and back: A, another event, A.
+--- How often a user went back at once: A, another event, A.
 ---
 ---     wp.u_turns { "pricing", "faq" }
 ---
@@ -338,7 +338,7 @@ function wp.self_loops(events, filter) end
 ---@return wayproof.Metric
 function wp.u_turns(events, filter) end
 
---- How often steps happened in order: leftmost, greedy, non-overlapping.
+--- How often steps happened in order. Leftmost, greedy, non-overlapping.
 ---
 ---     wp.matches({ "search", { "compare", "faq" }, "add_to_cart" }, { within = "1d" })
 ---
@@ -432,7 +432,8 @@ function Metric:named(title) end
 ---@return string
 function Metric:sentence() end
 
---- 32 hex digits, equal for equal metrics in every run and process; titles do not count.
+--- A text that is equal for equal metrics, in every run and process. 32 hex digits; titles do
+--- not count.
 ---
 ---     wp.count "W_*":fingerprint(log)   -- patterns resolved to the log's event names
 ---
@@ -452,7 +453,7 @@ function Metric:fingerprint(log) end
 ---@return wayproof.Outcome
 function wp.converts(events, options) end
 
---- Whether the user refers others: as converts, named for referral.
+--- Whether the user refers others. As converts, named for referral.
 ---
 ---     wp.refers "invite_sent"
 ---
@@ -468,7 +469,7 @@ function wp.refers(events, options) end
 ---@field at_least? integer  how many events (default 1)
 ---@field where? wayproof.Filter
 
---- Whether the user is active between two offsets inside the outcome window.
+--- Whether the user is active in the outcome window, or between two offsets inside it.
 ---
 ---     wp.retained { "login", from = "7d", to = "14d" }
 ---
@@ -485,7 +486,7 @@ function wp.retained(options) end
 ---@return wayproof.Outcome
 function wp.churned(options) end
 
---- What the user spends: the sum of the value column, or of the number column named second.
+--- What the user spends. The sum of the value column, or of the number column named second.
 ---
 ---     wp.earns "purchase"
 ---
@@ -495,7 +496,7 @@ function wp.churned(options) end
 ---@return wayproof.Outcome
 function wp.earns(events, column, filter) end
 
---- How soon the user does it: time to the first event, censored at the window's end.
+--- How soon the user does it. Time to the first event, censored at the window's end.
 ---
 ---     wp.accelerates "purchase"
 ---
@@ -528,14 +529,14 @@ function Outcome:named(title) end
 ---@return string
 function Outcome:sentence() end
 
---- 32 hex digits, equal for equal outcomes in every run and process.
+--- A text that is equal for equal outcomes, in every run and process. 32 hex digits.
 ---@param log? wayproof.Log
 ---@return string
 function Outcome:fingerprint(log) end
 
 -- ## Stages and hypotheses
 
---- Stages of progression, in order: a name, then the events that mean it.
+--- Stages of progression in order. Each is a name, then the events that mean it.
 ---
 ---     local stages = wp.stages {
 ---       { "discover", "landing", "search" },
@@ -547,7 +548,7 @@ function Outcome:fingerprint(log) end
 ---@return wayproof.Stages
 function wp.stages(list) end
 
---- A hypothesis: a metric, an outcome, their windows, and what is assumed.
+--- A hypothesis: metric, outcome, their windows, and what is assumed.
 ---
 ---     local guides = wp.hypothesis "guides build confidence" {
 ---       metric  = wp.count { "compare", "faq" },
@@ -603,7 +604,8 @@ local Hypothesis = {}
 ---@return wayproof.Hypothesis
 function Hypothesis:with(changes) end
 
---- 32 hex digits: equal for the same question in every run and process; its name does not count.
+--- A text that is equal for the same question, in every run and process. 32 hex digits; its
+--- name does not count.
 ---@param log? wayproof.Log
 ---@return string
 function Hypothesis:fingerprint(log) end
@@ -642,7 +644,7 @@ function wp.date(time_us) end
 ---@return integer
 function wp.threads(count) end
 
---- Lists the verbs, or explains one: by function, by name, or by any of wayproof's objects.
+--- Lists the verbs, or explains one. By function, by name, or by any of wayproof's objects.
 ---
 ---     wp.help()
 ---     wp.help(wp.count)
@@ -659,14 +661,15 @@ function wp.help(topic) end
 ---@class wayproof.Log
 local Log = {}
 
---- What is in the log: `events, users, first, last, event_names, properties, skipped, bytes`.
+--- What is in the log. Fields `events, users, first, last, event_names, properties, skipped,
+--- bytes`.
 ---
 ---     print(log:summary())
 ---
 ---@return wayproof.Summary
 function Log:summary() end
 
---- Iterates over `id, journey`; `journey[i]` is `{ time, event, value, … }`.
+--- Iterates over every user's id and journey. `journey[i]` is `{ time, event, value, … }`.
 ---
 ---     for id, journey in log:journeys() do print(id, #journey) end
 ---
@@ -681,7 +684,7 @@ function Log:journeys() end
 ---@return wayproof.Journey?
 function Log:journey(id) end
 
---- A new log with the events that pass; shares memory with this one.
+--- A new log with the events that pass. It shares memory with this one.
 ---
 ---     log:where { device = "mobile", since = "2024-02-01", events = { "search", "purchase" } }
 ---
@@ -689,7 +692,7 @@ function Log:journey(id) end
 ---@return wayproof.Log
 function Log:where(filter) end
 
---- Two logs: users whose first event is before a time, and the others.
+--- Two logs: users who began before a time, and the others.
 ---
 ---     local early, late = log:split { at = "2024-04-01" }
 ---
@@ -706,7 +709,7 @@ function Log:split(options) end
 ---@return wayproof.Log
 function Log:regroup(property) end
 
---- Judges a hypothesis, or a list of them with correction for multiplicity.
+--- Judges a hypothesis, or a list of them. Corrected for multiplicity.
 ---
 ---     print(log:validate(guides))
 ---     print(log:validate { guides, banners })

@@ -205,7 +205,7 @@ return {
       "string? code",
     },
     signature = "wp.read_rows(rows, options)",
-    text = "Makes a log from a Lua array of tables, or from an iterator function that returns one.",
+    text = "Makes a log from a Lua array of tables, or from a function that returns one at a time.",
   },
   {
     example = "local frame = assert(wp.read_frame \"cookie_cats.csv\")",
@@ -600,7 +600,7 @@ return {
       "wayproof.Metric",
     },
     signature = "wp.time_between(a, b)",
-    text = "Seconds from the first `a` to the first `b` strictly after it; missing otherwise.",
+    text = "Seconds from the first `a` to the next `b`. Strictly after it; missing when there is none.",
   },
   {
     example = "wp.dwell \"product_view\"",
@@ -732,7 +732,7 @@ return {
       "wayproof.Metric",
     },
     signature = "wp.u_turns(events, filter)",
-    text = "How often a user went there, elsewhere, and back: A, another event, A.",
+    text = "How often a user went back at once: A, another event, A.",
   },
   {
     example = "wp.matches({ \"search\", { \"compare\", \"faq\" }, \"add_to_cart\" }, { within = \"1d\" })",
@@ -753,7 +753,7 @@ return {
       "wayproof.Metric",
     },
     signature = "wp.matches(steps, options)",
-    text = "How often steps happened in order: leftmost, greedy, non-overlapping.",
+    text = "How often steps happened in order. Leftmost, greedy, non-overlapping.",
   },
   {
     example = "wp.attribute \"seats\"",
@@ -915,7 +915,7 @@ return {
       "string",
     },
     signature = "metric:fingerprint(log)",
-    text = "32 hex digits, equal for equal metrics in every run and process; titles do not count.",
+    text = "A text that is equal for equal metrics, in every run and process. 32 hex digits; titles do\nnot count.",
   },
   {
     example = "wp.converts \"purchase\"\nwp.converts(\"purchase\", { at_least = 2 })",
@@ -956,7 +956,7 @@ return {
       "wayproof.Outcome",
     },
     signature = "wp.refers(events, options)",
-    text = "Whether the user refers others: as converts, named for referral.",
+    text = "Whether the user refers others. As converts, named for referral.",
   },
   {
     class = true,
@@ -1003,7 +1003,7 @@ return {
       "wayproof.Outcome",
     },
     signature = "wp.retained(options)",
-    text = "Whether the user is active between two offsets inside the outcome window.\nDefault: any event, in the whole outcome window.",
+    text = "Whether the user is active in the outcome window, or between two offsets inside it.\nDefault: any event, in the whole outcome window.",
   },
   {
     example = "wp.churned()",
@@ -1043,7 +1043,7 @@ return {
       "wayproof.Outcome",
     },
     signature = "wp.earns(events, column, filter)",
-    text = "What the user spends: the sum of the value column, or of the number column named second.",
+    text = "What the user spends. The sum of the value column, or of the number column named second.",
   },
   {
     example = "wp.accelerates \"purchase\"",
@@ -1063,7 +1063,7 @@ return {
       "wayproof.Outcome",
     },
     signature = "wp.accelerates(events, filter)",
-    text = "How soon the user does it: time to the first event, censored at the window's end.",
+    text = "How soon the user does it. Time to the first event, censored at the window's end.",
   },
   {
     example = "wp.outcome(wp.count \"purchase\":at_least(2))",
@@ -1134,7 +1134,7 @@ return {
       "string",
     },
     signature = "outcome:fingerprint(log)",
-    text = "32 hex digits, equal for equal outcomes in every run and process.",
+    text = "A text that is equal for equal outcomes, in every run and process. 32 hex digits.",
   },
   {
     example = "local stages = wp.stages {\n  { \"discover\", \"landing\", \"search\" },\n  { \"compare\",  \"product_view\", \"compare\", \"faq\" },\n  { \"buy\",      \"purchase\" },\n}",
@@ -1150,7 +1150,7 @@ return {
       "wayproof.Stages",
     },
     signature = "wp.stages(list)",
-    text = "Stages of progression, in order: a name, then the events that mean it.",
+    text = "Stages of progression in order. Each is a name, then the events that mean it.",
   },
   {
     example = "local guides = wp.hypothesis \"guides build confidence\" {\n  metric  = wp.count { \"compare\", \"faq\" },\n  outcome = wp.converts \"purchase\",\n  observe = \"7d\", within = \"30d\", expect = \"rise\",\n}\nprint(log:validate(guides))",
@@ -1171,7 +1171,7 @@ return {
       "wayproof.Hypothesis|fun(options: wayproof.HypothesisOptions): wayproof.Hypothesis",
     },
     signature = "wp.hypothesis(name, options)",
-    text = "A hypothesis: a metric, an outcome, their windows, and what is assumed.",
+    text = "A hypothesis: metric, outcome, their windows, and what is assumed.",
   },
   {
     class = true,
@@ -1350,7 +1350,7 @@ return {
       "string",
     },
     signature = "hypothesis:fingerprint(log)",
-    text = "32 hex digits: equal for the same question in every run and process; its name does not count.",
+    text = "A text that is equal for the same question, in every run and process. 32 hex digits; its\nname does not count.",
   },
   {
     class = true,
@@ -1430,7 +1430,7 @@ return {
       "string",
     },
     signature = "wp.help(topic)",
-    text = "Lists the verbs, or explains one: by function, by name, or by any of wayproof's objects.\nPrints, and returns the text; at a prompt, where the text shows anyway, it only returns.",
+    text = "Lists the verbs, or explains one. By function, by name, or by any of wayproof's objects.\nPrints, and returns the text; at a prompt, where the text shows anyway, it only returns.",
   },
   {
     class = true,
@@ -1446,7 +1446,7 @@ return {
       "wayproof.Summary",
     },
     signature = "log:summary()",
-    text = "What is in the log: `events, users, first, last, event_names, properties, skipped, bytes`.",
+    text = "What is in the log. Fields `events, users, first, last, event_names, properties, skipped,\nbytes`.",
   },
   {
     example = "for id, journey in log:journeys() do print(id, #journey) end",
@@ -1456,7 +1456,7 @@ return {
       "fun(): string, wayproof.Journey",
     },
     signature = "log:journeys()",
-    text = "Iterates over `id, journey`; `journey[i]` is `{ time, event, value, … }`.",
+    text = "Iterates over every user's id and journey. `journey[i]` is `{ time, event, value, … }`.",
   },
   {
     example = "log:journey \"ann\"",
@@ -1489,7 +1489,7 @@ return {
       "wayproof.Log",
     },
     signature = "log:where(filter)",
-    text = "A new log with the events that pass; shares memory with this one.",
+    text = "A new log with the events that pass. It shares memory with this one.",
   },
   {
     example = "local early, late = log:split { at = \"2024-04-01\" }",
@@ -1506,7 +1506,7 @@ return {
       "wayproof.Log late",
     },
     signature = "log:split(options)",
-    text = "Two logs: users whose first event is before a time, and the others.",
+    text = "Two logs: users who began before a time, and the others.",
   },
   {
     example = "log:regroup \"account_id\"",
@@ -1544,7 +1544,7 @@ return {
       "string? code",
     },
     signature = "log:validate(hypothesis, options)",
-    text = "Judges a hypothesis, or a list of them with correction for multiplicity.",
+    text = "Judges a hypothesis, or a list of them. Corrected for multiplicity.",
   },
   {
     class = true,

@@ -77,8 +77,7 @@ end
 
 local function start_words(self)
   if not self.from then return "the user's first event" end
-  local names, where = select_events.words(self.from)
-  return "the user's first " .. (names == "" and "event" or names) .. where
+  return "the user's " .. words.first_of(self.from)
 end
 
 -- "text" under a label, wrapped at 78 columns.

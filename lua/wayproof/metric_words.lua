@@ -24,6 +24,12 @@ local function event_of(selector)
   return (names == "" and "any event" or names) .. where
 end
 
+-- "first compare or faq where …", "first event" for all.
+local function first_of(selector)
+  local names, where = select_events.words(selector)
+  return "first " .. (names == "" and "event" or names) .. where
+end
+
 local function number_text(number)
   local integer = math.tointeger(number)
   return integer and string.format("%d", integer) or string.format("%.14g", number)
@@ -92,24 +98,24 @@ function phrase.active_days(m)
 end
 
 function phrase.time_to(m)
-  return "seconds from the window's start to the first " .. event_of(m.selector)
+  return "seconds from the window's start to the " .. first_of(m.selector)
 end
 
 function phrase.first_time(m)
-  return "time of the first " .. event_of(m.selector)
+  return "time of the " .. first_of(m.selector)
 end
 
 function phrase.time_of_last(m)
-  return "time of the last " .. event_of(m.selector)
+  return "time of the last of " .. events_of(m.selector)
 end
 
 function phrase.time_between(m)
-  return "seconds from the first " .. event_of(m.from_selector) .. " to the next "
+  return "seconds from the " .. first_of(m.from_selector) .. " to the next "
     .. event_of(m.to_selector)
 end
 
 function phrase.dwell(m)
-  return "seconds spent after " .. events_of(m.selector)
+  return "seconds spent on " .. events_of(m.selector)
 end
 
 function phrase.longest_gap()
@@ -203,6 +209,7 @@ end
 
 words.events_of = events_of
 words.event_of = event_of
+words.first_of = first_of
 words.number = number_text
 
 return words

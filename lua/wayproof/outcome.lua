@@ -26,9 +26,15 @@ function phrase.refers(node)
 end
 
 local function span(node)
-  if node.from_us == 0 and not node.to_us then return "" end
+  if not node.to_us then
+    return node.from_us == 0 and ""
+      or string.format(" from %s into the outcome window to its end", words.duration(node.from_us))
+  end
+  if node.from_us == 0 then
+    return string.format(" in the first %s of the outcome window", words.duration(node.to_us))
+  end
   return string.format(" from %s to %s into the outcome window", words.duration(node.from_us),
-    node.to_us and words.duration(node.to_us) or "its end")
+    words.duration(node.to_us))
 end
 
 function phrase.retained(node)
@@ -37,8 +43,12 @@ function phrase.retained(node)
 end
 
 function phrase.churned(node)
-  local event = words.event_of(node.selector):gsub("^any event", "event")
-  return "whether the user is gone (no " .. event .. times(node) .. ")" .. span(node)
+  local event = words.event_of(node.selector)
+  if node.at_least > 1 then
+    return string.format("whether the user is gone (%s happens fewer than %d times)%s", event,
+      node.at_least, span(node))
+  end
+  return "whether the user is gone (no " .. event:gsub("^any event", "event") .. ")" .. span(node)
 end
 
 function phrase.earns(node)
