@@ -164,7 +164,7 @@ static bool to_instant(const wp_time_rule *rule, const moment *m, int64_t *time_
         seconds -= m->offset_seconds;
     } else {
         seconds = wp_zone_utc_from_local(rule->zone, seconds);
-        *zone_assumed = true;
+        *zone_assumed |= rule->zone == NULL;
     }
     *time_us = seconds * WP_US_PER_SECOND + m->micros;
     return true;

@@ -31,7 +31,7 @@ typedef struct wp_time_rule {
 } wp_time_rule;
 
 /* Reads one instant; blanks around it are ignored. False when the text is not one. Sets
-** *zone_assumed (never clears it) when the text named no offset and is not an epoch number. */
+** *zone_assumed (never clears it) when neither the text nor the rule named an offset. */
 bool wp_time_parse(const wp_time_rule *rule, const char *text, size_t length, int64_t *time_us,
                    bool *zone_assumed);
 /* Epoch numbers that are numbers already. False when not finite or out of range. */

@@ -571,6 +571,7 @@ wp_status wp_writer_finish(wp_writer *writer, uint64_t place, wp_error *err)
         return wp_fail_memory(err, sizeof *batch);
     batch->place = place;
     batch->rows_count = writer->count;
+    batch->time_zone_assumed = writer->time_zone_assumed;
     uint32_t *target = NULL;
     bool fine = arrange_users(batch, &writer->users) &&
                 (target = arrange_rows(batch, writer)) != NULL &&
@@ -582,11 +583,21 @@ wp_status wp_writer_finish(wp_writer *writer, uint64_t place, wp_error *err)
         wp__batch_free(batch, build->numbers_count, build->texts_count);
         return status;
     }
-    if (writer->time_zone_assumed) {
-        pthread_mutex_lock(&build->lock);
-        build->time_zone_assumed = true;
-        pthread_mutex_unlock(&build->lock);
-    }
     wp_writer_drop(writer);
     return WP_OK;
+}
+
+void wp__build_drop(wp_build *build, uint64_t place)
+{
+    pthread_mutex_lock(&build->lock);
+    for (size_t i = build->batches_count; i-- > 0;) {
+        wp_batch *batch = build->batches[i];
+        if (batch->place != place)
+            continue;
+        build->rows_count -= batch->rows_count;
+        build->batches[i] = build->batches[--build->batches_count];
+        wp__batch_free(batch, build->numbers_count, build->texts_count);
+        break;
+    }
+    pthread_mutex_unlock(&build->lock);
 }

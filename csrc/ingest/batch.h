@@ -91,6 +91,9 @@ void wp_writer_drop(wp_writer *writer);            /* forgets them */
 ** Thread-safe between writers. No rows: no batch. */
 WP_NODISCARD wp_status wp_writer_finish(wp_writer *writer, uint64_t place, wp_error *err);
 
+/* Forgets the batch at `place`, if there is one: a reader that guessed wrong. Thread-safe. */
+void wp__build_drop(wp_build *build, uint64_t place);
+
 /* Facts about reading that the log shows; thread-safe, added up. */
 void wp_build_count_skipped(wp_build *build, uint64_t rows_count);
 

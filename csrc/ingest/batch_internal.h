@@ -36,6 +36,7 @@ typedef struct wp_batch_numbers {
 typedef struct wp_batch {
     uint64_t place;
     uint32_t rows_count, users_count;
+    bool time_zone_assumed;
     uint32_t partition_starts[WP_PARTITIONS + 1]; /* first user of each partition */
     wp_batch_dictionary users;                    /* .global: the user's number in the log */
     uint32_t *user_rows;                          /* first row, users_count + 1 */
@@ -61,7 +62,6 @@ struct wp_build {
     wp_batch **batches;
     size_t batches_count, batches_capacity;
     uint64_t rows_count, rows_skipped;
-    bool time_zone_assumed;
     /* aliases.code -> the text it stands for */
     wp_intern aliases;
     wp_intern alias_users;

@@ -467,7 +467,8 @@ static wp_status join_start(join *work, wp_error *err)
     columns->texts_count = build->texts_count;
     columns->has_value = build->has_value;
     columns->ties_ordered = build->has_order;
-    columns->time_zone_assumed = build->time_zone_assumed;
+    for (size_t i = 0; i < build->batches_count; i++)
+        columns->time_zone_assumed |= build->batches[i]->time_zone_assumed;
     columns->rows_skipped = build->rows_skipped;
     if (build->rows_count >= UINT32_MAX - 1)
         return wp_fail(err, WP_LIMIT, "events: %llu found (expected fewer than 2^32 - 2)",

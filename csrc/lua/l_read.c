@@ -16,6 +16,7 @@
 **   table). Options are taken as they come: lua/wayproof/read.lua has checked them. */
 #include "base/memory.h"
 #include "base/number.h"
+#include "ingest/csv.h"
 #include "lua/reading.h"
 
 #include <string.h>
@@ -402,6 +403,63 @@ static wp_status feed_rows(lua_State *L, wpl_reading *reading, int rows, wp_erro
     return status;
 }
 
+/* --- CSV files -------------------------------------------------------------------------------- */
+
+static wp_status feed_file(lua_State *L, wpl_reading *reading, const char *path,
+                           wp_csv_result *total, wp_error *err)
+{
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    wp_csv_result result;
+    uint64_t place = reading->next_place;
+    reading->next_place += 1ULL << 32;
+    WP_TRY(wp_csv_read(path, &reading->source, reading->rows_left, place, reading->build, &run,
+                       &result, err));
+    wp_build_count_skipped(reading->build, result.rows_skipped);
+    if (reading->rows_left != UINT64_MAX)
+        reading->rows_left -= result.rows_count;
+    total->rows_count += result.rows_count;
+    total->rows_skipped += result.rows_skipped;
+    if (total->first_bad[0] == '\0')
+        memcpy(total->first_bad, result.first_bad, sizeof total->first_bad);
+    return WP_OK;
+}
+
+static wp_status check_found(const wp_csv_result *total, const char *path, wp_error *err)
+{
+    if (total->rows_count > 0)
+        return WP_OK;
+    if (total->rows_skipped > 0)
+        return wp_fail(err, WP_PARSE, "%s (and all of %llu rows are bad)", total->first_bad,
+                       (unsigned long long)total->rows_skipped);
+    return wp_fail(err, WP_PARSE,
+                   "%s: has column names and no rows (expected one row per event below them)",
+                   path);
+}
+
+/* Feeds the file, or the list of files, at `paths`. */
+static wp_status feed_csv(lua_State *L, wpl_reading *reading, int paths, wp_error *err)
+{
+    wp_csv_result total = {0};
+    bool is_limited = reading->rows_left == 0;
+    if (lua_type(L, paths) == LUA_TSTRING) {
+        const char *path = lua_tostring(L, paths);
+        WP_TRY(feed_file(L, reading, path, &total, err));
+        return is_limited ? WP_OK : check_found(&total, path, err);
+    }
+    luaL_checktype(L, paths, LUA_TTABLE);
+    lua_Integer count = (lua_Integer)lua_rawlen(L, paths);
+    const char *path = "list of files";
+    for (lua_Integer i = 1; i <= count && reading->rows_left > 0; i++) {
+        if (lua_rawgeti(L, paths, i) != LUA_TSTRING)
+            luaL_error(L, "path %I: string expected, got %s", i, luaL_typename(L, -1));
+        path = lua_tostring(L, -1); /* the list keeps it */
+        lua_pop(L, 1);
+        WP_TRY(feed_file(L, reading, path, &total, err));
+    }
+    return is_limited ? WP_OK : check_found(&total, path, err);
+}
+
 /* --- Entries ---------------------------------------------------------------------------------- */
 
 static int finish(lua_State *L, wpl_reading *reading)
@@ -438,6 +496,35 @@ static int m_rows(lua_State *L)
     return 1;
 }
 
+static int m_csv(lua_State *L)
+{
+    wpl_reading *reading = wpl_check_reading(L, 1);
+    wp_error err;
+    if (feed_csv(L, reading, 2, &err) != WP_OK)
+        return wpl_push_failure(L, &err);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int l_csv(lua_State *L)
+{
+    wp_error err;
+    luaL_checktype(L, 2, LUA_TTABLE);
+    wpl_reading *reading = new_reading(L, 2, &err);
+    if (reading == NULL || feed_csv(L, reading, 1, &err) != WP_OK)
+        return wpl_push_failure(L, &err);
+    return finish(L, reading);
+}
+
+/* chunk_bytes(n): makes chunks of CSV small in tests; 0 restores the default. */
+static int l_chunk_bytes(lua_State *L)
+{
+    lua_Integer size = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, size >= 0 && size <= 1 << 26, 1, "0 to 2^26 expected");
+    wp_csv_set_chunk_bytes((size_t)size);
+    return 0;
+}
+
 static int l_start(lua_State *L)
 {
     wp_error err;
@@ -461,10 +548,15 @@ int wpl_open_read(lua_State *L)
     lua_pushcfunction(L, row_reader_gc);
     lua_setfield(L, -2, "__gc");
     lua_pop(L, 1);
-    static const luaL_Reg methods[] = {{"rows", m_rows}, {"finish", m_finish}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"csv", m_csv}, {"rows", m_rows}, {"finish", m_finish}, {NULL, NULL}};
     wpl_class(L, WPL_READING, m_close, methods, NULL);
     lua_pop(L, 1);
-    static const luaL_Reg functions[] = {{"rows", l_rows}, {"start", l_start}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"csv", l_csv},
+                                         {"rows", l_rows},
+                                         {"start", l_start},
+                                         {"chunk_bytes", l_chunk_bytes},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }
