@@ -139,8 +139,8 @@ end
 --- Odds ratio a d / (b c) of the table (a, b; c, d), with Woolf's interval.
 ---@param options? { level: number }
 ---@return wayproof.Statistic  estimate, low, high, log_estimate, se (of the log), statistic, p
----  (Wald), chi_square, chi_square_p (Pearson, uncorrected), fisher_p (whole cells, at most 100,000 users),
----  corrected (true when 1/2 was added to each cell because one was 0)
+---  (Wald), chi_square, chi_square_p (Pearson, uncorrected), fisher_p (whole cells, at most 100,000
+---  users), corrected (true when 1/2 was added to each cell because one was 0)
 ---Source: Woolf 1955; Haldane 1956 for a zero cell only.
 function proportion.odds_ratio(a, b, c, d, options)
   local where = "odds_ratio"
@@ -169,8 +169,8 @@ function proportion.odds_ratio(a, b, c, d, options)
 end
 
 --- Pearson's chi-square of observed against expected counts. `expected` may be shares that add up
---- to 1 or counts; without it a list is tested against equal shares and a list of rows (a table) for
---- independence.
+--- to 1 or counts; without it a list is tested against equal shares and a list of rows (a table)
+--- for independence.
 ---@param observed number[]|number[][]
 ---@param expected? number[]
 ---@param options? { df: integer }  df: default cells - 1

@@ -316,8 +316,8 @@ end
 --- may differ in size; empty ones are left out (`group` keeps its 1-based number).
 ---@param options? { groups: integer, weights: number[], level: number }  groups default 5
 ---@return wayproof.Statistic  a list of { group, from, to, users, events, sum, rate, low, high,
----  lift, share, capture }, with n, missing, base (the overall rate), binary. Intervals: Wilson, with
----  exact_low/exact_high below 5 events; Student's t for numeric outcomes
+---  lift, share, capture }, with n, missing, base (the overall rate), binary. Intervals: Wilson,
+---  with exact_low/exact_high below 5 events; Student's t for numeric outcomes
 ---Source: group = min(G - 1, floor(G (midrank - 1/2) / n)).
 function rank.dose(scores, outcome, options)
   options = check.options(options, { "groups", "weights", "level" }, "dose")
@@ -373,7 +373,8 @@ end
 ---@param p number[]|wayproof.Vector  probabilities
 ---@param y (number|boolean)[]|wayproof.Vector  0/1
 ---@param options? { weights: number[] }
----@return wayproof.Statistic  estimate, skill (1 - Brier / Brier of the base rate), rate, n, missing
+---@return wayproof.Statistic  estimate, skill (1 - Brier / Brier of the base rate), rate, n,
+---  missing
 ---Source: Brier 1950.
 function rank.brier(p, y, options)
   options = check.options(options, { "weights" }, "brier")
@@ -385,8 +386,8 @@ function rank.brier(p, y, options)
   return base.result("brier", out)
 end
 
---- Are predicted probabilities right, on users that did not fit them? slope 1 and in_the_large 0 are
---- perfect; a slope below 1 means that the predictions are too extreme.
+--- Are predicted probabilities right, on users that did not fit them? slope 1 and in_the_large 0
+--- are perfect; a slope below 1 means that the predictions are too extreme.
 ---@param p number[]|wayproof.Vector  probabilities
 ---@param y (number|boolean)[]|wayproof.Vector  0/1
 ---@param options? { weights: number[] }

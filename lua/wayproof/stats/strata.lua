@@ -38,8 +38,8 @@ local function cmh(tables)
   return distance, variance
 end
 
--- Spread of the tables' log odds ratios around the common one (1/2 added where a cell is 0). This is
--- the QE of metafor's rma.mh; Cochran's Q around their own mean is `heterogeneity`.
+-- Spread of the tables' log odds ratios around the common one (1/2 added where a cell is 0). This
+-- is the QE of metafor's rma.mh; Cochran's Q around their own mean is `heterogeneity`.
 local function add_q(out, tables)
   if not out.log_estimate then return end
   local q = 0
