@@ -182,7 +182,8 @@ function retention.retention(log, options)
     returns = returns and resolve.selector(log, returns) or {} }
   local as_of = options.as_of and require("wayproof.time").instant(options.as_of, "retention: as_of")
   return Retention.new(view.run(log, options, "retention", function(part)
-    local first_us, last_us = part:span()
+    local facts = core.log.facts(part)
+    local first_us, last_us = facts.first, facts.last
     local fields = { period = period, periods = periods or 0, mode = mode, align = align,
       zone = zone or "UTC", start = start and tostring(start), users = 0, cohorts = {} }
     if not first_us then return fields end

@@ -37,30 +37,38 @@ end
 
 local groups_default = 12
 
---- Runs `analyse(view)` for everybody and, with `by`, for each group, largest first.
----@param analyse fun(log: userdata): table  fields of the result
----@return table fields  those of everybody; with `by` also `by`, `groups` (list of the fields of each
----   group with `value` and `users`) and `users_left` (people in groups beyond the option `groups`)
-function view.run(log, options, what, analyse)
-  local narrowed = view.of(log, options, what)
-  local fields = analyse(narrowed)
-  if options.by == nil then return fields end
+--- Runs `analyse` for each group of people by their first (or last) value of `options.by`.
+---@return table fields  `by`, `groups` (list of the fields of each group, with `value` and `people`) and
+---   `users_left` (people in groups beyond the option `groups`)
+function view.groups(narrowed, options, what, last, analyse)
   check.name(options.by, what .. ": by", "a property or attribute name")
-  local column = resolve.column(log, options.by)
+  local column = resolve.column(narrowed, options.by)
   if column.kind ~= "text" then
     check.fail("%s: by: '%s' holds numbers (expected a text property: list it under `properties` "
       .. "when reading)", what, options.by)
   end
   local most = check.integer(options.groups or groups_default, what .. ": groups", 1, 10000)
-  local groups, left = core.flow.groups(narrowed, column.column, column.per_user, most)
+  local groups, left = core.flow.groups(narrowed, column.column, column.per_user, most, last)
   if not groups then error(left, 0) end
-  fields.by, fields.users_left, fields.groups = options.by, left, {}
+  local fields = { by = options.by, users_left = left, groups = {} }
   for i, group in ipairs(groups) do
     local own = analyse(group.log)
     own.value = group.value
-    own.people = group.log:users()
     fields.groups[i] = object.freeze(own)
     group.log:close()
+  end
+  return fields
+end
+
+--- Runs `analyse(view)` for everybody and, with `by`, for each group, largest first.
+---@param analyse fun(log: userdata): table  fields of the result
+---@return table fields  those of everybody; with `by` also those of view.groups
+function view.run(log, options, what, analyse)
+  local narrowed = view.of(log, options, what)
+  local fields = analyse(narrowed)
+  if options.by ~= nil then
+    local grouped = view.groups(narrowed, options, what, false, analyse)
+    fields.by, fields.groups, fields.users_left = grouped.by, grouped.groups, grouped.users_left
   end
   return fields
 end
