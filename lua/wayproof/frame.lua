@@ -412,12 +412,12 @@ end
 
 -- Dates come as ISO texts; a column in which every text is one holds instants.
 local function as_instants(values, rows)
-  local parse = require("wayproof.time").time
-  local instants, any = {}, false
+  local instants, any, parse = {}, false, nil
   for i = 1, rows do
     local value = values[i]
     if value ~= nil and value ~= "" then
       if not value:find("^%d%d%d%d%-%d%d%-%d%d") then return nil end
+      parse = parse or require("wayproof.time").time
       local done, instant = pcall(parse, value)
       if not done or not instant then return nil end
       instants[i], any = instant, true

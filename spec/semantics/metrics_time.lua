@@ -1,0 +1,61 @@
+-- Metrics of time, in seconds. The form of a case is in README.md.
+local DAY = 86400
+local WEEK = { 0, 7 * DAY }
+
+return {
+  { of = "time_to", cases = {
+    { "seconds from the window's start", { { 0, "x" }, { 90, "a" }, { 95, "a" } }, 'wp.time_to "a"',
+      WEEK, 90 },
+    { "the start of the window, not of the journey", { { 0, "x" }, { 90, "a" } }, 'wp.time_to "a"',
+      { 60, 200 }, 30 },
+    { "tie: 0 when it is the anchor itself", { { 0, "a" } }, 'wp.time_to "a"', WEEK, 0 },
+    { "fractions of a second stay", { { 0, "x" }, { 0.25, "a" } }, 'wp.time_to "a"', WEEK, 0.25 },
+    { "empty: the whole window when it never happened", { { 0, "x" }, { 7 * DAY, "a" } },
+      'wp.time_to "a"', WEEK, 7 * DAY },
+    { "an event before the window does not count", { { 0, "a" }, { 1, "x" } }, 'wp.time_to "a"',
+      { 60, 200 }, 140 },
+  } },
+  { of = "time_between", cases = {
+    { "from the first a to the next b", { { 0, "b" }, { 5, "a" }, { 6, "a" }, { 9, "b" } },
+      'wp.time_between("a", "b")', WEEK, 4 },
+    { "tie: b at the same instant is not after a", { { 0, "a" }, { 0, "b" }, { 7, "b" } },
+      'wp.time_between("a", "b")', WEEK, 7 },
+    { "missing: no b after the first a", { { 0, "b" }, { 5, "a" } }, 'wp.time_between("a", "b")',
+      WEEK, "missing" },
+    { "missing: no a", { { 0, "b" }, { 8 * DAY, "a" } }, 'wp.time_between("a", "b")', WEEK,
+      "missing" },
+    { "boundary: b at the end is outside", { { 0, "a" }, { 7 * DAY, "b" } },
+      'wp.time_between("a", "b")', WEEK, "missing" },
+    { "repeat: from an event to its own next", { { 0, "a" }, { 30, "a" }, { 40, "a" } },
+      'wp.time_between("a", "a")', WEEK, 30 },
+  } },
+  { of = "dwell", cases = {
+    { "until the user's next event", { { 0, "a" }, { 40, "b" }, { 90, "a" }, { 100, "x" } },
+      'wp.dwell "a"', WEEK, 50 },
+    { "each gap is capped at 30 minutes", { { 0, "a" }, { 5000, "x" }, { 5010, "a" }, { 5070, "x" } },
+      'wp.dwell "a"', WEEK, 1860 },
+    { "the last event counts 0", { { 0, "x" }, { 40, "a" } }, 'wp.dwell "a"', WEEK, 0 },
+    { "boundary: an event outside the window ends nothing", { { 0, "a" }, { 7 * DAY, "x" } },
+      'wp.dwell "a"', WEEK, 0 },
+    { "tie: an instant takes no time", { { 0, "a" }, { 0, "a" }, { 10, "x" } }, 'wp.dwell "a"', WEEK,
+      10 },
+    { "empty: 0", { { 0, "x" }, { 9, "x" }, { 8 * DAY, "a" } }, 'wp.dwell "a"', WEEK, 0 },
+  } },
+  { of = "longest_gap", cases = {
+    { "longest time without an event", { { 0, "a" }, { 10, "b" }, { 70, "c" }, { 100, "d" } },
+      'wp.longest_gap()', WEEK, 60 },
+    { "tie: events of one instant have a gap of 0", { { 0, "a" }, { 0, "b" } }, 'wp.longest_gap()',
+      WEEK, 0 },
+    { "missing: below two events", { { 0, "a" } }, 'wp.longest_gap()', WEEK, "missing" },
+    { "boundary: gaps to events outside do not count", { { 0, "a" }, { 5, "b" }, { 7 * DAY, "c" } },
+      'wp.longest_gap()', WEEK, 5 },
+  } },
+  { of = "pace", cases = {
+    { "the middle gap", { { 0, "a" }, { 10, "b" }, { 70, "c" }, { 100, "d" } }, 'wp.pace()', WEEK,
+      30 },
+    { "the midpoint of two middle gaps", { { 0, "a" }, { 10, "b" }, { 25, "c" } }, 'wp.pace()', WEEK,
+      12.5 },
+    { "tie: 0 is a gap", { { 0, "a" }, { 0, "b" }, { 10, "c" } }, 'wp.pace()', WEEK, 5 },
+    { "missing: below two events", { { 0, "a" }, { 8 * DAY, "a" } }, 'wp.pace()', WEEK, "missing" },
+  } },
+}
