@@ -61,6 +61,7 @@ local answers_keep = wp.hypothesis "answered questions keep people" {
   observe = "7d",
   within = "28d",
   expect = "rise",
+  as_of = "2024-05-29", -- the log is complete up to here
 }
 print(answers_keep)
 print()

@@ -6,8 +6,8 @@
 --
 -- Every developer has this data: a repository's history is an event log. Authors are the users,
 -- commits and merges are the events, a commit's value is the number of files it touches, and its
--- `day` says whether it was made on a weekend. A small project will hear "inconclusive", which is
--- the honest answer: a dozen people prove nothing.
+-- `day` says whether it was made on a weekend. A small project will hear "inconclusive", one with a
+-- single author "invalid", which are the honest answers: a dozen people prove nothing.
 local wp = require "wayproof"
 
 local function quote(text)
@@ -38,7 +38,7 @@ local function events_of(repository, last_time)
       local weekday = tonumber(os.date("!%w", commit.time))
       local day = (weekday == 0 or weekday == 6) and "weekend" or "weekday"
       waiting[#waiting + 1] = {
-        user = commit.author, event = "commit", time = commit.time, value = commit.files, day = day,
+        user = commit.author, event = "commit", time = commit.time, files = commit.files, day = day,
       }
       if commit.parents > 1 then
         waiting[#waiting + 1] = {
@@ -110,9 +110,16 @@ local function make_sample(folder)
   for i, commit in ipairs(commits) do
     local who = ("%s <a%d@example.org> %d +0000"):format(commit[2], commit[3], commit[1])
     local text = "step " .. i
-    import:write("commit refs/heads/main\nauthor ", who, "\ncommitter ", who, "\n")
+    import:write("commit refs/heads/main\nmark :", i, "\n")
+    import:write("author ", who, "\ncommitter ", who, "\n")
     import:write("data ", #text, "\n", text, "\n")
-    import:write("M 644 inline file", i % 9, "\ndata ", #text, "\n", text, "\n\n")
+    if i % 15 == 0 then
+      import:write("merge :", i - 2, "\n")
+    end
+    for file = 0, random(4) do
+      import:write("M 644 inline file", file, "\ndata ", #text, "\n", text, "\n")
+    end
+    import:write "\n"
   end
   assert(import:close(), "git fast-import failed")
   assert(os.execute("git -C " .. quote(folder) .. " symbolic-ref HEAD refs/heads/main"))
@@ -154,7 +161,9 @@ end
 
 local last_time = assert(tonumber(git_line(repository, "log -1 --format=%ct")),
   repository .. ": no commit yet")
-local log = assert(wp.read_rows(events_of(repository, last_time), { properties = { "day" } }))
+local log = assert(wp.read_rows(events_of(repository, last_time), {
+  value = "files", properties = { "day" },
+}))
 print(log)
 print()
 local board = log:validate(questions(last_time))
@@ -174,6 +183,6 @@ for i = 1, #board do
 end
 if made then
   os.execute("rm -rf " .. quote(made))
-  assert(log:summary().users == 60)
+  assert(log:summary().users == 60 and #log > log:where({ events = { "commit" } }):summary().events)
   assert(log:journey(names[1]) and log:journey(names[3]), "a name was read differently")
 end

@@ -127,6 +127,8 @@ function demo.run(options)
     write "Asking five things that somebody in the shop believes...\n\n"
     local board = log:validate(hypotheses(wp))
     write(tostring(board), "\n\n")
+    write("One of them in full, as print(board[1]) would show it:\n\n")
+    write(tostring(board[demo.beliefs[1].name]), "\n\n")
 
     local misses = compare(board, write)
     if misses == 0 then
