@@ -3,7 +3,6 @@
 
 #include "base/number.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 /* A whole number loses its ".0": ids and codes often pass through a float column. */
@@ -23,12 +22,25 @@ static size_t write_real(double real, char *text, size_t text_size)
     return (size_t)length;
 }
 
+/* Decimal digits, written from the end of `digits`: ids in databases are mostly integers. */
+static wp_slice write_integer(int64_t integer, char *digits, size_t digits_size)
+{
+    uint64_t left = integer < 0 ? 0 - (uint64_t)integer : (uint64_t)integer;
+    char *end = digits + digits_size, *at = end;
+    do {
+        *--at = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (integer < 0)
+        *--at = '-';
+    return (wp_slice){at, (size_t)(end - at)};
+}
+
 wp_slice wp_cell_text(wp_cell *cell)
 {
     switch (cell->kind) {
     case WP_CELL_INTEGER:
-        return (wp_slice){cell->digits, (size_t)snprintf(cell->digits, sizeof cell->digits,
-                                                         "%" PRId64, cell->integer)};
+        return write_integer(cell->integer, cell->digits, sizeof cell->digits);
     case WP_CELL_REAL:
         return (wp_slice){cell->digits, write_real(cell->real, cell->digits, sizeof cell->digits)};
     case WP_CELL_TEXT:

@@ -258,6 +258,14 @@ wp_status wp_users_add(wp_users *users, wp_cell *cells, const char *place, wp_er
     return status;
 }
 
+wp_status wp_users_refuse(wp_users *users, const char *place, const char *why, wp_error *err)
+{
+    if (!users->schema.skip_bad)
+        return wp_fail(err, WP_PARSE, "%s: %s", place, why);
+    wp_build_count_skipped(users->build, 1);
+    return WP_OK;
+}
+
 wp_status wp_users_finish(wp_users *users, uint64_t batch_place, wp_error *err)
 {
     const wp_users_schema *schema = &users->schema;

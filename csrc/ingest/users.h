@@ -41,6 +41,11 @@ const char *wp_users_column(const wp_users *users, uint32_t i);
 WP_NODISCARD wp_status wp_users_add(wp_users *users, wp_cell *cells, const char *place,
                                     wp_error *err);
 
+/* A row that cannot even be cut into cells: counted when bad rows are skipped, else a failure of
+** "place: why". */
+WP_NODISCARD wp_status wp_users_refuse(wp_users *users, const char *place, const char *why,
+                                       wp_error *err);
+
 /* Writes the dates as events, as the batch at `batch_place`. No rows may follow. */
 WP_NODISCARD wp_status wp_users_finish(wp_users *users, uint64_t batch_place, wp_error *err);
 

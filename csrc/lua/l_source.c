@@ -3,14 +3,14 @@
 ** core.source.sqlite(reading, path, table or nil, query or nil) -> true | nil, message, code
 ** core.source.users(reading, spec) -> Users | nil, message, code; before any source of events.
 **   spec: id, alias, known_at = column names; event_columns, event_names, numbers, properties =
-**   lists; time_format, time_unit, timezone
-**   users:sqlite(path, table, query), users:csv(paths), users:rows(rows) -> true | nil, message,
+**   lists; time_format, time_unit, timezone, delimiter
+**   users:sqlite(path, table, query), users:csv(path), users:rows(rows) -> true | nil, message,
 *code
 **   users:finish() -> true | nil, message, code; users:close()
 ** Names are checked by lua/wayproof/read.lua. */
 #include "base/memory.h"
 #include "ingest/sqlite.h"
-#include "ingest/users.h"
+#include "ingest/users_csv.h"
 #include "lua/reading.h"
 
 #include <string.h>
@@ -22,6 +22,7 @@ typedef struct users_handle {
     wp_zone *zone;
     wp_users_schema schema;
     wp_cell *cells;
+    char delimiter; /* of CSV; '\0': detected */
 } users_handle;
 
 static wp_sqlite_source sqlite_source(lua_State *L, int first)
@@ -120,6 +121,8 @@ static int l_users(lua_State *L)
     schema->id = name_field(L, 2, "id");
     schema->alias = name_field(L, 2, "alias");
     schema->known_at = name_field(L, 2, "known_at");
+    const char *delimiter = name_field(L, 2, "delimiter");
+    handle->delimiter = delimiter == NULL ? '\0' : delimiter[0];
     uint32_t names_count;
     schema->event_columns = names_field(L, 2, "event_columns", self, 3, &schema->events_count);
     schema->event_names = names_field(L, 2, "event_names", self, 4, &names_count);
@@ -151,6 +154,18 @@ static int u_sqlite(lua_State *L)
     wp_run run = wpl_run(L, &poll);
     wp_error err;
     return answer(L, wp_sqlite_read_users(&from, handle->users, &run, &err), &err);
+}
+
+/* users:csv(path) */
+static int u_csv(lua_State *L)
+{
+    wpl_reading *reading;
+    users_handle *handle = check_users(L, &reading);
+    const char *path = luaL_checkstring(L, 2);
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    wp_error err;
+    return answer(L, wp_users_read_csv(path, handle->delimiter, handle->users, &run, &err), &err);
 }
 
 /* The value on top of the stack as a cell; false when it can be none. */
@@ -257,7 +272,7 @@ static int u_finish(lua_State *L)
 int wpl_open_source(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"sqlite", u_sqlite}, {"rows", u_rows}, {"finish", u_finish}, {NULL, NULL}};
+        {"csv", u_csv}, {"sqlite", u_sqlite}, {"rows", u_rows}, {"finish", u_finish}, {NULL, NULL}};
     wpl_class(L, USERS, u_close, methods, NULL);
     lua_pop(L, 1);
     static const luaL_Reg functions[] = {{"sqlite", l_sqlite}, {"users", l_users}, {NULL, NULL}};
