@@ -23,6 +23,7 @@ static void compact(lua_State *L, wpl_sample *sample, const double *weights, siz
             if (keep[i])
                 *to++ = from[i];
     }
+    sample->keep = keep;
     sample->rows_count = kept;
     sample->missing = rows - complete;
 }
@@ -150,6 +151,29 @@ void wpl_push_matrix(lua_State *L, const double *matrix, size_t n, size_t first)
     }
 }
 
+static const char *note_of(wp_term term)
+{
+    static const char *const notes[] = {NULL, "constant", "collinear", "separated"};
+    return notes[term];
+}
+
+void wpl_set_estimates(lua_State *L, const double *estimates, const double *covariance,
+                       const wp_term *terms, size_t count, size_t first, double df, double level)
+{
+    lua_createtable(L, (int)(count - first), 0);
+    for (size_t i = first; i < count; i++) {
+        wpl_push_estimate(L, estimates[i], sqrt(covariance[i * count + i]), df, level);
+        if (note_of(terms[i]) != NULL) {
+            lua_pushstring(L, note_of(terms[i]));
+            lua_setfield(L, -2, "note");
+        }
+        lua_rawseti(L, -2, (lua_Integer)(i - first) + 1);
+    }
+    lua_setfield(L, -2, "coefficients");
+    wpl_push_matrix(L, covariance, count, first);
+    lua_setfield(L, -2, "covariance");
+}
+
 void *wpl_push_box(lua_State *L, size_t bytes_size, lua_CFunction close, const char *name)
 {
     void *box = lua_newuserdatauv(L, bytes_size, 0);
@@ -165,8 +189,15 @@ void *wpl_push_box(lua_State *L, size_t bytes_size, lua_CFunction close, const c
 
 int wpl_open_model(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"cells", wpl_model_cells}, {"glm", wpl_model_glm}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"cells", wpl_model_cells},
+                                         {"glm", wpl_model_glm},
+                                         {"linear", wpl_model_linear},
+                                         {"residual", wpl_model_residual},
+                                         {"cox", wpl_model_cox},
+                                         {"curve", wpl_model_curve},
+                                         {"log_rank", wpl_model_log_rank},
+                                         {"concordance", wpl_model_concordance},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

@@ -4,6 +4,7 @@
 
 #include "lua/binding.h"
 
+#include "stats/design.h"
 #include "stats/vector.h"
 
 /* Arrays of one length on the Lua stack: the columns first, then those that the caller named (NULL
@@ -12,6 +13,7 @@
 typedef struct wpl_sample {
     const double **arrays;
     size_t columns_count, arrays_count, rows_count, missing;
+    const uint8_t *keep; /* 1 for each given row that is here, or NULL: all are */
 } wpl_sample;
 
 enum { WPL_WEIGHTS = 0 }; /* the first named array is the weights */
@@ -42,6 +44,10 @@ void wpl_push_estimate(lua_State *L, double estimate, double se, double df, doub
 /* Pushes an n x n matrix as a list of lists, from row and column `first` on; NaN is left out. */
 void wpl_push_matrix(lua_State *L, const double *matrix, size_t n, size_t first);
 
+/* Sets coefficients and covariance of the terms from `first` on; a term left out carries `note`. */
+void wpl_set_estimates(lua_State *L, const double *estimates, const double *covariance,
+                       const wp_term *terms, size_t count, size_t first, double df, double level);
+
 /* A box on the stack: memory that `close` frees when the collector takes it. */
 void *wpl_push_box(lua_State *L, size_t bytes_size, lua_CFunction close, const char *name);
 
@@ -49,5 +55,9 @@ int wpl_model_glm(lua_State *L);
 int wpl_model_cells(lua_State *L);
 int wpl_model_linear(lua_State *L);
 int wpl_model_residual(lua_State *L);
+int wpl_model_cox(lua_State *L);
+int wpl_model_curve(lua_State *L);
+int wpl_model_log_rank(lua_State *L);
+int wpl_model_concordance(lua_State *L);
 
 #endif

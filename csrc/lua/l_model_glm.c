@@ -66,33 +66,11 @@ static int glm_gc(lua_State *L)
     return 0;
 }
 
-static const char *note_of(wp_term term)
-{
-    static const char *const notes[] = {NULL, "constant", "collinear", "separated"};
-    return notes[term];
-}
-
-static void push_coefficients(lua_State *L, const wp_glm_fit *fit, bool intercept, double level)
-{
-    lua_createtable(L, (int)fit->terms_count, 0);
-    for (size_t i = intercept ? 0 : 1; i < fit->terms_count; i++) {
-        double se = sqrt(fit->covariance[i * fit->terms_count + i]);
-        wpl_push_estimate(L, fit->estimates[i], se, fit->df, level);
-        if (note_of(fit->terms[i]) != NULL) {
-            lua_pushstring(L, note_of(fit->terms[i]));
-            lua_setfield(L, -2, "note");
-        }
-        lua_rawseti(L, -2, (lua_Integer)i + intercept);
-    }
-}
-
 static void push_glm(lua_State *L, const wp_glm_fit *fit, bool intercept, double level)
 {
     lua_createtable(L, 0, 20);
-    push_coefficients(L, fit, intercept, level);
-    lua_setfield(L, -2, "coefficients");
-    wpl_push_matrix(L, fit->covariance, fit->terms_count, intercept ? 0 : 1);
-    lua_setfield(L, -2, "covariance");
+    wpl_set_estimates(L, fit->estimates, fit->covariance, fit->terms, fit->terms_count, !intercept,
+                      fit->df, level);
     wpl_set_number(L, "loglik", fit->loglik);
     wpl_set_number(L, "null_loglik", fit->null_loglik);
     wpl_set_number(L, "deviance", fit->deviance);

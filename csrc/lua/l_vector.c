@@ -5,6 +5,7 @@
 ** own stack slot, so that the collector owns every temporary. Core results that hold memory of
 ** their own (factor) live in a to-be-collected box. */
 #include "lua/binding.h"
+#include "lua/l_model.h"
 
 #include "stats/vector.h"
 
@@ -650,6 +651,7 @@ static const luaL_Reg methods[] = {{"table", m_table},
                                    {"take", m_take},
                                    {"slice", m_slice},
                                    {"spline", m_spline},
+                                   {"residual", wpl_model_residual},
                                    {NULL, NULL}};
 
 static const luaL_Reg metamethods[] = {

@@ -171,8 +171,7 @@ static void gram_visit(void *context, const wp_design *design, size_t first, siz
     wp_block_gram(block, w, design->k, count, scratch, sums);
 }
 
-/* Row-by-row Cholesky of the gram matrix; a term whose pivot vanishes is a combination of the terms
-** before it and is taken out. */
+/* Takes out the terms that are combinations of terms before them. */
 static wp_status find_collinear(wp_design *design, double *gram, wp_error *err)
 {
     size_t k = design->k, intercept = design->input.intercept;
@@ -181,19 +180,8 @@ static wp_status find_collinear(wp_design *design, double *gram, wp_error *err)
     bool *out = wp_alloc_array_zero(k + 1, sizeof *out);
     if (out == NULL)
         return wp_fail_memory(err, k);
+    wp_gram_choose(gram, k, COLLINEAR_TOLERANCE, out);
     for (size_t i = 0; i < k; i++) {
-        double *row = gram + i * k, size = row[i];
-        for (size_t j = 0; j < i; j++) {
-            if (out[j])
-                continue;
-            for (size_t p = 0; p < j; p++)
-                row[j] -= out[p] ? 0 : row[p] * gram[j * k + p];
-            row[j] /= gram[j * k + j];
-        }
-        for (size_t j = 0; j < i; j++)
-            row[i] -= out[j] ? 0 : row[j] * row[j];
-        out[i] = !(row[i] > COLLINEAR_TOLERANCE * size);
-        row[i] = out[i] ? 0 : sqrt(row[i]);
         if (i < intercept)
             continue;
         size_t column = term_of[i - intercept];

@@ -23,6 +23,23 @@ bool wp_cholesky_factor(double *a, size_t k, double tolerance)
     return true;
 }
 
+void wp_gram_choose(double *a, size_t k, double tolerance, bool *out)
+{
+    for (size_t i = 0; i < k; i++) {
+        double *row = a + i * k, size = row[i];
+        for (size_t j = 0; j < i; j++) {
+            if (out[j])
+                continue;
+            for (size_t p = 0; p < j; p++)
+                row[j] -= out[p] ? 0 : row[p] * a[j * k + p];
+            row[j] /= a[j * k + j];
+            row[i] -= row[j] * row[j];
+        }
+        out[i] = !(row[i] > tolerance * size) || !(size > 0);
+        row[i] = out[i] ? 0 : sqrt(row[i]);
+    }
+}
+
 void wp_cholesky_solve(const double *factor, size_t k, double *b)
 {
     for (size_t i = 0; i < k; i++) {

@@ -12,6 +12,10 @@
 /* Factors a in place. False (a is spoilt) when a pivot falls to `tolerance` times its diagonal
 ** entry or below, or is not a number. */
 bool wp_cholesky_factor(double *a, size_t k, double tolerance);
+/* Which terms can be fitted together: walks the terms of a Gram or information matrix in order and
+** leaves out[i] true where the rest of term i, once the kept terms before it are taken away, falls
+** to `tolerance` of its diagonal entry (or where that entry is 0). Spoils a. */
+void wp_gram_choose(double *a, size_t k, double tolerance, bool *out);
 /* Solves A x = b in place. */
 void wp_cholesky_solve(const double *factor, size_t k, double *b);
 /* Full symmetric inverse of A; out must not be factor. */
