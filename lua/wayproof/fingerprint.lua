@@ -31,8 +31,8 @@ end
 -- Bytecode without debug information stands for a function: changing its code changes the text.
 -- Upvalues are not seen. C functions have no code to read.
 local function function_text(call)
-  local done, code = pcall(string.dump, originals[call] or call, true)
-  return "f" .. (done and fingerprint.hash(code) or "c")
+  local code = require("wayproof.bytecode").text(originals[call] or call)
+  return "f" .. (code and fingerprint.hash(code) or "c")
 end
 
 local write

@@ -43,11 +43,16 @@ local function centred(text, width, fill)
   return string.rep(fill, left) .. text .. string.rep(fill, free - left)
 end
 
--- "day 7", "hour 36", or the duration itself, after t0.
+local mark_units = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" }, { 0, "second" } }
+
+-- An offset from t0: "day 7", "day 7.5", "minute 90".
 local function mark(offset_us)
-  local count, unit = words.duration(offset_us):match("^(%d+) (%a-)s?$")
-  if not count then return words.duration(offset_us) end
-  return unit .. " " .. count
+  local seconds = offset_us / 1e6
+  for _, unit in ipairs(mark_units) do
+    if seconds >= unit[1] then
+      return string.format("%s %.4g", unit[2], seconds / math.max(1, unit[1]))
+    end
+  end
 end
 
 --- The windows as two lines: a bar per window, and the marks under its ends.
@@ -124,8 +129,7 @@ local function add_conditions(lines, self)
     add_line(lines, "prior", "who had the outcome before its window is left out")
   end
   if self.until_selector then
-    local names, where = select_events.words(self.until_selector)
-    add_line(lines, "until", "a user's own " .. (names == "" and "event" or names) .. where)
+    add_line(lines, "until", "each user's " .. words.first_of(self.until_selector))
   end
   if self.as_of_us then
     add_line(lines, "as of", os.date("!%Y-%m-%d %H:%M:%S", self.as_of_us // 1000000) .. " UTC")
