@@ -13,6 +13,7 @@ local baseline = {}
 
 local levels = { 0.05, 0.35, 0.65, 0.95 }
 baseline.collinear = 0.999 -- R^2 of the metric on the baseline above which it is the baseline
+baseline.levels_most, baseline.level_least = 20, 20 -- levels of a property with a column, users
 baseline.history_most = 0.98 -- R^2 of volume on W above which history is volume again
 
 -- Quantiles 5, 35, 65, 95 % without ties.
@@ -29,8 +30,9 @@ local function add(list, name, v, group)
   if v then list[#list + 1] = { name = name, v = v, group = group } end
 end
 
--- 0/1 columns of all levels but the most frequent; levels rarer than `least` share one column.
-local function dummies(codes, name, group, list, least)
+-- 0/1 columns of all levels but the most frequent; rare levels share one column.
+local function dummies(item, codes, group, list)
+  local name, label = item.name, item.label or tostring
   local numbers, counts = codes:distinct()
   local order = {}
   for i = 1, #numbers do order[i] = i end
@@ -42,8 +44,8 @@ local function dummies(codes, name, group, list, least)
   for place = 2, #order do
     local i = order[place]
     local column = codes:equals(numbers[i])
-    if place <= 20 and counts[i] >= least then
-      add(list, name .. " " .. tostring(numbers[i]), column, group)
+    if place <= baseline.levels_most and counts[i] >= baseline.level_least then
+      add(list, name .. " " .. label(numbers[i]), column, group)
     else
       rest = rest and rest + column or column
     end
@@ -73,7 +75,9 @@ end
 -- W: what is known before activity.
 local function add_before(list, case, learn)
   if case.entry then add(list, "entry time", (scale.standardise(case.entry, learn)), "w") end
-  for _, across in ipairs(case.across or {}) do dummies(across.codes, across.name, "w", list, 20) end
+  for _, across in ipairs(case.across or {}) do
+    dummies(across, across.codes, "w", list)
+  end
   if case.history then
     add(list, "earlier outcomes", (scale.standardise(case.history:log1p(), learn)), "history")
   end
@@ -82,7 +86,7 @@ end
 local function add_adjust(list, case, learn)
   for _, item in ipairs(case.adjust or {}) do
     if item.level then
-      dummies(item.v, item.name, "w", list, 20)
+      dummies(item, item.v, "w", list)
     else
       add(list, item.name, (scale.standardise(item.v, learn)), "w")
     end
@@ -129,7 +133,9 @@ end
 function baseline.build(case, x, learn)
   local list = {}
   if case.activity then
-    for i, item in ipairs(case.activity) do add(list, item.name, item.v, i == 1 and "z" or "activity") end
+    for i, item in ipairs(case.activity) do
+      add(list, item.name, item.v, i == 1 and "z" or "activity")
+    end
   else
     add_before(list, case, learn)
     add_default(list, case, learn)

@@ -1,7 +1,7 @@
 --- A Board: several hypotheses judged together, corrected for how many there are, best first.
 --
--- `#board`, `board[i]`, `board[name]`, `board.tried`. Sorted by usefulness: validated by the size of
--- what holds, then reversed (worth knowing), unstable, inconclusive, vanity, unrelated, leaking,
+-- `#board`, `board[i]`, `board[name]`, `board.tried`. Sorted by usefulness: validated by the size
+-- of what holds, then reversed (worth knowing), unstable, inconclusive, vanity, unrelated, leaking,
 -- invalid. Vanity metrics are named beside what could replace them.
 local object = require "wayproof.object"
 local show = require "wayproof.show"
@@ -74,7 +74,9 @@ end
 local function names_of(self, wanted, most)
   local names = {}
   for _, result in ipairs(self) do
-    if result.verdict == wanted and #names < most then names[#names + 1] = "'" .. result.name .. "'" end
+    if result.verdict == wanted and #names < most then
+      names[#names + 1] = "'" .. result.name .. "'"
+    end
   end
   return names
 end
@@ -90,7 +92,8 @@ local function render(self)
       effect_text(result), short_reason(result) }
   end
   local lines = { string.format("%s, %d tried together (p adjusted by %s)",
-    show.plural(#self, "hypothesis", "hypotheses"), self.tried, method_names[self.method] or self.method) }
+    show.plural(#self, "hypothesis", "hypotheses"), self.tried,
+    method_names[self.method] or self.method) }
   lines[2] = show.table({ "verdict", "hypothesis", "effect", "why" }, rows, { indent = "  " })
   if #self > 15 then lines[#lines + 1] = string.format("  … and %d more", #self - 15) end
   local vanity, good = names_of(self, "vanity", 3), names_of(self, "validated", 2)

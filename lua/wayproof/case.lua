@@ -103,8 +103,7 @@ local function missing_mask(frame, columns)
 end
 
 -- Counts by the first reason that applies, and the mask of who is left.
-local function count_users(frame, followed, prior, missing)
-  local counts = frame.n
+local function count_users(counts, followed, prior, missing)
   local n = { users = counts.users, outside = counts.outside, no_anchor = counts.no_anchor }
   n.too_recent = whole(#followed - followed:sum())
   local used = followed
@@ -145,7 +144,7 @@ local function add_response(out, frame, h, columns, used)
   end
 end
 
-local function add_activity(out, frame, h, columns, pick)
+local function add_activity(out, h, columns, pick)
   if columns.activity then
     out.activity = {}
     for i, name in ipairs(columns.activity) do
@@ -177,7 +176,7 @@ end
 function case.from_log(frame, member)
   local h, columns = member.hypothesis, member.columns
   local followed, prior = case.masks(frame, h, columns.landmark_us, columns.prior)
-  local n, used = count_users(frame, followed, prior, missing_mask(frame, columns))
+  local n, used = count_users(frame.n, followed, prior, missing_mask(frame, columns))
   local function pick(name) return frame:vector(name):select(used) end
   local out = case.new { n = n, used = used, reliability = h.reliability, bare = columns.bare,
     same = columns.same, frame = frame, member = member }
@@ -185,7 +184,7 @@ function case.from_log(frame, member)
   out.m = pick(columns.metric)
   out.entry = pick("t0_us")
   add_response(out, frame, h, columns, used)
-  add_activity(out, frame, h, columns, pick)
+  add_activity(out, h, columns, pick)
   add_history(out, frame, h, columns, used)
   out.across, out.adjust = {}, {}
   for i, item in ipairs(columns.across) do
@@ -194,7 +193,8 @@ function case.from_log(frame, member)
   end
   for i, item in ipairs(columns.adjust) do
     local v = pick(item.column)
-    out.adjust[i] = { name = item.name, level = item.level, v = item.level and v:fill(-1) or v }
+    out.adjust[i] = { name = item.name, level = item.level, v = item.level and v:fill(-1) or v,
+      label = item.level and label_of(frame, item.column) or nil }
   end
   if columns.cluster then
     out.cluster = pick(columns.cluster)

@@ -1,4 +1,4 @@
---- From facts to a Result: the verdict, its reasons in words, and every number a reader may ask for.
+--- From facts to a Result: the verdict, its reasons in words, and every number asked for.
 --
 -- All numbers come from `judge.facts`; this file only arranges, converts effects from the log scale
 -- to ratios, and collects warnings. Nothing here touches users.
@@ -43,16 +43,15 @@ end
 local function stability_fields(stability)
   local out = { cohorts = {}, segments = {}, simpson = stability.simpson or false }
   for _, family in ipairs(stability.families) do
-    local fields = stratum_fields(family.all)
-    fields.q, fields.p, fields.i2, fields.tau2, fields.by =
-      family.q, family.p, family.i2, family.tau2, family.by
+    local strata = stratum_fields(family.all)
     if family.name == "cohorts" then
-      out.cohorts = fields
-      out.q, out.p, out.i2, out.tau2 = family.q, family.p, family.i2, family.tau2
-      out.slope_p = family.slope_p
+      out.cohorts, out.slope_p = strata, family.slope_p
     else
-      out.segments[#out.segments + 1] = fields
-      if not out.q then out.q, out.p, out.i2, out.tau2 = family.q, family.p, family.i2, family.tau2 end
+      out.segments[#out.segments + 1] = { by = family.by, strata = strata, q = family.q,
+        p = family.p, i2 = family.i2, tau2 = family.tau2 }
+    end
+    if family.name == "cohorts" or not out.q then
+      out.q, out.p, out.i2, out.tau2 = family.q, family.p, family.i2, family.tau2
     end
   end
   return out
@@ -101,15 +100,18 @@ local function rows_of(dose)
   if not dose then return nil end
   local out = {}
   for i, row in ipairs(dose) do
-    out[i] = { from = row.from, to = row.to, users = row.users, events = row.events, rate = row.rate,
-      low = row.low, high = row.high, lift = row.lift, group = row.group, capture = row.capture,
-      sum = row.sum }
+    out[i] = { from = row.from, to = row.to, users = row.users, events = row.events,
+      rate = row.rate, low = row.low, high = row.high, lift = row.lift, group = row.group,
+      capture = row.capture, sum = row.sum }
   end
   return out
 end
 
 local function plain(statistic)
-  return statistic and object.plain(statistic) or nil
+  if not statistic then return nil end
+  local out = object.plain(statistic)
+  out.title = nil
+  return out
 end
 
 -- Warnings, in the order of weight.
@@ -121,8 +123,9 @@ local function collect_warnings(facts, decided)
     list[#list + 1] = item
   end
   for _, item in ipairs(decided.warnings) do list[#list + 1] = item end
-  for _, item in ipairs(facts.leakage and facts.leakage.warnings or {}) do list[#list + 1] = item end
   local found, n = facts.found, facts.n
+  local leaks = facts.leakage and facts.leakage.warnings or {}
+  table.move(leaks, 1, #leaks, #list + 1, list)
   if found then
     if facts.stability.simpson then add "simpson" end
     local claims = decided.verdict == "validated" or decided.verdict == "reversed"
@@ -196,7 +199,7 @@ function conclude.result(facts, p_adjusted, tried)
     decided = verdict.decide(judge.evidence(facts, p_adjusted))
   end
   facts.decided = decided
-  local leak = facts.leakage
+  local leak, case = facts.leakage, facts.case
   local fields = {
     verdict = decided.verdict, grade = decided.grade, row = decided.row, name = facts.name,
     hypothesis = facts.hypothesis, n = n_fields(facts), kind = facts.kind,
@@ -207,7 +210,7 @@ function conclude.result(facts, p_adjusted, tried)
     minimum = facts.settings.minimum, alpha = facts.settings.alpha, tried = tried or 1,
   }
   add_effects(fields, facts)
-  if leak then
+  if leak and case.frame then
     fields.leakage = { proximity = leak.proximity and leak.proximity.share,
       naive_auc = leak.naive and leak.naive.auc, embargo = leak.embargo and leak.embargo.gaps }
     for i, gap in ipairs(fields.leakage.embargo or {}) do

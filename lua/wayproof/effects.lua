@@ -65,7 +65,9 @@ end
 local function segment_columns(base)
   local out = {}
   for _, i in ipairs(base.w) do
-    if base.names[i] ~= "entry time" and base.groups[i] == "w" then out[#out + 1] = base.columns[i] end
+    if base.names[i] ~= "entry time" and base.groups[i] == "w" then
+      out[#out + 1] = base.columns[i]
+    end
   end
   return out
 end

@@ -2,8 +2,8 @@
 --
 -- fit.run(case, columns) fits the case's outcome on vectors: binary by logistic regression, numeric
 -- by Poisson regression with robust errors (effects are mean ratios, whatever the distribution),
--- time by Cox (Efron). Effects are on the log scale; column 0 is the intercept. With clusters, errors
--- are cluster-robust and tests use Student's t with clusters - 1 degrees of freedom.
+-- time by Cox (Efron). Effects are on the log scale; column 0 is the intercept. With clusters,
+-- errors are cluster-robust and tests use Student's t with clusters - 1 degrees of freedom.
 -- A fit without an answer is {ok = false, failed = "separated" | "collinear" | "constant" |
 -- "not_converged"}; nothing is ever guessed. Cost: that of the fit in C.
 local core = require "wayproof.core"
@@ -57,8 +57,9 @@ end
 --- Fits the outcome of `case` on `columns`.
 ---@param case table {kind, y | time, status, cluster}
 ---@param columns wayproof.Vector[]
+---@param options? {firth: boolean} Firth's penalty: finite estimates also when separated
 ---@return table fit
-function fit.run(case, columns)
+function fit.run(case, columns, options)
   if case.kind == "time" then
     if #columns == 0 then return failed "constant" end
     local raw = core.model.cox(columns, case.time, case.status,
@@ -67,12 +68,13 @@ function fit.run(case, columns)
   end
   local numeric = case.kind == "numeric"
   local raw = core.model.glm(columns, case.y, { family = numeric and "poisson" or "logistic",
-    robust = numeric or nil, clusters = case.cluster })
+    robust = numeric or nil,
+    clusters = case.cluster, firth = options and options.firth or nil })
   return describe(raw, #columns, 1)
 end
 
---- Test of the last column of `full` against `reduced`: likelihood ratio for binary and time without
---- clusters, Wald otherwise (a robust likelihood ratio does not exist).
+--- Test of the last column of `full` against `reduced`: likelihood ratio for binary and time
+--- without clusters, Wald otherwise (a robust likelihood ratio does not exist).
 ---@return table? {statistic, df, p, loglik0, loglik1, total, base, method}
 function fit.nested(reduced, full, case)
   if not full.ok then return nil end

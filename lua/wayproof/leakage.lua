@@ -1,6 +1,6 @@
 --- Does the metric know the outcome by construction? Rows L1 to L6 of the protocol.
 --
--- L1 and L2 hold by definition for logs (windows are disjoint) and are decided from the tree; frames
+-- L1 and L2 hold by definition for logs (windows are disjoint) and are told by the tree; frames
 -- decide them from declared windows. L3 finds steps of the outcome: events that come within half an
 -- hour before it, and whose effect dies with a short embargo, faster than activity's does. L4 is an
 -- AUC too good to be true. L5 and L6 are warnings: what a lifetime count would have claimed, and
@@ -34,7 +34,7 @@ local function slope(x, y, risk)
   local part = case_of.new { kind = "binary", y = y:select(risk) }
   local events, others = part:events()
   if events < 20 or others < 20 then return nil end
-  local model = fit.run(part, { x:select(risk) })
+  local model = fit.run(part, { x:select(risk) }, { firth = true })
   if not model.ok then return nil end
   local eta = x * model:beta(1) + model:intercept()
   local p = 1 / ((-eta):exp() + 1)

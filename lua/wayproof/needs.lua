@@ -77,15 +77,15 @@ end
 local Pass = {}
 Pass.__index = Pass
 
--- The name of the column that holds `metric` over `window`, asked for once.
-function Pass:column(metric, window)
-  local key = fingerprint.text { metric = metric, window = window or false }
+-- The name of the column that holds the metric `node` over `window`, asked for once.
+function Pass:column(node, window)
+  local key = fingerprint.text { node = node, window = window }
   local name = self.by_key[key]
   if not name then
     name = "c" .. #self.request.columns + 1
     self.by_key[key] = name
     self.request.columns[#self.request.columns + 1] =
-      { name = name, metric = metric, window = window }
+      { name = name, metric = node, window = window }
   end
   return name
 end
@@ -143,7 +143,7 @@ local function add_activity(pass, h, columns, own)
   columns.volume = except and pass:column(count_of { except = except }, window) or columns.total
   if h.activity then
     columns.activity = {}
-    for i, metric in ipairs(h.activity) do columns.activity[i] = pass:column(metric, window) end
+    for i, node in ipairs(h.activity) do columns.activity[i] = pass:column(node, window) end
   else
     columns.days = pass:column({ kind = "active_days" }, window)
     columns.sessions = pass:column({ kind = "sessions", timeout_us = needs.session_us }, window)
@@ -193,7 +193,9 @@ local function add_leakage(pass, h, columns, own)
       { kind = "first_time", selector = selector }, { from_us = 0, to_us = h.observe_us })
   end
   columns.naive = pass:column(h.metric, { "since" })
-  if h.from and #selectors > 0 then columns.pre = pass:column(count_of(selectors[1]), { "before" }) end
+  if h.from and #selectors > 0 then
+    columns.pre = pass:column(count_of(selectors[1]), { "before" })
+  end
 end
 
 local function add_anchor(pass, h, columns)
@@ -201,9 +203,11 @@ local function add_anchor(pass, h, columns)
     return pass:column({ kind = "anchor", column = name }, { from_us = 0, to_us = h.observe_us })
   end
   columns.across = {}
-  for i, name in ipairs(h.across or {}) do columns.across[i] = { name = name, column = anchor(name) } end
+  for i, name in ipairs(h.across) do
+    columns.across[i] = { name = name, column = anchor(name) }
+  end
   columns.adjust = {}
-  for i, item in ipairs(h.adjust or {}) do
+  for i, item in ipairs(h.adjust) do
     if type(item) == "string" then
       columns.adjust[i] = { name = item, column = anchor(item), level = true }
     else

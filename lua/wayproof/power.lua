@@ -55,7 +55,7 @@ local function smallest(enough)
   return high
 end
 
--- Users for a yes at the effect seen, or for "nothing worth acting on" when it is below the minimum.
+-- Users for a yes at the effect seen, or for "nothing worth acting on" when that is too small.
 local function users_needed(facts, found, epsilon)
   local beta, se = found.adjusted.beta, found.adjusted.se
   local side = beta >= 0 and 1 or -1
@@ -80,7 +80,7 @@ end
 -- Users arriving per day, from the entry times of those in the analysis.
 local function arrivals(case)
   local entry = case.entry
-  if not entry then return nil end
+  if not entry or case.entry_is_time == false then return nil end
   local days = (entry:max() - entry:min()) / 86400e6
   if days < 1 then return nil end
   return #entry / days

@@ -53,14 +53,14 @@ end
 
 function text.no_follow_up(_, facts)
   return string.format("no user was followed to the end of the outcome window: %s of %s are too "
-    .. "recent. Shorten `observe`, `gap` or `within`, or wait for more data", count(facts.n.too_recent),
-    count(facts.n.users))
+    .. "recent. Shorten `observe`, `gap` or `within`, or wait for more data",
+    count(facts.n.too_recent), count(facts.n.users))
 end
 
 function text.all_prior(_, facts)
   return string.format("all %s users who were followed long enough had the outcome before the "
-    .. "metric's window ended. Use `prior_outcome = \"keep\"` for outcomes that repeat, or a shorter "
-    .. "`observe`", count(facts.n.prior_outcome))
+    .. "metric's window ended. Use `prior_outcome = \"keep\"` for outcomes that repeat, or a "
+    .. "shorter `observe`", count(facts.n.prior_outcome))
 end
 
 function text.missing(_, facts)
@@ -89,8 +89,8 @@ function text.everybody(_, facts)
 end
 
 function text.undated_attribute(reason)
-  return string.format("attribute '%s' has no date: it holds today's value, which may be later than "
-    .. "the outcome. Give it `known_at`, or `acknowledge = { \"undated_attribute\" }`",
+  return string.format("attribute '%s' has no date: it holds today's value, which may be later "
+    .. "than the outcome. Give it `known_at`, or `acknowledge = { \"undated_attribute\" }`",
     tostring(reason.name or "?"))
 end
 
@@ -99,8 +99,9 @@ end
 function text.funnel_step(reason)
   local p, e = reason.proximity, reason.embargo
   local gap = e.gaps[e.step]
-  return string.format("it is a step of the outcome: %s of the outcomes follow it within 30 minutes, "
-    .. "and waiting %s before counting outcomes takes away %s of its effect (activity loses %s)",
+  return string.format("it is a step of the outcome: %s of the outcomes follow it within 30 "
+    .. "minutes, and waiting %s before counting outcomes takes away %s of its effect (activity "
+    .. "loses %s)",
     percent(p.share), show.duration(gap.gap_us), percent(math.min(1, gap.loss)),
     percent(math.max(0, gap.volume_loss)))
 end
@@ -146,8 +147,8 @@ function text.not_significant(_, facts)
 end
 
 function text.below_minimum(_, facts)
-  return string.format("at equal activity the %s change by a factor of %s, less than the %s that is "
-    .. "worth acting on", reasons.measure(facts), ratio(facts.found.adjusted.beta),
+  return string.format("at equal activity the %s change by a factor of %s, less than the %s that "
+    .. "is worth acting on", reasons.measure(facts), ratio(facts.found.adjusted.beta),
     show.number(facts.settings.minimum))
 end
 
@@ -289,9 +290,9 @@ function text.same_event()
 end
 
 function text.immortal_time(reason, facts)
-  return string.format("counted over the whole history it looks like an AUC of %s; from the landmark "
-    .. "on it is %s: time, not the metric, made the difference", show.number(reason.naive.auc),
-    show.number(facts.auc.estimate))
+  return string.format("counted over the whole history it looks like an AUC of %s; from the "
+    .. "landmark on it is %s: time, not the metric, made the difference",
+    show.number(reason.naive.auc), show.number(facts.auc.estimate))
 end
 
 function text.pre_existing()
@@ -300,8 +301,8 @@ end
 
 function text.not_special(_, facts)
   local p = facts.refuters.placebos
-  return string.format("other events in the metric's place show effects like it (p %s against %d of "
-    .. "them)", show.p(p.p), #p.events)
+  return string.format("other events in the metric's place show effects like it (p %s against "
+    .. "%d of them)", show.p(p.p), #p.events)
 end
 
 function text.no_controls()
@@ -338,7 +339,7 @@ function text.few_clusters(_, facts)
 end
 
 function text.non_monotone(_, facts)
-  return string.format("more is not always better: the dose table has the shape of a %s", facts.shape)
+  return "more is not always better: the dose table has the shape of a " .. facts.shape
 end
 
 function text.no_holdout()
@@ -381,12 +382,14 @@ function next_step.vanity()
   return "do not steer by it; look for a metric that adds to activity (log:discover)"
 end
 
-function next_step.unrelated() return "drop it; log:discover lists what does relate to the outcome" end
+function next_step.unrelated()
+  return "drop it; log:discover lists what does relate to the outcome"
+end
 
 function next_step.reversed(facts)
   local h = facts.hypothesis
-  return string.format("find out what it stands for before making more of it; as a hypothesis of its "
-    .. "own, use expect = \"%s\"", h and h.expect == "fall" and "rise" or "fall")
+  return string.format("find out what it stands for before making more of it; as a hypothesis of "
+    .. "its own, use expect = \"%s\"", h and h.expect == "fall" and "rise" or "fall")
 end
 
 function next_step.unstable(facts)
@@ -417,17 +420,15 @@ function next_step.inconclusive(facts)
     return "an experiment, a second independent measure of activity, or `reliability` if you can "
       .. "defend a higher one"
   end
-  if code == "windows_not_declared" or code == "no_activity_baseline" then
-    return code == "windows_not_declared"
-      and "declare metric_window and outcome_window" or "add columns of activity: activity = { … }"
-  end
+  if code == "windows_not_declared" then return "declare metric_window and outcome_window" end
+  if code == "no_activity_baseline" then return "add columns of activity: activity = { … }" end
   if needed and needed.users and needed.users > facts.n.used then
     return string.format("about %s would settle it; these data could have shown a factor of %s",
       users_and_days(needed), needed.effect and show.number(needed.effect) or show.missing)
   end
   if needed and needed.effect then
-    return string.format("these data could have shown a factor of %s; an experiment would settle it",
-      show.number(needed.effect))
+    return string.format("these data could have shown a factor of %s; an experiment would settle "
+      .. "it", show.number(needed.effect))
   end
   return "collect more users, or ask for a more frequent outcome"
 end

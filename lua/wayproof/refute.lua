@@ -177,7 +177,7 @@ end
 -- All --------------------------------------------------------------------------------------------
 
 --- Runs every refuter that the case allows.
----@return table list of {name, pass, …}, also by name, with `not_special`, `no_controls`, `tail_driven`
+---@return table list of {name, pass, …}, also by name; `not_special, no_controls, tail_driven`
 function refute.run(case, found, settings)
   local list = {}
   if not found.adjusted then return list end

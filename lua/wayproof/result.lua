@@ -62,13 +62,15 @@ local function effect_line(self)
   local parts = {}
   local adjusted, crude, auc = self.adjusted, self.crude, self.auc
   if adjusted then
-    parts[#parts + 1] = string.format("%s %s at equal activity", self.sentences.measure,
-      times(adjusted.estimate) .. string.format(" [%s, %s]", show.number(adjusted.low),
-        show.number(adjusted.high)))
+    local bare = not self.baseline or #self.baseline.columns == 0
+    parts[#parts + 1] = string.format("%s ×%s%s", self.sentences.measure,
+      show.interval(adjusted.estimate, adjusted.low, adjusted.high),
+      bare and " (no activity to compare with)" or " at equal activity")
+    if bare then crude = nil end
   end
   if crude then
-    parts[#parts + 1] = string.format("%s%s before", adjusted and "" or self.sentences.measure .. " ",
-      times(crude.estimate))
+    parts[#parts + 1] = (adjusted and "" or self.sentences.measure .. " ")
+      .. times(crude.estimate) .. " before"
   end
   if auc and auc.estimate then
     parts[#parts + 1] = "AUC " .. show.interval(auc.estimate, auc.low, auc.high)

@@ -54,9 +54,8 @@ local function undated(h, log)
   local names = {}
   local metric = require "wayproof.metric"
   metric.walk(h.metric, function(node)
-    if node.kind == "attribute" and not (log.attribute_dated and log:attribute_dated(node.name)) then
-      names[#names + 1] = node.name
-    end
+    local dated = log.attribute_dated and log:attribute_dated(node.name)
+    if node.kind == "attribute" and not dated then names[#names + 1] = node.name end
   end)
   return names[1]
 end

@@ -13,14 +13,14 @@
 --   alpha              level for `p` (adjusted for multiplicity by the caller)
 --   beta, se, p        effect beyond activity, its standard error, nested test
 --   discovery          {beta, se, p}            earliest 70 %, or nil
---   holdout            {beta, se, p}            latest 30 %, p one-sided for the sign of `beta`, or nil
---   families           list of {name = "cohorts" | "segments", by, strata = {{label, beta, se}…},
---                      q, p, i2, mean, slope_p, last}
+--   holdout            {beta, se, p}            latest 30 %, p one-sided for the sign of `beta`
+--   families           list of {name = "cohorts" | "segments", by, q, p, i2, mean, slope_p, last,
+--                      strata = {{label, beta, se}…}}
 --   noise              {half, floor, split}: each {beta, se} or false where not identified
 --   auc                {estimate, low, high, se}
 --   collinear          nil | "is_activity" | "is_history"
 --   rare               true when a transformed metric is non-zero for fewer than 20 % of users
---   caps               list of {code, …}: what forbids a claim of validity (undeclared windows …)
+--   caps               list of {code, …}: what forbids a claim (undeclared windows …)
 --   experiments        nil | {contradict = bool, agree = bool}
 --   grade_limits       list of codes that hold the grade at C
 --   strict_vanity      use the uncorrected interval only in row 5
@@ -134,7 +134,9 @@ end
 local function no_relation(e)
   if e.rare then return false end
   local auc = e.auc
-  if auc and math.abs(auc.estimate - 0.5) + rules.z * auc.se >= rules.near_half then return false end
+  if auc and math.abs(auc.estimate - 0.5) + rules.z * auc.se >= rules.near_half then
+    return false
+  end
   return math.abs(e.beta) + rules.z * e.se < e.minimum
 end
 
@@ -143,12 +145,19 @@ local function blocker(e, side)
   if e.events < rules.events_to_claim or e.non_events < rules.events_to_claim then
     return { code = "few_events" }
   end
-  if not (e.p < e.alpha) then return { code = "not_significant" } end
+  if e.p >= e.alpha then return { code = "not_significant" } end
   if math.abs(e.beta) < e.minimum then return { code = "below_minimum" } end
   local d = e.discovery
   if d and not (d.p < rules.discovery_p and sign(d.beta) == side) then
     return { code = "not_in_discovery" }
   end
+end
+
+-- A reason and, after it, what would have forbidden a claim anyway.
+local function with_caps(e, reason)
+  local reasons = { reason }
+  for _, cap in ipairs(e.caps or {}) do reasons[#reasons + 1] = cap end
+  return reasons
 end
 
 local function grade_of(e)
@@ -163,18 +172,19 @@ local function judge_candidate(e, side)
   if opposite then return "unstable", { opposite }, "4a" end
   local uneven = find_heterogeneity(e, side)
   local decay = find_decay(e, side)
+  if e.no_baseline then return "inconclusive", e.caps, "caps" end
   if gate_fails(e, side) then
     local warnings = {}
     if uneven then warnings[#warnings + 1] = uneven end
     if decay then warnings[#warnings + 1] = decay end
     if only_activity(e) then return "vanity", { { code = "activity_only" } }, "4b", warnings end
-    return "inconclusive", { { code = "activity_noise" } }, "4b", warnings
+    return "inconclusive", with_caps(e, { code = "activity_noise" }), "4b", warnings
   end
   if uneven then return "unstable", { uneven }, "4c" end
   if decay then return "unstable", { decay }, "4d" end
   local h, d = e.holdout, e.discovery
-  if h and not (h.p < rules.holdout_p) then
-    local z = side * (d.beta - h.beta) / math.sqrt(d.se ^ 2 + h.se ^ 2)
+  if h and h.p >= rules.holdout_p then
+    local z = d and side * (d.beta - h.beta) / math.sqrt(d.se ^ 2 + h.se ^ 2) or 0
     if z > rules.not_replicated_z then
       return "unstable", { { code = "not_replicated" } }, "4e"
     end
@@ -218,9 +228,7 @@ local function judge(e)
   if not blocked then return judge_candidate(e, side) end
   if only_activity(e) then return "vanity", { { code = "activity_only" } }, "5" end
   if no_relation(e) then return "unrelated", { { code = "no_relation" } }, "6" end
-  local reasons = { blocked }
-  for _, cap in ipairs(e.caps or {}) do reasons[#reasons + 1] = cap end
-  return "inconclusive", reasons, "7"
+  return "inconclusive", with_caps(e, blocked), "7"
 end
 
 local graded = { validated = true, reversed = true }
