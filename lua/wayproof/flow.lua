@@ -1,6 +1,7 @@
 --- How people move through a log: sessions, transitions and paths.
 ---
---- Each analysis is one scan in the core (csrc/journey/flow.h) and one immutable result. Rows are by
+--- Each analysis is one scan in the core (csrc/journey/flow.h) and one immutable result. Rows are
+--- by
 --- falling count, ties by name, so that printing is the same on every machine.
 local check = require "wayproof.check"
 local core = require "wayproof.core"
@@ -92,7 +93,8 @@ function flow.sessions(log, options)
   end))
 end
 
--- Classes: events by name, or stages ---------------------------------------------------------------
+-- Classes: events by name, or stages
+-- ---------------------------------------------------------------
 
 --- What the core calls classes: event names, or the stages that events belong to.
 ---@return string[] names, integer[]|nil classes  class of each event code, false: none
@@ -117,7 +119,8 @@ function flow.classes(log, stages, what)
   return stages:names(), classes
 end
 
--- Transitions --------------------------------------------------------------------------------------
+-- Transitions
+-- --------------------------------------------------------------------------------------
 
 local function matrix_lines(self, most)
   local order, seen, weight = {}, {}, {}
@@ -206,12 +209,14 @@ end
 ---@class wayproof.Transitions
 ---@field total integer   moves from an event to the same user's next one
 ---@field rows { from: string, to: string, count: integer, users: integer, share: number,
----   probability: number, median_seconds: number, p90_seconds: number }[]  by falling count; `share` of all
+---   probability: number, median_seconds: number, p90_seconds: number }[]  by falling count;
+---   `share` of all
 ---   moves, `probability` of the moves from `from`
 
 --- Moves from each event to the user's next one, over the whole history or within sessions.
 ---@param options? table  within = "session", timeout (default "30m"), stages (count moves between
----   stages; other events are as if absent), times = false (leave out medians); where, since, before, by
+---   stages; other events are as if absent), times = false (leave out medians); where, since,
+---   before, by
 ---@return wayproof.Transitions
 function flow.transitions(log, options)
   options = check.options(options, view.allowed { "within", "timeout", "stages", "times" },
@@ -233,7 +238,8 @@ function flow.transitions(log, options)
   return Transitions.new(fields)
 end
 
--- Paths --------------------------------------------------------------------------------------------
+-- Paths
+-- --------------------------------------------------------------------------------------------
 
 local function render_paths(self)
   if self.users == 0 then return "no paths: nobody has the anchor event" end
@@ -343,20 +349,24 @@ end
 
 ---@class wayproof.Paths
 ---@field users integer       people with the anchor event
----@field matrix table<string, number[]>  event → share of those people on it at step k, away from the
+---@field matrix table<string, number[]>  event → share of those people on it at step k, away from
+---   the
 ---   anchor; "(over)": the path had ended
 ---@field sequences { users: integer, share: number, events: string[] }[]  in the order of time
 ---@field distinct integer    different sequences in all
 ---@field cycles { path: string, count: integer }[]  returns to the same event within three steps
 
---- What people do after an event (`start`, default their first event) or before one (`finish`), step
+--- What people do after an event (`start`, default their first event) or before one (`finish`),
+--- step
 --- by step.
----@param options? table  start or finish (events), steps (default 10), top (default 20 sequences), stages,
+---@param options? table  start or finish (events), steps (default 10), top (default 20 sequences),
+---   stages,
 ---   merge_repeats, within (a longer gap ends the path); where, since, before, by
 ---@return wayproof.Paths
 function flow.paths(log, options)
   options = check.options(options,
-    view.allowed { "start", "finish", "steps", "top", "stages", "merge_repeats", "within" }, "paths")
+    view.allowed { "start", "finish", "steps", "top", "stages", "merge_repeats", "within" },
+    "paths")
   if options.start ~= nil and options.finish ~= nil then
     check.fail("paths: start and finish together (expected one anchor)")
   end

@@ -58,7 +58,9 @@ local function steps_of(given)
   end
   if #steps == 0 then check.fail("funnel: no steps (expected at least one)") end
   if #steps > 32 then check.fail("funnel: %d steps (expected at most 32)", #steps) end
-  if steps[1].optional then check.fail("funnel: step 1 is optional (expected a first step that counts)") end
+  if steps[1].optional then
+    check.fail("funnel: step 1 is optional (expected a first step that counts)")
+  end
   return steps
 end
 
@@ -84,7 +86,8 @@ local function exclusion_of(entry, steps, what, scope)
   local after = place_of(between[1], steps, what .. ": between")
   local before = place_of(between[2], steps, what .. ": between")
   if after >= before then
-    check.fail("%s: between steps %d and %d (expected an earlier and a later step)", what, after, before)
+    check.fail("%s: between steps %d and %d (expected an earlier and a later step)", what,
+      after, before)
   end
   return {
     selector = select_events.selector(events, entry.where, what),
@@ -109,7 +112,9 @@ local function exclusions_of(given, steps, scope)
   if #names > 0 then
     list[#list + 1] = exclusion_of({ events = names }, steps, "funnel: exclude", scope)
   end
-  if #steps < 2 and #list > 0 then check.fail("funnel: exclude: one step (expected two or more)") end
+  if #steps < 2 and #list > 0 then
+    check.fail("funnel: exclude: one step (expected two or more)")
+  end
   return list
 end
 
@@ -218,7 +223,8 @@ end
 local function groups_at_step(log, fields, name, at_step, steps)
   local column = resolve.column(log, name)
   if column.kind ~= "text" or column.per_user then
-    check.fail("funnel: by: '%s' is not a text property of events (attribution to a step needs one)", name)
+    check.fail("funnel: by: '%s' is not a text property of events (attribution to a step "
+      .. "needs one)", name)
   end
   local groups = {}
   for i, group in ipairs(fields.handle:by_value(column.column, at_step)) do
@@ -252,12 +258,13 @@ end
 
 local function render(self)
   local lines = { string.format("funnel of %d steps: %s of %s %s (%s), %s", #self.steps,
-    show.integer(self.converted), show.integer(self.steps_base), self.denominator == "all" and "users"
-    or "who entered", self.rate and show.percent(self.rate) or show.missing, rule_words(self)), "" }
+    show.integer(self.converted), show.integer(self.steps_base),
+    self.denominator == "all" and "users" or "who entered", self.rate and show.percent(self.rate) or show.missing, rule_words(self)), "" }
   local rows = {}
   for i, step in ipairs(self.steps) do
     rows[i] = { step.name .. (step.optional and " (optional)" or ""), show.integer(step.users),
-      step.rate and show.pad(show.bar(step.rate, 10), 10) or "", step.rate and show.percent(step.rate) or nil,
+      step.rate and show.pad(show.bar(step.rate, 10), 10) or "",
+      step.rate and show.percent(step.rate) or nil,
       step.from_previous and show.percent(step.from_previous) or "",
       i < #self.steps and show.integer(step.dropped) or "",
       i < #self.steps and show.integer(step.pending) or "",
@@ -282,7 +289,8 @@ local function render(self)
       { title = "rate", align = "right" } }, groups, { indent = "  ", max_rows = 6 })
   end
   lines[#lines + 1] = ""
-  lines[#lines + 1] = "try funnel:dropped(1) for the people, funnel:explain \"posthog\" for other rules"
+  lines[#lines + 1] = "try funnel:dropped(1) for the people, "
+    .. "funnel:explain \"posthog\" for other rules"
   return table.concat(lines, "\n")
 end
 
@@ -343,7 +351,8 @@ end
 ---@class wayproof.Funnel
 ---@field steps { name: string, users: integer, rate: number, low: number, high: number,
 ---   from_previous: number, dropped: integer, pending: integer, median_seconds: number,
----   median_step_seconds: number }[]  `rate` of the denominator with its Wilson interval; `median_seconds` from
+---   median_step_seconds: number }[]  `rate` of the denominator with its Wilson interval;
+---   `median_seconds` from
 ---   the first step, `median_step_seconds` from the step before
 ---@field people integer      everybody in the log (or in the part that was asked about)
 ---@field entered integer     people who did the first step
@@ -354,11 +363,15 @@ end
 ---@field groups? table[]     with `by`
 
 --- How many people get how far through the steps.
----@param steps (string|table)[]|wayproof.Stages  event names, lists of names that mean the same step, or
+---@param steps (string|table)[]|wayproof.Stages  event names, lists of names that mean the same
+---   step, or
 ---   { events = …, where = filter, name =, optional = true, within = "1d", after = "10m" }
----@param options? table  within (whole window from the first step, inclusive), order = "loose" "strict" "any", entry
----   = "any" "first" "latest", ties = "as_recorded" "any" "strict", exclude, exclude_scope = "attempt" "user", hold (property that
----   stays the same), semantics (another tool's rules), as_of; by with attribution = "first" "last" or a step; where, since, before
+---@param options? table  within (whole window from the first step, inclusive), order = "loose"
+---   "strict" "any", entry
+---   = "any" "first" "latest", ties = "as_recorded" "any" "strict", exclude, exclude_scope =
+---   "attempt" "user", hold (property that
+---   stays the same), semantics (another tool's rules), as_of; by with attribution = "first" "last"
+---   or a step; where, since, before
 ---@return wayproof.Funnel
 function funnel.funnel(log, steps, options)
   options = check.options(options, view.allowed { "within", "order", "entry", "ties", "exclude",

@@ -21,15 +21,16 @@ local known = {
       .. "instant count in the order of the steps, one event may serve several steps",
   },
   posthog = {
-    rules = { order = "loose", entry = "any", ties = "any", within = "14d", exclude_scope = "user" },
+    rules = { order = "loose", entry = "any", ties = "any", within = "14d",
+      exclude_scope = "user" },
     notes = "ordered funnel: the newest first step restarts the chain, ties convert, an excluded "
       .. "event removes the person, 14 days unless said otherwise",
   },
   mixpanel = {
     rules = { order = "loose", entry = "first", ties = "any", grace = 2, within = "7d",
       exclude_scope = "attempt" },
-    notes = "the first entry holds the attempt, events up to 2 seconds apart count as ordered either "
-      .. "way, 7 days unless said otherwise",
+    notes = "the first entry holds the attempt, events up to 2 seconds apart count as ordered "
+      .. "either way, 7 days unless said otherwise",
   },
   amplitude = {
     rules = { order = "loose", entry = "any", ties = "any", within = "1d", first_required = true,
@@ -55,9 +56,11 @@ end
 -- The rules that can differ, in the order in which they are explained.
 local aspects = {
   { name = "ties", words = { any = "events of one instant convert in either order",
-    as_recorded = "events of one instant count in row order", strict = "a step needs a later time" } },
+    as_recorded = "events of one instant count in row order",
+    strict = "a step needs a later time" } },
   { name = "grace", words = function(value)
-    return string.format("events up to %s apart count as ordered either way", show.seconds(value or 0))
+    return string.format("events up to %s apart count as ordered either way",
+      show.seconds(value or 0))
   end },
   { name = "reuse_rows", words = { ["true"] = "one event may serve several steps",
     ["nil"] = "one event serves one step" } },
@@ -99,7 +102,8 @@ local function count_changes(before, after)
 end
 
 local function render(self)
-  local lines = { string.format("%s counts %s of %s converted, these rules %s of %s", self.semantics,
+  local lines = { string.format("%s counts %s of %s converted, these rules %s of %s",
+    self.semantics,
     show.integer(self.theirs.converted), show.integer(self.theirs.base),
     show.integer(self.ours.converted), show.integer(self.ours.base)) }
   if #self.differences == 0 then
@@ -129,7 +133,8 @@ local Comparison = object.class {
 
 ---@class wayproof.FunnelComparison
 ---@field semantics string
----@field differences { rule: string, ours: string, theirs: string, further: integer, less: integer }[]  the
+---@field differences { rule: string, ours: string, theirs: string, further: integer, less: integer
+---   }[]  the
 ---   users whose furthest step moves when that rule alone is changed
 ---@field ours { converted: integer, base: integer }
 ---@field theirs { converted: integer, base: integer }
@@ -153,10 +158,10 @@ function presets.compare(semantics, rules, measure, options)
   for _, aspect in ipairs(aspects) do
     local theirs = preset.rules[aspect.name]
     -- A window that was asked for stays; only the default differs between tools.
-    local differs = theirs ~= rules[aspect.name]
-      and not (aspect.name == "within" and rules.within ~= nil)
-      and not (aspect.name == "order") -- what is asked, not how it is counted
-      and not (aspect.name == "first_required" and rules.order ~= "any")
+    local asked = aspect.name == "order" -- what is asked, not how it is counted
+      or (aspect.name == "within" and rules.within ~= nil)
+      or (aspect.name == "first_required" and rules.order ~= "any")
+    local differs = theirs ~= rules[aspect.name] and not asked
     if differs then
       local change = {}
       if theirs == nil then change[aspect.name] = false else change[aspect.name] = theirs end

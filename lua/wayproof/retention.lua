@@ -153,13 +153,18 @@ local Retention = object.class {
 ---@field periods integer   columns of each cohort, its own period included
 ---@field users integer
 ---@field cohorts { start: integer, users: integer, retained: integer[], rates: number[],
----   complete: boolean[], observable: integer[] }[]  `start` in µs UTC; `retained[1]` is the cohort's own period;
----   a rate is missing where nobody could be observed yet; `complete[j]`: the period was over for all of them
+---   complete: boolean[], observable: integer[] }[]  `start` in µs UTC; `retained[1]` is the
+---   cohort's own period;
+---   a rate is missing where nobody could be observed yet; `complete[j]`: the period was over for
+---   all of them
 
---- Cohorts by the period of a user's first `start` event, and how many have a `returns` event in each
+--- Cohorts by the period of a user's first `start` event, and how many have a `returns` event in
+--- each
 --- period after it.
----@param options? table  period = "day" | "week" (default) | "month"; periods (default 12 at most); start and
----   returns (events; default all); mode = "on" (default) | "on_or_after"; align = "calendar" (default) | "user";
+---@param options? table  period = "day" | "week" (default) | "month"; periods (default 12 at most);
+---   start and
+---   returns (events; default all); mode = "on" (default) | "on_or_after"; align = "calendar"
+---   (default) | "user";
 ---   zone; as_of; where, since, before, by
 ---@return wayproof.Retention
 function retention.retention(log, options)
@@ -171,16 +176,19 @@ function retention.retention(log, options)
   local align = check.choice(options.align or "calendar", { "calendar", "user" },
     "retention: align")
   if align == "user" and period == "month" then
-    check.fail("retention: align = \"user\" with months (expected day or week: months differ in length)")
+    check.fail("retention: align = \"user\" with months "
+      .. "(expected day or week: months differ in length)")
   end
-  local start = options.start ~= nil and select_events.selector(options.start, nil, "retention: start")
+  local start = options.start ~= nil
+    and select_events.selector(options.start, nil, "retention: start")
   local returns = options.returns ~= nil
     and select_events.selector(options.returns, nil, "retention: returns")
   local periods = options.periods and check.integer(options.periods, "retention: periods", 1, 1000)
   local zone = options.zone and check.name(options.zone, "retention: zone", "a time zone")
   local names = { start = start and resolve.selector(log, start) or {},
     returns = returns and resolve.selector(log, returns) or {} }
-  local as_of = options.as_of and require("wayproof.time").instant(options.as_of, "retention: as_of")
+  local as_of = options.as_of
+    and require("wayproof.time").instant(options.as_of, "retention: as_of")
   return Retention.new(view.run(log, options, "retention", function(part)
     local facts = core.log.facts(part)
     local first_us, last_us = facts.first, facts.last

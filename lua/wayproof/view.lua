@@ -1,6 +1,7 @@
 --- What every analysis of a log accepts: `where`, `since`, `before` and `by`.
 ---
---- `where`, `since` and `before` narrow the log first (no event is copied). `by` names a property or
+--- `where`, `since` and `before` narrow the log first (no event is copied). `by` names a property
+--- or
 --- an attribute: people are grouped by their first value of it in what is left, and the analysis
 --- runs once per group besides once for everybody.
 local check = require "wayproof.check"
@@ -38,7 +39,8 @@ end
 local groups_default = 12
 
 --- Runs `analyse` for each group of people by their first (or last) value of `options.by`.
----@return table fields  `by`, `groups` (list of the fields of each group, with `value` and `people`) and
+---@return table fields  `by`, `groups` (list of the fields of each group, with `value` and
+---   `people`) and
 ---   `users_left` (people in groups beyond the option `groups`)
 function view.groups(narrowed, options, what, last, analyse)
   check.name(options.by, what .. ": by", "a property or attribute name")
