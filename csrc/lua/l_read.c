@@ -8,6 +8,10 @@
 **   reading:finish()   -> Log | nil, message, code;   reading:close()
 ** Sources follow each other in row order. What a users table says is added between start and the
 ** first source of events (C: wpl_check_reading, ingest/batch.h).
+** core.read.table(path, { delimiter, bad_rows, limit }) -> Table | nil, message, code
+**   { rows = count, skipped = count, names = {name, …}, kinds = {"integer" | "number" | "text", …},
+**     columns = { {value or nil, …}, … } } by position of the column. A column is of integers or
+**   numbers when all its cells are (00017 is a text); an empty cell is nil.
 **
 ** spec: user, event, time = column names (event_name = "x" instead of event: a constant);
 **   value = number column, numbers = {names}, properties = {names}, order = column,
@@ -17,6 +21,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "ingest/csv.h"
+#include "ingest/table.h"
 #include "lua/reading.h"
 
 #include <string.h>
@@ -516,6 +521,89 @@ static int l_csv(lua_State *L)
     return finish(L, reading);
 }
 
+/* --- Tables ----------------------------------------------------------------------------------- */
+
+#define TABLE "wayproof.Table"
+
+static int table_gc(lua_State *L)
+{
+    wp_table_free(luaL_checkudata(L, 1, TABLE));
+    return 0;
+}
+
+static void push_cell(lua_State *L, wp_slice cell, wp_table_kind kind)
+{
+    int64_t integer;
+    double number;
+    if (cell.length == 0)
+        lua_pushnil(L);
+    else if (kind == WP_TABLE_TEXTS)
+        lua_pushlstring(L, cell.text, cell.length);
+    else if (kind == WP_TABLE_INTEGERS && wp_integer_parse(cell.text, cell.length, &integer))
+        lua_pushinteger(L, integer);
+    else if (wp_number_parse(cell.text, cell.length, &number) && !isnan(number))
+        lua_pushnumber(L, number);
+    else
+        lua_pushnil(L);
+}
+
+/* Pushes { names, kinds, columns, rows, skipped }. */
+static void push_table(lua_State *L, wp_table *table)
+{
+    static const char *const kinds[] = {"integer", "number", "text"};
+    uint32_t count = table->head.columns_count;
+    lua_createtable(L, 0, 5);
+    lua_pushinteger(L, table->rows_count);
+    lua_setfield(L, -2, "rows");
+    lua_pushinteger(L, (lua_Integer)table->rows_skipped);
+    lua_setfield(L, -2, "skipped");
+    lua_newtable(L);
+    lua_newtable(L);
+    lua_newtable(L);
+    for (uint32_t column = 0; column < count; column++) {
+        wp_table_kind kind = wp_table_column_kind(table, column);
+        lua_pushstring(L, table->head.names[column]);
+        lua_rawseti(L, -4, (lua_Integer)column + 1);
+        lua_pushstring(L, kinds[kind]);
+        lua_rawseti(L, -3, (lua_Integer)column + 1);
+        lua_createtable(L, (int)(table->rows_count < INT32_MAX ? table->rows_count : 0), 0);
+        for (uint32_t row = 0; row < table->rows_count; row++) {
+            push_cell(L, wp_table_cell(table, row, column), kind);
+            lua_rawseti(L, -2, (lua_Integer)row + 1);
+        }
+        lua_rawseti(L, -2, (lua_Integer)column + 1);
+    }
+    lua_setfield(L, -4, "columns");
+    lua_setfield(L, -3, "kinds");
+    lua_setfield(L, -2, "names");
+}
+
+static int l_table(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    const char *delimiter = NULL, *bad_rows = NULL;
+    lua_Integer limit = LUA_MAXINTEGER;
+    if (!lua_isnoneornil(L, 2)) {
+        luaL_checktype(L, 2, LUA_TTABLE);
+        delimiter = text_field(L, 2, "delimiter");
+        bad_rows = text_field(L, 2, "bad_rows");
+        if (lua_getfield(L, 2, "limit") != LUA_TNIL)
+            limit = luaL_checkinteger(L, -1);
+        lua_pop(L, 1);
+    }
+    wp_table *table = lua_newuserdatauv(L, sizeof *table, 0);
+    memset(table, 0, sizeof *table);
+    luaL_setmetatable(L, TABLE);
+    wp_error err;
+    if (wp_table_read(path, delimiter != NULL ? delimiter[0] : '\0',
+                      bad_rows != NULL && strcmp(bad_rows, "skip") == 0, (uint64_t)limit, table,
+                      &err) != WP_OK)
+        return wpl_push_failure(L, &err);
+    push_table(L, table);
+    wp_table_free(table);
+    return 1;
+}
+
 /* chunk_bytes(n): makes chunks of CSV small in tests; 0 restores the default. */
 static int l_chunk_bytes(lua_State *L)
 {
@@ -555,6 +643,7 @@ int wpl_open_read(lua_State *L)
     static const luaL_Reg functions[] = {{"csv", l_csv},
                                          {"rows", l_rows},
                                          {"start", l_start},
+                                         {"table", l_table},
                                          {"chunk_bytes", l_chunk_bytes},
                                          {NULL, NULL}};
     luaL_newlib(L, functions);
