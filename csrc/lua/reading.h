@@ -23,5 +23,8 @@ wpl_reading *wpl_check_reading(lua_State *L, int index);
 /* Fills a rule for times from the fields time_format, time_unit and timezone of the table at
 ** index. Returns WP_OK or a failure to show; *zone is the caller's to free. */
 wp_status wpl_time_rule(lua_State *L, int index, wp_time_rule *rule, wp_zone **zone, wp_error *err);
+/* Feeds all rows of the list or iterator at `rows` (l_read_rows.c). */
+wp_status wpl_feed_rows(lua_State *L, wpl_reading *reading, int rows, wp_error *err);
+void wpl_open_row_reader(lua_State *L);
 
 #endif
