@@ -52,20 +52,23 @@ local wp = {}
 --- Reads events from a CSV file (or a list of files) into a log.
 ---
 ---     local log = assert(wp.read_csv("events.csv", {
----       user = "user_id", time = "timestamp", value = "revenue", properties = { "channel" },
+---       user = "user_id", time = "timestamp", value = "revenue",
+---       properties = { "channel", "device" },
 ---     }))
 ---
 --- RFC 4180, with BOM, CRLF, other delimiters, and `.gz`. Raises on unknown options.
 ---@param path string|string[]
 ---@param options? wayproof.ReaderOptions
 ---@return wayproof.Log? log
----@return string? message  where a file, row or value cannot be read
+---@return string? message  the file, row and value that cannot be read
 ---@return string? code
 function wp.read_csv(path, options) end
 
 --- Reads events from a SQLite database, which is opened read-only.
 ---
----     local log = assert(wp.read_sqlite("shop.db", { table = "events", user = "user_id" }))
+---     local log = assert(wp.read_sqlite("shop.db", {
+---       table = "events", user = "user_id", time = "ts",
+---     }))
 ---
 ---@param path string
 ---@param options wayproof.ReaderOptions  with `table = "events"` or `query = "SELECT …"`
@@ -741,8 +744,65 @@ function Log:validate(hypothesis, options) end
 ---@return wayproof.Frame
 function Log:measure(request) end
 
---- Frees the log's memory; views that share it live on.
+--- The number of users.
+---@return integer
+function Log:users() end
+
+--- Frees the log's memory. Views that share it live on; using the log afterwards raises.
 function Log:close() end
+
+--- Whether the log has been closed.
+---@return boolean
+function Log:is_closed() end
+
+-- ## Analyses of a log
+
+---@class wayproof.ViewOptions
+---@field where? wayproof.Filter  look at these events only
+---@field since? wayproof.Instant
+---@field before? wayproof.Instant
+---@field by? string  also once per group: people by their first value of this property
+
+--- Sessions: how many, how long, how busy.
+---
+---     print(log:sessions { timeout = "30m" })
+---
+---@param options? table  `timeout`, and `where, since, before, by`
+---@return table sessions  `sessions, mean_events, median_events, single_event, median_seconds`
+function Log:sessions(options) end
+
+--- Moves from each event to the user's next one.
+---
+---     print(log:transitions { within = "session" })
+---
+---@param options? table  `within = "session"`, `timeout`, `stages`, and `where, since, before, by`
+---@return table transitions  `total`, `rows` of `from, to, count, users, share, probability, …`
+function Log:transitions(options) end
+
+--- How many people get how far through steps.
+---
+---     print(log:funnel({ "search", "add_to_cart", "purchase" }, { within = "7d" }))
+---
+---@param steps wayproof.Events[]|wayproof.Stages
+---@param options? table  `within, order, entry, ties, exclude, hold, by, semantics`
+---@return table funnel  `steps[i]` = `name, users, rate, from_previous, low, high, median_seconds`
+function Log:funnel(steps, options) end
+
+--- What people do after an event, or before one, step by step.
+---
+---     print(log:paths { start = "search", steps = 5 })
+---
+---@param options? table  `start` or `finish`, `steps`, `top`, and `where, since, before, by`
+---@return table paths  `matrix`, `sequences`
+function Log:paths(options) end
+
+--- Cohorts by the period in which users began, and how many came back in each period after it.
+---
+---     print(log:retention { period = "week" })
+---
+---@param options? table  `period, periods, start, returns, mode`, and `where, since, before, by`
+---@return table retention  `cohorts[i]` = `start, users, retained, complete`
+function Log:retention(options) end
 
 -- ## Frames: one row per person
 
@@ -775,6 +835,22 @@ function Frame:rows() end
 ---@param hypothesis table
 ---@return wayproof.Result
 function Frame:validate(hypothesis) end
+
+--- The numbers of a column as a vector for `wayproof.stats`. They are not copied into Lua.
+---
+---     stats.auc(frame:vector "guides", frame:vector "outcome")
+---
+---@param name string
+---@return wayproof.Vector
+function Frame:vector(name) end
+
+--- Plain Lua data.
+---@return table
+function Frame:table() end
+
+--- A string of JSON.
+---@return string
+function Frame:json() end
 
 --- Writes the rows to a CSV file.
 ---@param path string

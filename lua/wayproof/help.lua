@@ -117,14 +117,14 @@ local function explain_function(entry)
     local returned = {}
     for i, text in ipairs(entry.returns) do returned[i] = type_words(text:gsub("  +", ", ")) end
     lines[#lines + 1] = ""
-    lines[#lines + 1] = "returns " .. table.concat(returned, "; ")
+    lines[#lines + 1] = show.wrap("returns " .. table.concat(returned, "; "), 80, "  ")
   end
   return table.concat(lines, "\n")
 end
 
 -- Methods of a class: names start with the class in lower case.
 local function explain_class(entry)
-  local word = entry.name:match("%.(%w+)$")
+  local word = entry.name:match("(%w+)$")
   local lines = { word, "", entry.text and show.wrap((entry.text:gsub("\n", " ")), 80) or nil }
   if entry.example then
     lines[#lines + 1] = ""
@@ -171,16 +171,30 @@ local function unknown_name(name)
     near and string.format("did you mean '%s'?", near) or "wp.help() lists them")
 end
 
+-- One object of each class, to see its methods.
+local samples = {
+  metric = function(wp) return wp.count() end,
+  outcome = function(wp) return wp.converts "a" end,
+  stages = function(wp) return wp.stages { "a" } end,
+  hypothesis = function(wp)
+    return wp.hypothesis "a" { metric = wp.count(), outcome = wp.converts "a", observe = 1,
+      within = 1 }
+  end,
+  frame = function(wp) return wp.frame { a = { 1 } } end,
+  log = function(wp) return (wp.read_rows { { user = "a", event = "a", time = 0 } }) end,
+}
+
 local function find_function(call)
-  for name, value in pairs(require "wayproof") do
+  local wp = require "wayproof"
+  for name, value in pairs(wp) do
     if value == call then return entry_called("wp." .. name) end
   end
-  for _, entry in ipairs(entries) do -- a method, reached through an object or its class
+  local made = {}
+  for _, entry in ipairs(entries) do
     local owner, name = entry.name:match("^(%l+):([%w_]+)$")
-    local found, module = pcall(require, "wayproof." .. (owner or "?"))
-    if found and type(module) == "table" and type(module.methods) == "table"
-        and module.methods[name] == call then
-      return entry
+    if samples[owner] then
+      made[owner] = made[owner] or samples[owner](wp)
+      if made[owner][name] == call then return entry end
     end
   end
 end

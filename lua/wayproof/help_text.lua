@@ -141,7 +141,7 @@ return {
     name = "wayproof.UsersOptions",
   },
   {
-    example = "local log = assert(wp.read_csv(\"events.csv\", {\n  user = \"user_id\", time = \"timestamp\", value = \"revenue\", properties = { \"channel\" },\n}))",
+    example = "local log = assert(wp.read_csv(\"events.csv\", {\n  user = \"user_id\", time = \"timestamp\", value = \"revenue\",\n  properties = { \"channel\", \"device\" },\n}))",
     group = "Loading",
     name = "wp.read_csv",
     params = {
@@ -156,14 +156,14 @@ return {
     },
     returns = {
       "wayproof.Log? log",
-      "string? message  where a file, row or value cannot be read",
+      "string? message  the file, row and value that cannot be read",
       "string? code",
     },
     signature = "wp.read_csv(path, options)",
     text = "Reads events from a CSV file (or a list of files) into a log.\nRFC 4180, with BOM, CRLF, other delimiters, and `.gz`. Raises on unknown options.",
   },
   {
-    example = "local log = assert(wp.read_sqlite(\"shop.db\", { table = \"events\", user = \"user_id\" }))",
+    example = "local log = assert(wp.read_sqlite(\"shop.db\", {\n  table = \"events\", user = \"user_id\", time = \"ts\",\n}))",
     group = "Loading",
     name = "wp.read_sqlite",
     params = {
@@ -1608,9 +1608,141 @@ return {
   },
   {
     group = "Logs: events in memory",
+    name = "log:users",
+    returns = {
+      "integer",
+    },
+    signature = "log:users()",
+    text = "The number of users.",
+  },
+  {
+    group = "Logs: events in memory",
     name = "log:close",
     signature = "log:close()",
-    text = "Frees the log's memory; views that share it live on.",
+    text = "Frees the log's memory. Views that share it live on; using the log afterwards raises.",
+  },
+  {
+    group = "Logs: events in memory",
+    name = "log:is_closed",
+    returns = {
+      "boolean",
+    },
+    signature = "log:is_closed()",
+    text = "Whether the log has been closed.",
+  },
+  {
+    class = true,
+    fields = {
+      {
+        name = "where?",
+        text = "look at these events only",
+        type = "wayproof.Filter",
+      },
+      {
+        name = "since?",
+        type = "wayproof.Instant",
+      },
+      {
+        name = "before?",
+        type = "wayproof.Instant",
+      },
+      {
+        name = "by?",
+        text = "also once per group: people by their first value of this property",
+        type = "string",
+      },
+    },
+    group = "Analyses of a log",
+    name = "wayproof.ViewOptions",
+  },
+  {
+    example = "print(log:sessions { timeout = \"30m\" })",
+    group = "Analyses of a log",
+    name = "log:sessions",
+    params = {
+      {
+        name = "options?",
+        text = "`timeout`, and `where, since, before, by`",
+        type = "table",
+      },
+    },
+    returns = {
+      "table sessions  `sessions, mean_events, median_events, single_event, median_seconds`",
+    },
+    signature = "log:sessions(options)",
+    text = "Sessions: how many, how long, how busy.",
+  },
+  {
+    example = "print(log:transitions { within = \"session\" })",
+    group = "Analyses of a log",
+    name = "log:transitions",
+    params = {
+      {
+        name = "options?",
+        text = "`within = \"session\"`, `timeout`, `stages`, and `where, since, before, by`",
+        type = "table",
+      },
+    },
+    returns = {
+      "table transitions  `total`, `rows` of `from, to, count, users, share, probability, …`",
+    },
+    signature = "log:transitions(options)",
+    text = "Moves from each event to the user's next one.",
+  },
+  {
+    example = "print(log:funnel({ \"search\", \"add_to_cart\", \"purchase\" }, { within = \"7d\" }))",
+    group = "Analyses of a log",
+    name = "log:funnel",
+    params = {
+      {
+        name = "steps",
+        type = "wayproof.Events[]|wayproof.Stages",
+      },
+      {
+        name = "options?",
+        text = "`within, order, entry, ties, exclude, hold, by, semantics`",
+        type = "table",
+      },
+    },
+    returns = {
+      "table funnel  `steps[i]` = `name, users, rate, from_previous, low, high, median_seconds`",
+    },
+    signature = "log:funnel(steps, options)",
+    text = "How many people get how far through steps.",
+  },
+  {
+    example = "print(log:paths { start = \"search\", steps = 5 })",
+    group = "Analyses of a log",
+    name = "log:paths",
+    params = {
+      {
+        name = "options?",
+        text = "`start` or `finish`, `steps`, `top`, and `where, since, before, by`",
+        type = "table",
+      },
+    },
+    returns = {
+      "table paths  `matrix`, `sequences`",
+    },
+    signature = "log:paths(options)",
+    text = "What people do after an event, or before one, step by step.",
+  },
+  {
+    example = "print(log:retention { period = \"week\" })",
+    group = "Analyses of a log",
+    name = "log:retention",
+    params = {
+      {
+        name = "options?",
+        text = "`period, periods, start, returns, mode`, and `where, since, before, by`",
+        type = "table",
+      },
+    },
+    returns = {
+      "table retention  `cohorts[i]` = `start, users, retained, complete`",
+    },
+    signature = "log:retention(options)",
+    text = "Cohorts by the period in which users began, and how many came back in each period after it.",
   },
   {
     class = true,
@@ -1665,6 +1797,40 @@ return {
     },
     signature = "frame:validate(hypothesis)",
     text = "Judges columns of the frame as a log judges events.",
+  },
+  {
+    example = "stats.auc(frame:vector \"guides\", frame:vector \"outcome\")",
+    group = "Frames: one row per person",
+    name = "frame:vector",
+    params = {
+      {
+        name = "name",
+        type = "string",
+      },
+    },
+    returns = {
+      "wayproof.Vector",
+    },
+    signature = "frame:vector(name)",
+    text = "The numbers of a column as a vector for `wayproof.stats`. They are not copied into Lua.",
+  },
+  {
+    group = "Frames: one row per person",
+    name = "frame:table",
+    returns = {
+      "table",
+    },
+    signature = "frame:table()",
+    text = "Plain Lua data.",
+  },
+  {
+    group = "Frames: one row per person",
+    name = "frame:json",
+    returns = {
+      "string",
+    },
+    signature = "frame:json()",
+    text = "A string of JSON.",
   },
   {
     group = "Frames: one row per person",

@@ -73,18 +73,9 @@ local function acknowledged(value)
   return list
 end
 
---- An instant in microseconds: an integer stays, a text is read as a time.
-function hypothesis.instant(value, what)
-  if type(value) == "number" then return check.integer(value, what) end
-  if type(value) ~= "string" then
-    check.fail("%s: %s (expected a time such as \"2024-06-30\" or microseconds)", what,
-      check.describe(value))
-  end
-  local instant = require("wayproof.time").time(value)
-  if not instant then
-    check.fail("%s: '%s' is not a time (expected ISO 8601 such as \"2024-06-30\")", what, value)
-  end
-  return instant
+-- Loaded late, so that the language needs no C.
+local function instant(value, what)
+  return require("wayproof.time").instant(value, what)
 end
 
 local function check_needed(given)
@@ -186,7 +177,7 @@ function hypothesis.fields(name, given)
     reliability = default(optional(given, "reliability", reliability), defaults.reliability),
     strict_vanity = default(optional(given, "strict_vanity", check.boolean),
       defaults.strict_vanity),
-    as_of_us = optional(given, "as_of", hypothesis.instant),
+    as_of_us = optional(given, "as_of", instant),
     alpha = default(optional(given, "alpha", fraction), defaults.alpha),
     seed = default(optional(given, "seed", check.integer), defaults.seed),
   }
