@@ -165,7 +165,8 @@ local function constant_column(matrix)
   return false
 end
 
--- Correlation of 1 and 2 given 3 …, one variable at a time.
+-- Correlation of 1 and 2 given 3 …, one variable at a time; nil when a column says what another
+-- says already.
 local function partial(matrix)
   for k = #matrix, 3, -1 do
     local smaller = {}
@@ -173,7 +174,9 @@ local function partial(matrix)
       smaller[i] = {}
       for j = 1, k - 1 do
         local rik, rjk = matrix[i][k], matrix[j][k]
-        local r = (matrix[i][j] - rik * rjk) / math.sqrt((1 - rik * rik) * (1 - rjk * rjk))
+        local left = (1 - rik * rik) * (1 - rjk * rjk)
+        if left < 1e-13 then return nil end
+        local r = (matrix[i][j] - rik * rjk) / math.sqrt(left)
         smaller[i][j] = i == j and 1 or math.max(-1, math.min(1, r))
       end
     end
@@ -226,7 +229,7 @@ function rank.partial_spearman(x, y, z, options)
   local out = { n = raw.n, missing = raw.missing, level = level }
   local left = raw.n - 2 - #list
   local r = not constant_column(raw.matrix) and raw.n > 2 and partial(raw.matrix)
-  if not r or r ~= r then
+  if not r then
     out.undefined = raw.n <= 2 and "fewer than 3 users" or "a column is constant or repeats another"
     return base.result(where, out)
   end
