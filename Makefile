@@ -96,13 +96,13 @@ spec: build ## specs that are quick; F=spec/one_spec.lua runs one file
 
 GC ?= incremental
 gc-hostile: build ## specs while Lua's collector is as nasty as it can be (GC=generational: the other)
-	@WAYPROOF_GC=$(GC) $(LUA) tools/busted.lua $(if $(F),$(F),--exclude-tags=slow)
+	@WAYPROOF_GC=$(GC) $(LUA) tools/busted.lua $(if $(F),$(F),--exclude-tags=slow,house,oom)
 
 # The interpreter stays Debian's: the sanitizer's library is preloaded and sees our .so.
 SANITIZE = $(MAKE) -s -j$(JOBS) VARIANT=$(1) CFLAGS="-O1 -g -fno-omit-frame-pointer $(2)" LDFLAGS="$(2)"
 PRELOADED = WAYPROOF_BUILD=build/$(1) LUA_CPATH="$(CURDIR)/build/$(1)/?.so;;" \
     LD_PRELOAD="$(shell $(CC) -print-file-name=$(2))" $(LUA) tools/busted.lua \
-    $(if $(F),$(F),--exclude-tags=slow)
+    $(if $(F),$(F),--exclude-tags=slow,house)
 
 asan: ## C tests and specs under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(call SANITIZE,asan,-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined) \
@@ -118,11 +118,11 @@ tsan: ## C tests and specs under ThreadSanitizer
 	@WAYPROOF_BUILD=build/tsan LUA_CPATH="$(CURDIR)/build/tsan/?.so;;" WAYPROOF_THREADS=4 \
 	    TSAN_OPTIONS=halt_on_error=1 $(LD_SO) \
 	    --preload "$(shell $(CC) -print-file-name=libtsan.so)" "$(shell command -v $(LUA))" \
-	    tools/busted.lua $(if $(F),$(F),--exclude-tags=slow --exclude-pattern=cli)
+	    tools/busted.lua $(if $(F),$(F),--exclude-tags=slow,house --exclude-pattern=cli)
 
 valgrind: build $(OUT)/test/wayproof_test ## C tests and specs under valgrind (slow)
 	@valgrind -q --error-exitcode=9 --leak-check=full $(OUT)/test/wayproof_test
-	@valgrind -q --error-exitcode=9 $(LUA) tools/busted.lua $(if $(F),$(F),--exclude-tags=slow)
+	@valgrind -q --error-exitcode=9 $(LUA) tools/busted.lua $(if $(F),$(F),--exclude-tags=slow,house,oom)
 
 oom: build ## specs that let the n-th allocation fail, for every n
 	@$(LUA) tools/busted.lua --tags=oom

@@ -37,7 +37,7 @@ local function includes()
   return found
 end
 
-describe("the house", function()
+describe("the house #house", function()
   local all = includes()
 
   it("has no room that the picture does not show", function()

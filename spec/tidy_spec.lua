@@ -8,7 +8,7 @@ local function read(path)
   return text
 end
 
-describe("the tree", function()
+describe("the tree #house", function()
   it("keeps the rules of the house (tools/tidy.lua)", function()
     local findings, _, count = assert(loadfile("tools/tidy.lua"))()
     assert.is_true(count > 30)
