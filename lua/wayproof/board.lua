@@ -125,6 +125,11 @@ local Board = object.class {
     for i, result in ipairs(self) do out[i] = object.plain(result) end
     return out
   end,
+  json = function(self)
+    local results = {}
+    for i, result in ipairs(self) do results[i] = object.plain(result) end
+    return { results = results, tried = self.tried, method = self.method }
+  end,
   rows = function(self)
     local rows = {}
     for i, r in ipairs(self) do

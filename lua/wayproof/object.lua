@@ -81,7 +81,8 @@ local function add_result_methods(class, spec)
   local methods = class.methods
   function methods:table() return object.plain(self) end
 
-  function methods:json() return require("wayproof.json").encode(object.plain(self)) end
+  local json = spec.json or object.plain
+  function methods:json() return require("wayproof.json").encode(json(self)) end
 
   if spec.rows then
     function methods:csv(path)
@@ -98,6 +99,7 @@ end
 ---@field metamethods? table<string, function>  `__len`, `__add` …; `__index` is asked last
 ---@field rows? fun(self): string[], any[][]  column names and rows, gives the class `:csv(path)`
 ---@field plain? fun(self): any  what `:table()` gives, where it is not all fields
+---@field json? fun(self): any  what `:json()` encodes, where it is not what `:table()` gives
 ---@field result? boolean  false: a node, without `:table()`, `:json()`, `:csv()`
 
 --- A class of immutable objects. Returns it as a table with `new(fields)`, `is(value)`, `methods`
