@@ -104,7 +104,9 @@ function wp.read_frame(path, options) end
 
 --- Makes a frame, one row per person, from Lua arrays.
 ---
----     local frame = wp.frame { rounds = { 3, 165, 38 }, retained_7 = { false, true, false } }
+---     local frame = wp.frame {
+---       rounds = { 3, 165, 38 }, retained_7 = { false, true, false },
+---     }
 ---
 ---@param columns table<string, any[]>
 ---@param options? { rows: integer }  number of rows, for arrays with holes

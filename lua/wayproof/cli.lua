@@ -171,7 +171,7 @@ function commands.summary(arguments)
   if arguments.json then
     io.stdout:write(summary:json(), "\n")
   else
-    io.stdout:write(tostring(log), "\n\n", tostring(summary), "\n")
+    io.stdout:write(tostring(summary), "\n")
   end
   return exit.success
 end

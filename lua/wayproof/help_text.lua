@@ -230,7 +230,7 @@ return {
     text = "Reads a table with one row per person into a frame.",
   },
   {
-    example = "local frame = wp.frame { rounds = { 3, 165, 38 }, retained_7 = { false, true, false } }",
+    example = "local frame = wp.frame {\n  rounds = { 3, 165, 38 }, retained_7 = { false, true, false },\n}",
     group = "Loading",
     name = "wp.frame",
     params = {
