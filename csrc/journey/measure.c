@@ -278,11 +278,10 @@ static wp_status measure_chunk(void *context, size_t chunk, unsigned worker, wp_
     wp_span_load(span, m->log, m->anchors, m->chunk_users[chunk], m->chunk_users[chunk + 1]);
     for (uint32_t i = 0; i < m->plan->leaves_count; i++) {
         const wp_leaf *leaf = &m->plan->leaves[i];
-        size_t window = (size_t)leaf->window * span->users_room;
         wp_leaf_run run = {span,
                            leaf,
-                           span->lo + window,
-                           span->hi + window,
+                           span->lo[leaf->window],
+                           span->hi[leaf->window],
                            &room->metric,
                            first_row,
                            room->numbers + (size_t)i * m->users_room};

@@ -92,6 +92,10 @@ static wp_status check_column(const wp_plan *plan, uint32_t at, wp_error *err)
 
 wp_status wp_plan_check(const wp_plan *plan, const wp_columns *columns, wp_error *err)
 {
+    for (uint32_t i = 0; i < plan->windows_count; i++)
+        if (plan->windows[i].kind == WP_WINDOW_OFFSETS &&
+            plan->windows[i].to_us < plan->windows[i].from_us)
+            return wp_fail(err, WP_INVALID, "window %u: ends before it starts", i + 1);
     for (uint32_t i = 0; i < plan->steps_count; i++)
         if (plan->steps[i] >= plan->selections_count)
             return wp_fail(err, WP_INVALID, "plan: step %u has no selection", i + 1);

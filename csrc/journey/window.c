@@ -78,17 +78,16 @@ wp_status wp_span_init(wp_span *span, const wp_log *log, const wp_plan *plan, ui
     }
     bool copies = log->rows != NULL, codes = copies && columns->events.width == 1;
     bool wide = span->wants_ticks ? narrow || copies : copies && !narrow;
-    size_t users = users_room, rows = rows_room, ranges = users * plan->windows_count;
+    size_t users = users_room, rows = rows_room;
     span->users = wp_alloc_array(users, sizeof *span->users);
     span->begin = wp_alloc_array(users, sizeof *span->begin);
     span->end = wp_alloc_array(users, sizeof *span->end);
     span->anchor = wp_alloc_array(users, sizeof *span->anchor);
     span->t0_us = wp_alloc_array(users, sizeof *span->t0_us);
     span->end_us = wp_alloc_array(users, sizeof *span->end_us);
-    span->lo = wp_alloc_array(ranges, sizeof *span->lo);
-    span->hi = wp_alloc_array(ranges, sizeof *span->hi);
+    span->t0_ticks = wp_alloc_array(users, sizeof *span->t0_ticks);
     bool ok = span->users && span->begin && span->end && span->anchor && span->t0_us &&
-              span->end_us && span->lo && span->hi;
+              span->end_us && span->t0_ticks;
     if (copies)
         ok &= (span->rows_own = wp_alloc_array(rows, sizeof *span->rows_own)) != NULL;
     if (copies && narrow)
@@ -102,9 +101,12 @@ wp_status wp_span_init(wp_span *span, const wp_log *log, const wp_plan *plan, ui
             (span->masks_own = wp_alloc_array(rows * span->words, sizeof *span->masks_own)) != NULL;
     if (!ok) {
         wp_span_reset(span);
-        return wp_fail_memory(err, rows * (16 + 8 * (size_t)span->words) + ranges * 8);
+        return wp_fail_memory(err, rows * (16 + 8 * (size_t)span->words) + users * 40);
     }
-    return WP_OK;
+    wp_status status = wp__ranges_init(span, err);
+    if (status != WP_OK)
+        wp_span_reset(span);
+    return status;
 }
 
 void wp_span_reset(wp_span *span)
@@ -115,8 +117,12 @@ void wp_span_reset(wp_span *span)
     wp_free(span->anchor);
     wp_free(span->t0_us);
     wp_free(span->end_us);
-    wp_free(span->lo);
-    wp_free(span->hi);
+    wp_free(span->t0_ticks);
+    wp_free(span->marks);
+    wp_free(span->at);
+    wp_free((void *)span->lo);
+    wp_free((void *)span->hi);
+    wp_free(span->late);
     wp_free(span->rows_own);
     wp_free(span->ticks_32_own);
     wp_free(span->ticks_own);
@@ -134,7 +140,9 @@ static void add_user(wp_span *span, uint32_t user, uint32_t begin, uint32_t end,
     span->begin[i] = begin;
     span->end[i] = end;
     span->anchor[i] = anchor;
-    span->t0_us[i] = wp_time_at(&span->columns->times, anchor);
+    const wp_times *times = &span->columns->times;
+    span->t0_ticks[i] = times->offsets != NULL ? times->offsets[anchor] : times->micros[anchor];
+    span->t0_us[i] = span->base_us + span->t0_ticks[i] * span->unit_us;
 }
 
 static void load_in_place(wp_span *span, const uint32_t *anchors, uint32_t first, uint32_t last)
@@ -206,96 +214,6 @@ static void find_ends(wp_span *span)
     }
 }
 
-/* --- Ranges -------------------------------------------------------------------------------- */
-
-/* How many of the sorted ticks lie below the bound. Halves while long, then counts: a branch-free
-** count beats a search on the short journeys that most users have. */
-static uint32_t count_below_32(const uint32_t *ticks, uint32_t count, uint32_t bound)
-{
-    uint32_t below = 0;
-    while (count > 64) {
-        uint32_t half = count / 2;
-        if (ticks[half] < bound) {
-            below += half + 1;
-            ticks += half + 1;
-            count -= half + 1;
-        } else {
-            count = half;
-        }
-    }
-    uint32_t more = 0;
-    for (uint32_t i = 0; i < count; i++)
-        more += ticks[i] < bound;
-    return below + more;
-}
-
-static uint32_t count_below_64(const int64_t *ticks, uint32_t count, int64_t bound)
-{
-    uint32_t low = 0, high = count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (ticks[middle] < bound)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* First local row of user i, from `begin` on, at or after the instant. */
-static uint32_t first_row_at(const wp_span *span, uint32_t begin, uint32_t end, int64_t time_us)
-{
-    if (span->ticks_32 == NULL)
-        return begin + count_below_64(span->ticks_64 + begin, end - begin, time_us);
-    int64_t offset_us = time_us - span->base_us;
-    if (offset_us <= 0)
-        return begin;
-    int64_t bound = span->unit_us == 1 ? offset_us : (offset_us - 1) / span->unit_us + 1;
-    if (bound > UINT32_MAX)
-        return end;
-    return begin + count_below_32(span->ticks_32 + begin, end - begin, (uint32_t)bound);
-}
-
-int64_t wp_window_start(const wp_span *span, uint32_t window, uint32_t i)
-{
-    const wp_window *w = &span->plan->windows[window];
-    if (w->kind == WP_WINDOW_OFFSETS)
-        return span->t0_us[i] + w->from_us;
-    if (w->kind == WP_WINDOW_SINCE)
-        return span->t0_us[i];
-    return wp_time_at(&span->columns->times, wp_span_row(span, span->begin[i]));
-}
-
-int64_t wp_window_end(const wp_span *span, uint32_t window, uint32_t i)
-{
-    const wp_window *w = &span->plan->windows[window];
-    switch (w->kind) {
-    case WP_WINDOW_OFFSETS:
-        return span->t0_us[i] + w->to_us;
-    case WP_WINDOW_BEFORE:
-        return span->t0_us[i];
-    case WP_WINDOW_SINCE:
-        return span->end_us[i];
-    default:
-        return span->plan->as_of_us;
-    }
-}
-
-static void find_ranges(wp_span *span, uint32_t window)
-{
-    const wp_window *w = &span->plan->windows[window];
-    uint32_t *lo = span->lo + (size_t)window * span->users_room;
-    uint32_t *hi = span->hi + (size_t)window * span->users_room;
-    for (uint32_t i = 0; i < span->users_count; i++) {
-        uint32_t begin = span->begin[i], end = span->end[i];
-        int64_t to_us = wp_window_end(span, window, i) + (w->kind == WP_WINDOW_LIFETIME);
-        bool from_begin = w->kind == WP_WINDOW_LIFETIME || w->kind == WP_WINDOW_BEFORE;
-        lo[i] =
-            from_begin ? begin : first_row_at(span, begin, end, wp_window_start(span, window, i));
-        hi[i] = first_row_at(span, lo[i], end, to_us);
-    }
-}
-
 /* --- Masks --------------------------------------------------------------------------------- */
 
 /* Clears the bits of selections whose conditions a row does not meet. */
@@ -337,8 +255,7 @@ static void make_masks(wp_span *span)
     for (uint32_t i = 0; i < span->users_count; i++) {
         uint32_t from = span->end[i], to = span->begin[i];
         for (uint32_t w = 0; w < plan->windows_count; w++) {
-            uint32_t lo = span->lo[(size_t)w * span->users_room + i];
-            uint32_t hi = span->hi[(size_t)w * span->users_room + i];
+            uint32_t lo = span->lo[w][i], hi = span->hi[w][i];
             if (lo >= hi)
                 continue;
             from = lo < from ? lo : from;
@@ -374,8 +291,7 @@ void wp_span_load(wp_span *span, const wp_log *log, const uint32_t *anchors, uin
     else
         load_view(span, log, anchors, first, last);
     find_ends(span);
-    for (uint32_t w = 0; w < span->plan->windows_count; w++)
-        find_ranges(span, w);
+    wp__ranges_find(span);
     if (span->wants_ticks)
         widen_ticks(span);
     if (span->wants_masks)

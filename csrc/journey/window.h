@@ -28,8 +28,15 @@ typedef struct wp_span {
     uint32_t users_count;
     uint32_t *users, *begin, *end, *anchor; /* anchor: log row */
     int64_t *t0_us, *end_us;                /* end of follow-up */
-    /* Row ranges by window: window w of user i is lo[w * users_room + i] .. hi[…]-1. */
-    uint32_t *lo, *hi;
+    int64_t *t0_ticks;                      /* t0 as a tick */
+    /* Window borders: the different offsets of the plan's windows, ascending, in ticks; the first
+    ** row of user i at or after border m is at[m * users_room + i]. */
+    uint32_t marks_count;
+    int64_t *marks;
+    uint32_t *at;
+    /* Rows of window w of user i: lo[w][i] .. hi[w][i]-1. */
+    const uint32_t **lo, **hi;
+    uint32_t *late; /* hi of windows that end with the user's follow-up or the log's */
     uint32_t users_room, rows_room;
     /* Room that the pointers above may point into. */
     uint32_t *rows_own, *ticks_32_own;
@@ -49,6 +56,10 @@ void wp_span_reset(wp_span *span);
 /* Loads users [first, last) whose anchor row is known (anchors[user] < events_count). */
 void wp_span_load(wp_span *span, const wp_log *log, const uint32_t *anchors, uint32_t first,
                   uint32_t last);
+
+/* Borders and ranges; range.c. */
+WP_NODISCARD wp_status wp__ranges_init(wp_span *span, wp_error *err);
+void wp__ranges_find(wp_span *span);
 
 /* Start and end of window w for user i, microseconds: what time_to measures from and to. */
 int64_t wp_window_start(const wp_span *span, uint32_t window, uint32_t i);
