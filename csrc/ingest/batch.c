@@ -245,7 +245,8 @@ wp_status wp_build_add_user(wp_build *build, const wp_user_row *row, wp_error *e
 
 struct wp_writer {
     wp_build *build;
-    uint32_t count, capacity; /* rows */
+    uint32_t numbers_count, texts_count; /* of the build, which may be freed before the writer */
+    uint32_t count, capacity;            /* rows */
     wp_intern users, events, *texts;
     uint32_t *user_of, *event_of, **text_of; /* per row; text codes are + 1, 0 missing */
     int64_t *time_of;
@@ -260,6 +261,8 @@ wp_status wp_writer_start(wp_build *build, wp_writer **out, wp_error *err)
     if (writer == NULL)
         return wp_fail_memory(err, sizeof *writer);
     writer->build = build;
+    writer->numbers_count = build->numbers_count;
+    writer->texts_count = build->texts_count;
     writer->texts = wp_alloc_array_zero(build->texts_count, sizeof *writer->texts);
     writer->text_of = wp_alloc_array_zero(build->texts_count, sizeof *writer->text_of);
     writer->number_of = wp_alloc_array_zero(build->numbers_count, sizeof *writer->number_of);
@@ -277,13 +280,13 @@ void wp_writer_free(wp_writer *writer)
         return;
     wp_intern_free(&writer->users);
     wp_intern_free(&writer->events);
-    for (uint32_t i = 0; i < writer->build->texts_count; i++) {
+    for (uint32_t i = 0; i < writer->texts_count; i++) {
         if (writer->texts != NULL)
             wp_intern_free(&writer->texts[i]);
         if (writer->text_of != NULL)
             wp_free(writer->text_of[i]);
     }
-    for (uint32_t i = 0; writer->number_of != NULL && i < writer->build->numbers_count; i++)
+    for (uint32_t i = 0; writer->number_of != NULL && i < writer->numbers_count; i++)
         wp_free(writer->number_of[i]);
     wp_free(writer->texts);
     wp_free(writer->text_of);

@@ -249,10 +249,10 @@ static wp_status report_bad(const job *work, const chunk *c, char *text, size_t 
 /* Takes the chunks of a wave in order; parses again what was guessed wrong. */
 static wp_status verify_wave(job *work, walk *state, size_t count, const wp_run *run, wp_error *err)
 {
-    for (size_t i = 0; i < count && state->rows_left > 0; i++) {
+    for (size_t i = 0; i < count; i++) {
         chunk *c = &work->chunks[i];
         uint64_t number = work->first_chunk + i, high = (number + 1) * chunk_bytes;
-        if (state->next >= high || state->next >= work->file.size) {
+        if (state->next >= high || state->next >= work->file.size || state->rows_left == 0) {
             chunk_reset(work, c, work->first_place + number);
             continue;
         }
