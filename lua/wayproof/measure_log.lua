@@ -8,7 +8,7 @@
 local check = require "wayproof.check"
 local core = require "wayproof.core"
 local frame = require "wayproof.frame"
-local hypothesis = require "wayproof.hypothesis"
+local time = require "wayproof.time"
 local measure = require "wayproof.measure"
 local metric = require "wayproof.metric"
 local outcome = require "wayproof.outcome"
@@ -188,7 +188,7 @@ local function read(given)
   asked.until_selector = until_selector(given)
   asked.exclude = excludes(given, asked.outcome)
   if given.as_of ~= nil then
-    asked.as_of_us = hypothesis.instant(given.as_of, "measure: as_of")
+    asked.as_of_us = time.instant(given.as_of, "measure: as_of")
   end
   return asked
 end
