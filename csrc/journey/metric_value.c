@@ -1,5 +1,6 @@
 /* Leaves that read a column: sums and extremes of numbers, different values, what was true at the
-** anchor. Numbers are added in row order, so the same log gives the same bits on any machine. */
+** anchor. Numbers are added in row order with Neumaier's compensation: the same bits on any
+** machine, and users whose amounts are the same in another order tie, as ranks need. */
 #include "journey/metric.h"
 
 #include <stdlib.h>
@@ -14,15 +15,34 @@ static const wp_texts *text_source(const wp_leaf *leaf, const wp_columns *column
     return &(leaf->per_user ? columns->user_texts : columns->texts)[leaf->column];
 }
 
+/* A sum and what rounding has taken from it so far (Neumaier 1974). */
+typedef struct total {
+    double sum, lost;
+} total;
+
+static inline void total_add(total *t, double number)
+{
+    double sum = t->sum + number;
+    t->lost += fabs(t->sum) >= fabs(number) ? (t->sum - sum) + number : (number - sum) + t->sum;
+    t->sum = sum;
+}
+
+/* The bare sum where it is not finite: the compensation is not a number then. */
+static inline double total_of(total t)
+{
+    return isfinite(t.sum) ? t.sum + t.lost : t.sum;
+}
+
 typedef struct tally {
     uint64_t count;
-    double sum, low, high, first, last;
+    total sum;
+    double low, high, first, last;
 } tally;
 
 static tally tally_user(const wp_leaf_run *run, const wp_numbers *numbers, uint32_t i)
 {
     const wp_span *span = run->span;
-    tally t = {0, 0, INFINITY, -INFINITY, NAN, NAN};
+    tally t = {0, {0, 0}, INFINITY, -INFINITY, NAN, NAN};
     for (uint32_t local = run->lo[i]; local < run->hi[i]; local++) {
         if (!wp_span_has(span, run->leaf->a, local))
             continue;
@@ -33,7 +53,7 @@ static tally tally_user(const wp_leaf_run *run, const wp_numbers *numbers, uint3
         if (t.count++ == 0)
             t.first = number;
         t.last = number;
-        t.sum += number;
+        total_add(&t.sum, number);
         t.low = number < t.low ? number : t.low;
         t.high = number > t.high ? number : t.high;
     }
@@ -43,12 +63,12 @@ static tally tally_user(const wp_leaf_run *run, const wp_numbers *numbers, uint3
 static double tally_result(const tally *t, wp_leaf_kind kind)
 {
     if (kind == WP_LEAF_SUM)
-        return t->sum;
+        return total_of(t->sum);
     if (t->count == 0)
         return NAN;
     switch (kind) {
     case WP_LEAF_MEAN:
-        return t->sum / (double)t->count;
+        return total_of(t->sum) / (double)t->count;
     case WP_LEAF_MAX:
         return t->high;
     case WP_LEAF_MIN:
@@ -65,15 +85,15 @@ static void sum_values(const wp_leaf_run *run, const wp_numbers *numbers)
 {
     const wp_span *span = run->span;
     for (uint32_t i = 0; i < span->users_count; i++) {
-        double sum = 0;
+        total sum = {0, 0};
         for (uint32_t local = run->lo[i]; local < run->hi[i]; local++) {
             if (!wp_span_has(span, run->leaf->a, local))
                 continue;
             double number = wp_number_at(numbers, wp_span_row(span, local));
             if (!isnan(number))
-                sum += number;
+                total_add(&sum, number);
         }
-        run->out[i] = sum;
+        run->out[i] = total_of(sum);
     }
 }
 
