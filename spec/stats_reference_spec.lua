@@ -1,5 +1,5 @@
--- Statistics on real data, read in place: the per-user tables of the reference folder with the exact
--- answers of its reference.json, and pROC's aSAH where R has it installed.
+-- Statistics on real data, read in place: the per-user tables of the reference folder with the
+-- exact answers of its reference.json, and pROC's aSAH where R has it installed.
 local helper = require "spec.helper"
 local stats = require "wayproof.stats"
 

@@ -46,7 +46,7 @@ for _, name in ipairs(models) do is_model[name] = true end
 
 local function load_models()
   for name, call in pairs(require "wayproof.model") do
-    if stats[name] == nil then rawset(stats, name, call) end
+    if rawget(stats, name) == nil then stats[name] = call end
   end
 end
 

@@ -122,5 +122,8 @@ result <- list(
   isotonic = lapply(c(4, 12, 30), isotonic_case),
   calibration = lapply(c(60, 200), calibration_case),
   power = power_cases)
-for (name in names(result)) result[[name]] <- paste0("  ", name, " = ", lua(result[[name]]))
-cat("return {\n", paste(unlist(result), collapse = ",\n"), "\n}\n", sep = "")
+for (name in names(result)) {
+  text <- strwrap(paste0(name, " = ", lua(result[[name]]), ","), width = 98, exdent = 2)
+  result[[name]] <- paste0("  ", text, collapse = "\n")
+}
+cat("return {\n", paste(unlist(result), collapse = "\n"), "\n}\n", sep = "")
