@@ -40,7 +40,8 @@ local updated = page:gsub("(```lua\n)(.-)(```\n\n```text\n)(.-)(```\n)",
   function(open, code, between, shown, close)
     blocks = blocks + 1
     write(folder .. "/block.lua", code)
-    local found = run(("cd '%s' && %s %s block.lua"):format(folder, paths, lua))
+    local found, ran = run(("cd '%s' && %s %s block.lua"):format(folder, paths, lua))
+    assert(ran, found)
     if found:sub(-1) ~= "\n" then
       found = found .. "\n"
     end
