@@ -345,7 +345,7 @@ function wp.u_turns(events, filter) end
 
 --- How often steps happened in order. Leftmost, greedy, non-overlapping.
 ---
----     wp.matches({ "search", { "compare", "faq" }, "add_to_cart" }, { within = "1d" })
+---     wp.matches({ "search", { "compare", "faq" }, "buy" }, { within = "1d" })
 ---
 ---@param steps wayproof.Events[]
 ---@param options? { within: wayproof.Duration }  from the first step to the last
@@ -440,7 +440,7 @@ function Metric:sentence() end
 --- A text that is equal for equal metrics, in every run and process. 32 hex digits; titles do
 --- not count.
 ---
----     wp.count "W_*":fingerprint(log)   -- patterns resolved to the log's event names
+---     wp.count "W_*":fingerprint(log)   -- W_* becomes the log's event names
 ---
 ---@param log? wayproof.Log
 ---@return string
@@ -691,7 +691,7 @@ function Log:journey(id) end
 
 --- A new log with the events that pass. It shares memory with this one.
 ---
----     log:where { device = "mobile", since = "2024-02-01", events = { "search", "purchase" } }
+---     log:where { device = "mobile", since = "2024-02-01", events = { "search" } }
 ---
 ---@param filter table  property conditions, and `since`, `before`, `users`, `events`, `properties`
 ---@return wayproof.Log
@@ -783,7 +783,7 @@ function Log:transitions(options) end
 
 --- How many people get how far through steps.
 ---
----     print(log:funnel({ "search", "add_to_cart", "purchase" }, { within = "7d" }))
+---     print(log:funnel({ "search", "compare", "purchase" }, { within = "7d" }))
 ---
 ---@param steps wayproof.Events[]|wayproof.Stages
 ---@param options? table  `within, order, entry, ties, exclude, hold, by, semantics`

@@ -735,7 +735,7 @@ return {
     text = "How often a user went back at once: A, another event, A.",
   },
   {
-    example = "wp.matches({ \"search\", { \"compare\", \"faq\" }, \"add_to_cart\" }, { within = \"1d\" })",
+    example = "wp.matches({ \"search\", { \"compare\", \"faq\" }, \"buy\" }, { within = \"1d\" })",
     group = "Metrics: one number per user, in the observation window",
     name = "wp.matches",
     params = {
@@ -902,7 +902,7 @@ return {
     text = "What it measures, in words, also where it has a title.",
   },
   {
-    example = "wp.count \"W_*\":fingerprint(log)   -- patterns resolved to the log's event names",
+    example = "wp.count \"W_*\":fingerprint(log)   -- W_* becomes the log's event names",
     group = "Metrics: one number per user, in the observation window",
     name = "metric:fingerprint",
     params = {
@@ -1475,7 +1475,7 @@ return {
     text = "One user's journey, or nil.",
   },
   {
-    example = "log:where { device = \"mobile\", since = \"2024-02-01\", events = { \"search\", \"purchase\" } }",
+    example = "log:where { device = \"mobile\", since = \"2024-02-01\", events = { \"search\" } }",
     group = "Logs: events in memory",
     name = "log:where",
     params = {
@@ -1690,7 +1690,7 @@ return {
     text = "Moves from each event to the user's next one.",
   },
   {
-    example = "print(log:funnel({ \"search\", \"add_to_cart\", \"purchase\" }, { within = \"7d\" }))",
+    example = "print(log:funnel({ \"search\", \"compare\", \"purchase\" }, { within = \"7d\" }))",
     group = "Analyses of a log",
     name = "log:funnel",
     params = {

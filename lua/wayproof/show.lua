@@ -326,7 +326,7 @@ local function is_numeric(rows, shown, c)
   return any
 end
 
--- The widest left-aligned column gives way until the row fits.
+-- The widest left-aligned column gives way, a column at a time, until the row fits.
 local function fit(columns, widths, room)
   local total = 2 * (#widths - 1)
   for _, width in ipairs(widths) do total = total + width end
@@ -336,8 +336,7 @@ local function fit(columns, widths, room)
       if column.align == "left" and (not widest or widths[c] > widths[widest]) then widest = c end
     end
     if not widest or widths[widest] <= 8 then return end
-    local cut = math.min(total - room, widths[widest] - 8)
-    widths[widest], total = widths[widest] - cut, total - cut
+    widths[widest], total = widths[widest] - 1, total - 1
   end
 end
 
