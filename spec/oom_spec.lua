@@ -73,8 +73,8 @@ describe("when memory runs out #oom", function()
 
   it("reading a database says so", function()
     sweep(function()
-      return wp.read_sqlite(database, { user = "user_id", time = "ts", value = "value",
-        properties = { "channel", "device" } })
+      return wp.read_sqlite(database, { table = "events", user = "user_id", time = "ts",
+        value = "value", properties = { "channel", "device" } })
     end)
   end)
 
@@ -103,5 +103,19 @@ describe("when memory runs out #oom", function()
         days = wp.active_days(), worth = wp.sum("buy") / wp.count("buy") },
         outcome = wp.converts "buy", observe = "1d", within = "2d" }
     end)
+  end)
+
+  it("judging says so", function()
+    local path = os.tmpname()
+    os.remove(path)
+    assert(require("wayproof.shop").write(path, { users = 700 }))
+    local log = assert(wp.read_sqlite(path, { table = "events", user = "user_id", time = "ts" }))
+    os.remove(path)
+    local guides = wp.hypothesis "guides help" { metric = wp.count "compare_guide",
+      outcome = wp.converts "purchase", observe = "7d", within = "30d", as_of = "2024-06-14" }
+    -- a whole validation asks for much: every 17th allocation is a fair sample
+    sweep(function()
+      return log:validate(guides)
+    end, 17)
   end)
 end)
