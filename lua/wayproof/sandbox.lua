@@ -12,7 +12,7 @@ local hypothesis = require "wayproof.hypothesis"
 
 local sandbox = {}
 
-local steps_max = 5000000
+local steps_max = 2000000
 local text_bytes_max = 1 << 20
 local memory_kb_max = 64 * 1024
 
