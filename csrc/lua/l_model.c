@@ -197,6 +197,10 @@ int wpl_open_model(lua_State *L)
                                          {"curve", wpl_model_curve},
                                          {"log_rank", wpl_model_log_rank},
                                          {"concordance", wpl_model_concordance},
+                                         {"bootstrap_auc", wpl_model_bootstrap_auc},
+                                         {"permute_sum", wpl_model_permute_sum},
+                                         {"multinomial", wpl_model_multinomial},
+                                         {"places", wpl_model_places},
                                          {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;

@@ -59,5 +59,9 @@ int wpl_model_cox(lua_State *L);
 int wpl_model_curve(lua_State *L);
 int wpl_model_log_rank(lua_State *L);
 int wpl_model_concordance(lua_State *L);
+int wpl_model_bootstrap_auc(lua_State *L);
+int wpl_model_permute_sum(lua_State *L);
+int wpl_model_multinomial(lua_State *L);
+int wpl_model_places(lua_State *L);
 
 #endif

@@ -1,6 +1,7 @@
 /* Codes and cells; see vector.h (wp_factor) and cells.h.
 **
-** wp__keys_encode first tries a hash table of distinct keys, which stays in cache for the counts
+** wp__keys_encode counts small keys in a table of all possible ones; for others it first tries a
+*hash table of distinct keys, which stays in cache for the counts
 ** and flags that most columns hold; past HASH_KEYS_MAX distinct keys it gives up and sorts
 ** (key, row) pairs by a least-significant-digit radix sort that skips constant digits. */
 #include "stats/cells.h"
@@ -172,14 +173,50 @@ done:
     return status;
 }
 
+/* Keys below `range`: one place per possible key. */
+static wp_status encode_range(const uint64_t *keys, size_t count, size_t range, uint32_t *codes,
+                              uint64_t **distinct, size_t *distinct_count, wp_error *err)
+{
+    uint32_t *place = wp_alloc_array_zero(range, sizeof *place), next = 0;
+    if (place == NULL)
+        return wp_fail_memory(err, range * sizeof *place);
+    for (size_t i = 0; i < count; i++)
+        place[keys[i]] = 1;
+    for (size_t key = 0; key < range; key++)
+        next += place[key];
+    uint64_t *out = wp_alloc_array(next, sizeof *out);
+    if (out == NULL) {
+        wp_free(place);
+        return wp_fail_memory(err, next * sizeof *out);
+    }
+    *distinct_count = next;
+    next = 0;
+    for (size_t key = 0; key < range; key++) {
+        if (place[key] == 0)
+            continue;
+        out[next] = key;
+        place[key] = next++;
+    }
+    for (size_t i = 0; i < count; i++)
+        codes[i] = place[keys[i]];
+    wp_free(place);
+    *distinct = out;
+    return WP_OK;
+}
+
 wp_status wp__keys_encode(const uint64_t *keys, size_t count, uint32_t *codes, uint64_t **distinct,
                           size_t *distinct_count, wp_error *err)
 {
     if (count >= UINT32_MAX)
         return wp_fail(err, WP_LIMIT, "cells: %zu rows: too many (expected below 2^32)", count);
     bool few = false;
+    uint64_t largest = 0;
     *distinct = NULL;
     *distinct_count = 0;
+    for (size_t i = 0; i < count; i++)
+        largest = keys[i] > largest ? keys[i] : largest;
+    if (largest < 4 * (uint64_t)count)
+        return encode_range(keys, count, (size_t)largest + 1, codes, distinct, distinct_count, err);
     WP_TRY(encode_few(keys, count, codes, distinct, distinct_count, &few, err));
     return few ? WP_OK : encode_many(keys, count, codes, distinct, distinct_count, err);
 }

@@ -67,8 +67,8 @@ end
 --- Logistic regression by maximum likelihood, or with Firth's penalty.
 ---
 --- `columns` is a list of arrays or vectors, `y` is 0/1 (true/false; or a share with weights as
---- trials). Options: `weights` (case weights), `offset`, `clusters` (robust errors by cluster, t law
---- with clusters - 1), `robust` (HC1), `firth`, `intercept` (true), `names`, `start` (an earlier
+--- trials). Options: `weights` (case weights), `offset`, `clusters` (robust errors by cluster, t
+--- law with clusters - 1), `robust` (HC1), `firth`, `intercept` (true), `names`, `start` (an earlier
 --- fit), `level` (0.95), `max_iterations`, `fitted` (adds the vector `fitted` of probabilities).
 --- A separated or constant column has no estimate; `note` on the coefficient says why.
 ---@return wayproof.Fit
@@ -79,7 +79,7 @@ function glm.logistic(columns, y, options)
 end
 
 --- Poisson regression with log link; options as `logistic`, without `firth`. Use `robust = true` or
---- `clusters` for counts that vary more than a Poisson law; `dispersion` (Pearson's X²/df) says so.
+--- `clusters` for counts that vary more than a Poisson law: `dispersion` (Pearson's X²/df) above 1.
 ---@return wayproof.Fit
 function glm.poisson(columns, y, options)
   options = check.options(options, allowed, "poisson")
@@ -99,7 +99,8 @@ local function check_nested(small, large)
       large.family)
   end
   if small.n ~= large.n or small.missing ~= large.missing then
-    check.fail("likelihood_ratio: fits of %s and %s rows (expected the same rows)", small.n, large.n)
+    check.fail("likelihood_ratio: fits of %s and %s rows (expected the same rows)", small.n,
+      large.n)
   end
   if large.rank < small.rank then
     check.fail("likelihood_ratio: %d and %d coefficients (expected the smaller fit first)",
@@ -107,8 +108,8 @@ local function check_nested(small, large)
   end
 end
 
---- Likelihood-ratio test of nested fits of the same rows: statistic 2(ℓ₁ - ℓ₀), chi-square law with
---- df = difference of fitted coefficients. With separated fits the statistic is its limit.
+--- Likelihood-ratio test of nested fits of the same rows: statistic 2(ℓ₁ - ℓ₀), chi-square law
+--- with df = difference of fitted coefficients. With separated fits the statistic is its limit.
 ---@return table test  `statistic, df, p`; p is nil when nothing was added (df 0)
 function glm.likelihood_ratio(small, large)
   check_nested(small, large)

@@ -7,9 +7,9 @@ local linear = {}
 
 --- Least squares of `y` on `columns` (a list of arrays or vectors).
 ---
---- Options: `weights` (case weights: a weight of 3 is three equal rows), `offset`, `clusters` (errors
---- by cluster, t law with clusters - 1), `robust` (HC1), `intercept` (true), `names`, `level` (0.95),
---- `residuals` (adds the vector `residuals`).
+--- Options: `weights` (case weights: a weight of 3 is three equal rows), `offset`, `clusters`
+--- (errors by cluster, t law with clusters - 1), `robust` (HC1), `intercept` (true), `names`,
+--- `level` (0.95), `residuals` (adds the vector `residuals`).
 --- Fields beyond those of every fit: `sigma`, `r2`, `df_residual`, `df` (of the t law).
 ---@return wayproof.Fit
 function linear.linear(columns, y, options)

@@ -1,7 +1,7 @@
 --- Times to an event, censored: Cox regression, Kaplan-Meier, log-rank, concordance.
 ---
---- `time` and `status` are arrays or vectors; status is 1 (true) where the event was seen and 0 where
---- the time is censored. Formulas and references: doc/stats/survival.md.
+--- `time` and `status` are arrays or vectors; status is 1 (true) where the event was seen and 0
+--- where the time is censored. Formulas and references: doc/stats/survival.md.
 local base = require "wayproof.stats.base"
 local check = require "wayproof.check"
 local core = require "wayproof.core"
@@ -33,8 +33,8 @@ end
 --- Cox regression by partial likelihood.
 ---
 --- Options: `ties` ("efron", the default, or "breslow"), `strata`, `clusters` (robust errors by
---- cluster, as R's coxph without small-sample factor), `robust`, `weights` (case weights), `offset`,
---- `zph` (adds the test of proportional hazards), `names`, `level` (0.95), `max_iterations`.
+--- cluster, as R's coxph without small-sample factor), `robust`, `weights` (case weights),
+--- `offset`, `zph` (adds the test of proportional hazards), `names`, `level` (0.95), `max_iterations`.
 --- Fields beyond those of every fit: `likelihood_ratio`, `score`, `wald` (each `statistic, df, p`),
 --- `zph` (`global` and `columns`), and `ratio, ratio_low, ratio_high` on each coefficient.
 ---@return wayproof.Fit
@@ -96,7 +96,9 @@ end
 --- Survival at a time: `estimate, low, high, at_risk`. nil past the last time unless it fell to 0.
 function Curve.methods:at(at)
   check.number(at, "at: time")
-  if self.groups then check.fail("at: curves by group (expected one curve: km.groups[i]:at(time))") end
+  if self.groups then
+    check.fail("at: curves by group (expected one curve: km.groups[i]:at(time))")
+  end
   local step, last = step_at(self.time, at), #self.time
   if step == 0 then return { estimate = 1.0, low = 1.0, high = 1.0, at_risk = self.n } end
   if step == last and at > self.time[last] and self.survival[last] > 0 then return nil end
@@ -113,8 +115,8 @@ end
 
 --- Kaplan-Meier curve, or one per group.
 ---
---- Options: `groups` (a number per row), `weights` (case weights), `interval` ("log", R's default, or
---- "log-log"), `level` (0.95). Fields: vectors `time, at_risk, events, censored, survival, se, low,
+--- Options: `groups` (a number per row), `weights` (case weights), `interval` ("log", R's default,
+--- or "log-log"), `level` (0.95). Fields: vectors `time, at_risk, events, censored, survival, se, low,
 --- high` with one place per distinct time; `median` (`estimate, low, high`), `n`, `deaths`; method
 --- `:at(time)`. With `groups` these are in `groups[i]`, ascending, each with `group`.
 ---@return table curve
@@ -140,7 +142,8 @@ end
 
 --- Log-rank test that survival is the same in all groups.
 ---
---- `group` and `strata` hold a number per row; options: `rho` (0; 1 is Peto and Peto's test), `weights`.
+--- `group` and `strata` hold a number per row; options: `rho` (0; 1 is Peto and Peto's test),
+--- `weights`.
 ---@return table test  `statistic, df, p`, and `groups` (list of `group, n, observed, expected`)
 function survival.log_rank(time, status, group, strata, options)
   if type(strata) == "table" and options == nil and #strata == 0 and next(strata) ~= nil then

@@ -1,0 +1,94 @@
+/* core.model.bootstrap_auc, permute_sum, multinomial and places: resampling. */
+#include "lua/l_model.h"
+
+#include "stats/resample.h"
+#include "stats/sampler.h"
+
+#include <math.h>
+
+static wp_resample_input check_resampling(lua_State *L, const wpl_sample *sample, int at)
+{
+    lua_Integer resamples = luaL_checkinteger(L, at), seed = luaL_checkinteger(L, at + 1);
+    luaL_argcheck(L, resamples >= 1 && resamples <= 10000000, at, "expected 1 to 10000000");
+    return (wp_resample_input){.score = wpl_named(sample, 1),
+                               .label = wpl_named(sample, 2),
+                               .weights = wpl_named(sample, WPL_WEIGHTS),
+                               .rows = sample->rows_count,
+                               .resamples = (size_t)resamples,
+                               .seed = (uint64_t)seed};
+}
+
+/* bootstrap_auc(score, label, weights, clusters, resamples, seed) -> AUC of each resample. */
+int wpl_model_bootstrap_auc(lua_State *L)
+{
+    lua_settop(L, 6);
+    int named[] = {3, 1, 2, 4};
+    wpl_sample sample = wpl_check_sample(L, 0, named, 4);
+    wp_resample_input input = check_resampling(L, &sample, 5);
+    input.clusters = wpl_named(&sample, 3);
+    double *out = wpl_new_vector(L, input.resamples);
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    wp_error err;
+    if (wp_bootstrap_auc(&input, out, &run, &err) != WP_OK)
+        return wpl_raise(L, &err);
+    return 1;
+}
+
+/* permute_sum(score, label, weights, strata, resamples, seed) -> sums, observed, mean, variance. */
+int wpl_model_permute_sum(lua_State *L)
+{
+    lua_settop(L, 6);
+    int named[] = {3, 1, 2, 4};
+    wpl_sample sample = wpl_check_sample(L, 0, named, 4);
+    wp_resample_input input = check_resampling(L, &sample, 5);
+    input.strata = wpl_named(&sample, 3);
+    double *out = wpl_new_vector(L, input.resamples), observed, mean, variance;
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    wp_error err;
+    if (wp_permute_sum(&input, out, &observed, &mean, &variance, &run, &err) != WP_OK)
+        return wpl_raise(L, &err);
+    lua_pushnumber(L, observed);
+    lua_pushnumber(L, mean);
+    lua_pushnumber(L, variance);
+    return 4;
+}
+
+/* multinomial(weights, seed, resample) -> counts of one bootstrap sample of the cases. */
+int wpl_model_multinomial(lua_State *L)
+{
+    size_t count;
+    lua_settop(L, 3);
+    const double *weights = wpl_check_numbers(L, 1, &count);
+    double total = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!(weights[i] >= 0 && weights[i] == floor(weights[i])))
+            return luaL_error(L, "weights: element %I: not a whole number", (lua_Integer)i + 1);
+        total += weights[i];
+    }
+    luaL_argcheck(L, total < 0x1p52, 1, "expected a sum below 2^52");
+    wp_rng rng;
+    wp_rng_seed(&rng, (uint64_t)luaL_checkinteger(L, 2), (uint64_t)luaL_checkinteger(L, 3));
+    double *out = wpl_new_vector(L, count);
+    wp_rng_multinomial(&rng, weights, count, (uint64_t)total, out);
+    return 1;
+}
+
+/* places(count, seed, resample, permute) -> array of 1 .. count in random order, or drawn with
+** replacement. */
+int wpl_model_places(lua_State *L)
+{
+    lua_Integer count = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, count >= 0 && count < INT32_MAX, 1, "expected 0 to 2^31 - 2");
+    wp_rng rng;
+    wp_rng_seed(&rng, (uint64_t)luaL_checkinteger(L, 2), (uint64_t)luaL_checkinteger(L, 3));
+    uint32_t *places = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *places, 0);
+    (lua_toboolean(L, 4) ? wp_rng_permutation : wp_rng_replacement)(&rng, places, (size_t)count);
+    lua_createtable(L, (int)count, 0);
+    for (lua_Integer i = 0; i < count; i++) {
+        lua_pushinteger(L, (lua_Integer)places[i] + 1);
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}

@@ -1,0 +1,36 @@
+/* Bootstrap of the AUC and permutation of scores against labels, on cells.
+**
+** Rows are grouped to canonical cells first; each resample has a random stream of its own (seed,
+** number of the resample), so results depend neither on the order of rows nor on threads.
+** Whole weights only. Cost per resample: one binomial or hypergeometric draw per cell where cells
+** are few; else about 2 ns per case (bootstrap) or per positive (permutation). */
+#ifndef WP_STATS_RESAMPLE_H
+#define WP_STATS_RESAMPLE_H
+
+#include "base/error.h"
+#include "base/pool.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct wp_resample_input {
+    const double *score;    /* none missing */
+    const double *label;    /* 0 or 1 */
+    const double *weights;  /* whole numbers or NULL */
+    const double *clusters; /* bootstrap: whole clusters are drawn; or NULL */
+    const double *strata;   /* permutation: labels move within these; or NULL */
+    size_t rows, resamples;
+    uint64_t seed;
+} wp_resample_input;
+
+/* out[r] = AUC of resample r (NaN where one label is missing from it). */
+WP_NODISCARD wp_status wp_bootstrap_auc(const wp_resample_input *input, double *out,
+                                        const wp_run *run, wp_error *err);
+
+/* out[r] = sum of score over positives after permuting labels within strata; *observed the sum as
+** it is, *mean and *variance its exact permutation moments. */
+WP_NODISCARD wp_status wp_permute_sum(const wp_resample_input *input, double *out, double *observed,
+                                      double *mean, double *variance, const wp_run *run,
+                                      wp_error *err);
+
+#endif
