@@ -89,30 +89,49 @@ void wp_frame_loss(const wp_frame *frame, const wp_rules *rules, wp_loss *loss)
         count_state(frame, rules, row, state_of(frame, rules, row), loss);
 }
 
-static void move_row(wp_frame *frame, uint32_t from, uint32_t to)
+/* Keeps the marked cells of one array, in order and in place. */
+#define KEEP_CELLS(type, cells, keep, count)                                                       \
+    do {                                                                                           \
+        type *all = (cells);                                                                       \
+        for (uint32_t row = 0, kept = 0; row < (count); row++) {                                   \
+            all[kept] = all[row];                                                                  \
+            kept += (keep)[row];                                                                   \
+        }                                                                                          \
+    } while (0)
+
+static void keep_rows(wp_frame *frame, const uint8_t *keep)
 {
+    uint32_t count = frame->rows_count;
     for (uint32_t i = 0; i < frame->columns_count; i++) {
-        size_t width = wp_cell_width(frame->columns[i].type);
-        char *data = frame->columns[i].data;
-        memmove(data + to * width, data + from * width, width);
+        wp_frame_column *column = &frame->columns[i];
+        size_t width = wp_cell_width(column->type);
+        if (width == 1)
+            KEEP_CELLS(uint8_t, column->data, keep, count);
+        else if (width == 4)
+            KEEP_CELLS(uint32_t, column->data, keep, count);
+        else
+            KEEP_CELLS(uint64_t, column->data, keep, count);
     }
-    frame->users[to] = frame->users[from];
-    frame->t0_us[to] = frame->t0_us[from];
-    frame->end_us[to] = frame->end_us[from];
+    KEEP_CELLS(uint32_t, frame->users, keep, count);
+    KEEP_CELLS(int64_t, frame->t0_us, keep, count);
+    KEEP_CELLS(int64_t, frame->end_us, keep, count);
 }
 
-void wp_frame_settle(wp_frame *frame, const wp_rules *rules, wp_loss *loss)
+wp_status wp_frame_settle(wp_frame *frame, const wp_rules *rules, wp_loss *loss, wp_error *err)
 {
-    uint32_t kept = 0;
+    uint8_t *keep = wp_alloc_array(frame->rows_count, 1);
+    if (keep == NULL)
+        return wp_fail_memory(err, frame->rows_count);
     *loss = (wp_loss){0};
     for (uint32_t row = 0; row < frame->rows_count; row++) {
         row_state state = state_of(frame, rules, row);
         count_state(frame, rules, row, state, loss);
-        if (state != ROW_USED && state != ROW_MISSING)
-            continue;
-        if (kept != row)
-            move_row(frame, row, kept);
-        kept++;
+        keep[row] = state == ROW_USED || state == ROW_MISSING;
     }
+    uint32_t kept = (uint32_t)(loss->used + loss->missing);
+    if (kept < frame->rows_count)
+        keep_rows(frame, keep);
     frame->rows_count = kept;
+    wp_free(keep);
+    return WP_OK;
 }

@@ -85,6 +85,7 @@ typedef struct wp_loss {
 void wp_frame_loss(const wp_frame *frame, const wp_rules *rules, wp_loss *loss);
 
 /* Keeps the rows that are used or missing, in place. */
-void wp_frame_settle(wp_frame *frame, const wp_rules *rules, wp_loss *loss);
+WP_NODISCARD wp_status wp_frame_settle(wp_frame *frame, const wp_rules *rules, wp_loss *loss,
+                                       wp_error *err);
 
 #endif

@@ -4,6 +4,10 @@
 
 #include "base/memory.h"
 
+#if defined(__SSE2__)
+#    include <emmintrin.h>
+#endif
+
 void wp_leaf_measure(const wp_leaf_run *run)
 {
     switch (run->leaf->kind) {
@@ -47,6 +51,37 @@ static void count_all(const wp_leaf_run *run)
         run->out[i] = run->hi[i] - run->lo[i];
 }
 
+#if defined(__SSE2__)
+static const uint8_t byte_masks[32] = {255, 255, 255, 255, 255, 255, 255, 255,
+                                       255, 255, 255, 255, 255, 255, 255, 255};
+
+/* How many of the first `count` of 16 codes are the wanted one; all 16 may be read. */
+static uint32_t equal_in_16(const uint8_t *codes, uint32_t count, __m128i wanted)
+{
+    const uint8_t *lanes = byte_masks + 16 - count;
+    __m128i block = _mm_loadu_si128((const __m128i *)(const void *)codes);
+    __m128i mask = _mm_loadu_si128((const __m128i *)(const void *)lanes);
+    __m128i equal = _mm_and_si128(_mm_cmpeq_epi8(block, wanted), mask);
+    __m128i sums = _mm_sad_epu8(_mm_sub_epi8(_mm_setzero_si128(), equal), _mm_setzero_si128());
+    return (uint32_t)(_mm_cvtsi128_si32(sums) + _mm_cvtsi128_si32(_mm_srli_si128(sums, 8)));
+}
+
+/* One event name, one-byte codes, 16 at a time: no branch depends on what a user did. */
+static void count_code(const wp_leaf_run *run, uint8_t code)
+{
+    const uint8_t *codes = run->span->codes_8;
+    const __m128i wanted = _mm_set1_epi8((char)code);
+    uint32_t readable = run->span->readable;
+    for (uint32_t i = 0; i < run->span->users_count; i++) {
+        uint32_t count = 0, local = run->lo[i], end = run->hi[i];
+        for (; local < end && readable - local >= 16; local += 16)
+            count += equal_in_16(codes + local, end - local < 16 ? end - local : 16, wanted);
+        for (; local < end; local++)
+            count += codes[local] == code;
+        run->out[i] = count;
+    }
+}
+#else
 /* One event name, one-byte codes. */
 static void count_code(const wp_leaf_run *run, uint8_t code)
 {
@@ -58,6 +93,7 @@ static void count_code(const wp_leaf_run *run, uint8_t code)
         run->out[i] = count;
     }
 }
+#endif
 
 /* A set of event names, one-byte codes. */
 static void count_codes(const wp_leaf_run *run, const uint8_t *wanted)

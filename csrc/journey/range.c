@@ -81,51 +81,61 @@ wp_status wp__ranges_init(wp_span *span, wp_error *err)
 
 /* --- Searching ----------------------------------------------------------------------------- */
 
+/* How many of the sorted ticks lie below the bound. Halves while long, then counts: counting has no
+** branches to guess wrong on the short journeys that most users have. */
 #if defined(__SSE2__)
-/* How many of 16 ticks lie below the bound; the sign bit turned, unsigned compares as signed. */
-static uint32_t below_in_16(const uint32_t *ticks, __m128i bound, __m128i sign)
+static const int32_t lane_masks[32] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+                                       -1, -1, -1, -1, -1, 0,  0,  0,  0,  0};
+
+/* Of the first `count` of 16 ticks; all 16 may be read. The sign bit turned, unsigned numbers
+** compare as signed ones. */
+static uint32_t below_in_16(const uint32_t *ticks, uint32_t count, __m128i bound, __m128i sign)
 {
-    const __m128i *blocks = (const __m128i *)(const void *)ticks;
+    const int32_t *lanes = lane_masks + 16 - count;
     __m128i sum = _mm_setzero_si128();
     for (int i = 0; i < 4; i++) {
-        __m128i block = _mm_xor_si128(_mm_loadu_si128(blocks + i), sign);
-        sum = _mm_sub_epi32(sum, _mm_cmplt_epi32(block, bound));
+        __m128i block = _mm_loadu_si128((const __m128i *)(const void *)(ticks + 4 * i));
+        __m128i mask = _mm_loadu_si128((const __m128i *)(const void *)(lanes + 4 * i));
+        __m128i below = _mm_cmplt_epi32(_mm_xor_si128(block, sign), bound);
+        sum = _mm_sub_epi32(sum, _mm_and_si128(below, mask));
     }
     sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4e));
     sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xb1));
     return (uint32_t)_mm_cvtsi128_si32(sum);
 }
 
-static uint32_t count_blocks(const uint32_t *ticks, uint32_t *count, uint32_t bound)
+/* `readable` ticks may be read from ticks[0] on, whoever they belong to. */
+static uint32_t count_short(const uint32_t *ticks, uint32_t count, uint32_t readable,
+                            uint32_t bound)
 {
     const __m128i sign = _mm_set1_epi32(INT32_MIN);
     const __m128i wide = _mm_xor_si128(_mm_set1_epi32((int)bound), sign);
-    uint32_t below = 0, left = *count;
-    while (left >= 16) {
-        uint32_t more = below_in_16(ticks + below, wide, sign);
+    uint32_t below = 0;
+    while (below < count && readable - below >= 16) {
+        uint32_t step = count - below < 16 ? count - below : 16;
+        uint32_t more = below_in_16(ticks + below, step, wide, sign);
         below += more;
-        left -= 16;
-        if (more < 16) {
-            *count = 0;
+        if (more < 16)
             return below;
-        }
     }
-    *count = left;
+    while (below < count && ticks[below] < bound)
+        below++;
     return below;
 }
 #else
-static uint32_t count_blocks(const uint32_t *ticks, uint32_t *count, uint32_t bound)
+static uint32_t count_short(const uint32_t *ticks, uint32_t count, uint32_t readable,
+                            uint32_t bound)
 {
-    (void)ticks;
-    (void)count;
-    (void)bound;
-    return 0;
+    uint32_t below = 0;
+    (void)readable;
+    for (uint32_t i = 0; i < count; i++)
+        below += ticks[i] < bound;
+    return below;
 }
 #endif
 
-/* How many of the sorted ticks lie below the bound. Halves while long, then counts: counting has no
-** branches to guess wrong on the short journeys that most users have. */
-static uint32_t count_below_32(const uint32_t *ticks, uint32_t count, uint32_t bound)
+static uint32_t count_below_32(const uint32_t *ticks, uint32_t count, uint32_t readable,
+                               uint32_t bound)
 {
     uint32_t below = 0;
     while (count > 128) {
@@ -137,12 +147,7 @@ static uint32_t count_below_32(const uint32_t *ticks, uint32_t count, uint32_t b
             count = half;
         }
     }
-    below += count_blocks(ticks + below, &count, bound);
-    ticks += below;
-    uint32_t more = 0;
-    for (uint32_t i = 0; i < count; i++)
-        more += ticks[i] < bound;
-    return below + more;
+    return below + count_short(ticks + below, count, readable - below, bound);
 }
 
 static uint32_t count_below_64(const int64_t *ticks, uint32_t count, int64_t bound)
@@ -167,7 +172,8 @@ static uint32_t first_at(const wp_span *span, uint32_t begin, uint32_t end, int6
         return begin;
     if (tick > UINT32_MAX)
         return end;
-    return begin + count_below_32(span->ticks_32 + begin, end - begin, (uint32_t)tick);
+    return begin + count_below_32(span->ticks_32 + begin, end - begin, span->readable - begin,
+                                  (uint32_t)tick);
 }
 
 int64_t wp_window_start(const wp_span *span, uint32_t window, uint32_t i)
@@ -210,8 +216,12 @@ void wp__ranges_find(wp_span *span)
 {
     for (uint32_t i = 0; i < span->users_count; i++) {
         uint32_t row = span->begin[i], end = span->end[i];
+        /* Where t0 is the user's first instant nothing lies before it. */
+        bool at_start = span->t0_ticks[i] ==
+                        (span->ticks_32 != NULL ? span->ticks_32[row] : span->ticks_64[row]);
         for (uint32_t m = 0; m < span->marks_count; m++) {
-            row = first_at(span, row, end, span->t0_ticks[i] + span->marks[m]);
+            if (!at_start || span->marks[m] > 0)
+                row = first_at(span, row, end, span->t0_ticks[i] + span->marks[m]);
             span->at[(size_t)m * span->users_room + i] = row;
         }
     }

@@ -152,6 +152,7 @@ static void load_in_place(wp_span *span, const uint32_t *anchors, uint32_t first
     uint32_t base = starts[first];
     span->row_base = base;
     span->rows_count = starts[last] - base;
+    span->readable = columns->events_count - base;
     span->rows = NULL;
     for (uint32_t user = first; user < last; user++)
         if (anchors[user] < columns->events_count)
@@ -178,6 +179,7 @@ static void load_view(wp_span *span, const wp_log *log, const uint32_t *anchors,
     }
     span->rows = span->rows_own;
     span->rows_count = count;
+    span->readable = span->rows_room;
     if (span->ticks_32_own != NULL)
         for (uint32_t i = 0; i < count; i++)
             span->ticks_32_own[i] = columns->times.offsets[span->rows_own[i]];

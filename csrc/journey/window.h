@@ -20,6 +20,7 @@ typedef struct wp_span {
     const uint32_t *ticks_32;      /* one of the two is set */
     const int64_t *ticks_64;
     const uint8_t *codes_8; /* event codes when they are one byte wide; else NULL */
+    uint32_t readable;      /* ticks_32 and codes_8 that may be read, from row 0 on */
     const int64_t *ticks;   /* wide ticks; NULL when no leaf asks for them */
     const uint64_t *masks;  /* `words` per row; NULL when no leaf asks for them */
     uint32_t words;

@@ -687,10 +687,11 @@ static int eligibility(lua_State *L, bool settle)
     }
     rules.required = required;
     wp_loss loss;
-    if (settle)
-        wp_frame_settle(frame, &rules, &loss);
-    else
+    wp_error err;
+    if (!settle)
         wp_frame_loss(frame, &rules, &loss);
+    else if (wp_frame_settle(frame, &rules, &loss, &err) != WP_OK)
+        return wpl_push_failure(L, &err);
     return push_loss(L, &loss);
 }
 

@@ -266,8 +266,10 @@ function measure_log.measure(log, given)
   local needed_us = asked.landmark_us + asked.within_us
   if asked.outcome and asked.outcome.scale == "time" then needed_us = asked.landmark_us end
   local counts = handle:counts()
-  local loss = handle:settle { needed_us = needed_us, prior = prior_at, outcome = outcome_at,
-    required = required }
+  local loss
+  loss, message, code = handle:settle { needed_us = needed_us, prior = prior_at,
+    outcome = outcome_at, required = required }
+  if not loss then return nil, message, code end
   local names = {}
   for i, column in ipairs(columns) do names[i] = column.name end
   return frame.wrap(handle, names, { n = loss_of(asked, counts, loss), words = say(asked),
