@@ -2,9 +2,9 @@
 **
 ** Sources (CSV, SQLite, Lua rows) hand over cells; this room checks and feeds the builder.
 ** A user may have several rows (say, one per anonymous id) as long as they do not contradict each
-** other: a value that is there must be the same in every row. Events are kept until
-** wp_users_finish, because a build wants users and aliases before its first event.
-** Cost: per user 8 bytes per column for the check, per date 16 bytes. */
+** other: a value that is there must be the same in every row, and in the rows of the user's other
+** ids. All of it is kept until wp_users_finish, because only then all aliases are known.
+** Cost: until then per user up to 16 bytes per column and date, and each distinct text once. */
 #ifndef WP_INGEST_USERS_H
 #define WP_INGEST_USERS_H
 
