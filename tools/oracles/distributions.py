@@ -25,7 +25,8 @@ def beta_i(x, a, b):
     x, a, b = mp.mpf(x), mp.mpf(a), mp.mpf(b)
     if x > a / (a + b):
         return 1 - beta_i(1 - x, b, a)
-    log_front = a * mp.log(x) + b * mp.log1p(-x) + mp.loggamma(a + b) - mp.loggamma(a + 1) - mp.loggamma(b)
+    log_front = a * mp.log(x) + b * mp.log1p(-x)
+    log_front += mp.loggamma(a + b) - mp.loggamma(a + 1) - mp.loggamma(b)
     total = term = mp.mpf(1)
     k = 0
     while term > total * mp.mpf(10) ** -40:
@@ -62,17 +63,17 @@ for z in (-37, -20, -8.5, -5, -3.1, -1.96, -1, -0.3, -1e-9, 0, 0.2, 1.3, 2.575, 
     add("normal_cdf", [z], mp.ncdf(exact(z)))
 for z in (0.5, 1.644853, 3, 5.5, 10, 18, 25, 30, 37.5):
     add("normal_upper", [z], mp.erfc(exact(z) / mp.sqrt(2)) / 2)
-for p in (1e-300, 1e-100, 1e-20, 1e-9, 1e-4, 0.001, 0.025, 0.2, 0.4, 0.5, 0.6, 0.9, 0.975, 0.999, 1 - 1e-12):
-    q = exact(p)
-    start = -mp.sqrt(-2 * mp.log(q)) if p < 0.5 else mp.sqrt(-2 * mp.log(1 - q)) if p > 0.5 else mp.mpf(0)
+for p in (1e-300, 1e-100, 1e-20, 1e-9, 1e-4, 0.001, 0.025, 0.2, 0.4, 0.5, 0.6, 0.9, 0.975, 0.999,
+          1 - 1e-12):
+    tail = exact(p) if p < 0.5 else 1 - exact(p)
     root = mp.mpf(0) if p == 0.5 else mp.findroot(
-        lambda z: mp.log(mp.erfc(-z / mp.sqrt(2)) / 2) - mp.log(q) if p < 0.5
-        else mp.log(mp.erfc(z / mp.sqrt(2)) / 2) - mp.log(1 - q), start)
-    add("normal_quantile", [p], root)
+        lambda z: mp.log(mp.erfc(z / mp.sqrt(2)) / 2) - mp.log(tail), mp.sqrt(-2 * mp.log(tail)))
+    add("normal_quantile", [p], -root if p < 0.5 else root)
 for df in (1, 2, 3, 5, 10, 37, 100, 1000, 25000):
     for x in (1e-8, 0.01, 0.5, 1, 3.84, 10, 40, 90, 250, 1200, 1400):
         if x < df * 8 + 1500 / (1 + df / 50):
-            upper, lower = gamma_q(exact(df) / 2, exact(x) / 2), gamma_p(exact(df) / 2, exact(x) / 2)
+            upper = gamma_q(exact(df) / 2, exact(x) / 2)
+            lower = gamma_p(exact(df) / 2, exact(x) / 2)
             if upper > mp.mpf(10) ** -290:
                 add("chi_square_upper", [x, df], upper)
             if lower > mp.mpf(10) ** -290:

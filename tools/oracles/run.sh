@@ -26,7 +26,8 @@ one() {
     skipped=$((skipped + 1))
     return
   fi
-  { echo "-- Made by $script; see tools/oracles/run.sh."; cat "$scratch/body"; } >"$scratch/$name.lua"
+  echo "-- Made by $script; see tools/oracles/run.sh." >"$scratch/$name.lua"
+  cat "$scratch/body" >>"$scratch/$name.lua"
   if [ "$write" = yes ]; then
     mkdir -p spec/oracle && cp "$scratch/$name.lua" "$stored" && echo "$name: stored"
   elif "${LUA:-lua5.4}" tools/oracles/compare.lua "$stored" "$scratch/$name.lua"; then

@@ -1,9 +1,12 @@
-# Ranks, tables, pooling, multiplicity and power by R, on random inputs with ties and zero cells, for
-# spec/stats_oracle_spec.lua. Needs pROC and metafor. Prints a Lua table; inputs are part of it.
+# Ranks, tables, pooling, multiplicity and power by R, on random inputs with ties and zero cells,
+# for spec/stats_oracle_spec.lua. Needs pROC and metafor. Prints a Lua table; inputs are part of it.
 suppressMessages({ library(pROC); library(metafor) })
 RNGkind("Mersenne-Twister", "Inversion", "Rejection"); set.seed(20240301)
 
-number <- function(x) ifelse(is.na(x), "nil", ifelse(is.infinite(x), ifelse(x > 0, "math.huge", "-math.huge"), sprintf("%.17g", x)))
+number <- function(x) {
+  stopifnot(all(is.finite(x)))
+  sprintf("%.17g", x)
+}
 lua <- function(x) {
   if (is.list(x)) {
     names <- names(x)
@@ -42,17 +45,20 @@ table_case <- function(strata, zero) {
   if (zero) t[1, 1, 1] <- 0
   plain <- mantelhaen.test(t, correct = FALSE)
   corrected <- mantelhaen.test(t, correct = TRUE)
-  m <- rma.mh(ai = t[1, 1, ], bi = t[1, 2, ], ci = t[2, 1, ], di = t[2, 2, ], measure = "OR", correct = FALSE)
-  list(tables = lapply(seq_len(strata), function(k) column(c(t[1, 1, k], t[1, 2, k], t[2, 1, k], t[2, 2, k]))),
+  m <- rma.mh(ai = t[1, 1, ], bi = t[1, 2, ], ci = t[2, 1, ], di = t[2, 2, ], measure = "OR",
+              correct = FALSE)
+  list(tables = lapply(seq_len(strata), function(k) column(as.vector(base::t(t[, , k])))),
        odds_ratio = as.numeric(plain$estimate), low = plain$conf.int[1], high = plain$conf.int[2],
        statistic = as.numeric(corrected$statistic), p = corrected$p.value,
-       uncorrected = as.numeric(plain$statistic), se = m$se, q = m$QE, breslow_day = m$BD, tarone = m$TA)
+       uncorrected = as.numeric(plain$statistic), se = m$se, q = m$QE, breslow_day = m$BD,
+       tarone = m$TA)
 }
 
 two_by_two <- function(big) {
   t <- matrix(rpois(4, c(5, 9, 14, 6) * big), 2, byrow = TRUE) + 1
   x <- suppressWarnings(chisq.test(t, correct = FALSE))
-  list(cells = column(c(t[1, 1], t[1, 2], t[2, 1], t[2, 2])), chi_square = as.numeric(x$statistic), p = x$p.value, fisher = fisher.test(t)$p.value)
+  list(cells = column(as.vector(base::t(t))), chi_square = as.numeric(x$statistic), p = x$p.value,
+       fisher = fisher.test(t)$p.value)
 }
 
 pool_case <- function(k) {
@@ -61,13 +67,16 @@ pool_case <- function(k) {
   control <- list(threshold = 1e-14, maxiter = 10000, stepadj = 0.5)
   dl <- rma(y, v, method = "DL"); fe <- rma(y, v, method = "FE")
   reml <- rma(y, v, method = "REML", control = control)
-  list(y = column(y), se = column(sqrt(v)), q = dl$QE, p = dl$QEp, tau2_dl = dl$tau2, i2_dl = dl$I2,
-       estimate_dl = as.numeric(dl$beta), se_dl = dl$se, fixed = as.numeric(fe$beta), fixed_se = fe$se,
-       tau2_reml = reml$tau2, i2_reml = reml$I2, estimate_reml = as.numeric(reml$beta), se_reml = reml$se)
+  list(y = column(y), se = column(sqrt(v)), q = dl$QE, p = dl$QEp, tau2_dl = dl$tau2,
+       i2_dl = dl$I2, estimate_dl = as.numeric(dl$beta), se_dl = dl$se,
+       fixed = as.numeric(fe$beta), fixed_se = fe$se, tau2_reml = reml$tau2, i2_reml = reml$I2,
+       estimate_reml = as.numeric(reml$beta), se_reml = reml$se)
 }
 
 trend_case <- function(k) {
-  n <- rpois(k, 60) + 1; r <- rbinom(k, n, seq(0.2, 0.5, length.out = k)); score <- sort(rexp(k))
+  n <- rpois(k, 60) + 1
+  r <- rbinom(k, n, seq(0.2, 0.5, length.out = k))
+  score <- sort(rexp(k))
   list(events = column(r), totals = column(n), scores = column(score),
        statistic = as.numeric(suppressWarnings(prop.trend.test(r, n, score))$statistic),
        total = as.numeric(suppressWarnings(prop.test(r, n))$statistic))
@@ -76,7 +85,8 @@ trend_case <- function(k) {
 adjust_case <- function(m) {
   p <- round(runif(m)^2, 4)
   out <- list(p = column(p))
-  for (name in c("bonferroni", "holm", "hochberg", "BH", "BY")) out[[tolower(name)]] <- column(p.adjust(p, name))
+  for (name in c("bonferroni", "holm", "hochberg", "BH", "BY"))
+    out[[tolower(name)]] <- column(p.adjust(p, name))
   out
 }
 
@@ -96,29 +106,35 @@ calibration_case <- function(n) {
   control <- glm.control(epsilon = 1e-15, maxit = 100)
   both <- glm(y ~ qlogis(p), family = binomial, control = control)
   large <- glm(y ~ offset(qlogis(p)), family = binomial, control = control)
-  list(p = column(p), y = column(y), brier = mean((p - y)^2), intercept = unname(coef(both)[1]), slope = unname(coef(both)[2]),
-       slope_se = sqrt(vcov(both)[2, 2]), in_the_large = unname(coef(large)), in_the_large_se = sqrt(vcov(large)[1, 1]))
+  list(p = column(p), y = column(y), brier = mean((p - y)^2), intercept = unname(coef(both)[1]),
+       slope = unname(coef(both)[2]), slope_se = sqrt(vcov(both)[2, 2]),
+       in_the_large = unname(coef(large)), in_the_large_se = sqrt(vcov(large)[1, 1]))
 }
 
 power_cases <- list(
   proportions = lapply(list(c(40, 0.1, 0.3), c(500, 0.02, 0.05), c(90, 0.6, 0.5)), function(a) {
-    list(n = a[1], p1 = a[2], p2 = a[3], power = power.prop.test(n = a[1], p1 = a[2], p2 = a[3])$power,
+    list(n = a[1], p1 = a[2], p2 = a[3],
+         power = power.prop.test(n = a[1], p1 = a[2], p2 = a[3])$power,
          needed = power.prop.test(p1 = a[2], p2 = a[3], power = 0.9, tol = 1e-13)$n)
   }),
   auc = lapply(list(c(0.62, 2), c(0.8, 1), c(0.55, 5)), function(a) {
-    list(auc = a[1], ratio = a[2], needed = power.roc.test(auc = a[1], kappa = a[2], power = 0.8, sig.level = 0.05)$ncases,
-         power = power.roc.test(auc = a[1], ncases = 60, ncontrols = 60 * a[2], sig.level = 0.05)$power)
+    list(auc = a[1], ratio = a[2],
+         needed = power.roc.test(auc = a[1], kappa = a[2], power = 0.8, sig.level = 0.05)$ncases,
+         power = power.roc.test(auc = a[1], ncases = 60, ncontrols = 60 * a[2],
+                                sig.level = 0.05)$power)
   }))
 
 result <- list(
-  ranks = c(lapply(c(9, 25, 60, 150), rank_case, ties = FALSE), lapply(c(9, 25, 60, 150), rank_case, ties = TRUE)),
+  ranks = c(lapply(c(9, 25, 60, 150), rank_case, ties = FALSE),
+            lapply(c(9, 25, 60, 150), rank_case, ties = TRUE)),
   tables = c(lapply(c(2, 5, 12), table_case, zero = FALSE), list(table_case(4, TRUE))),
   two_by_two = lapply(c(1, 1, 2, 40), two_by_two),
   pools = lapply(c(2, 5, 13, 40), pool_case),
   trends = lapply(c(3, 5, 10), trend_case),
   adjust = lapply(c(1, 6, 40), adjust_case),
-  proportions = list(proportion_case(0, 10, 0.95), proportion_case(10, 10, 0.95), proportion_case(3, 20, 0.95),
-                     proportion_case(1, 5000, 0.99), proportion_case(412, 977, 0.9), proportion_case(1, 1, 0.95)),
+  proportions = list(proportion_case(0, 10, 0.95), proportion_case(10, 10, 0.95),
+                     proportion_case(3, 20, 0.95), proportion_case(1, 5000, 0.99),
+                     proportion_case(412, 977, 0.9), proportion_case(1, 1, 0.95)),
   isotonic = lapply(c(4, 12, 30), isotonic_case),
   calibration = lapply(c(60, 200), calibration_case),
   power = power_cases)
