@@ -21,9 +21,49 @@ function Case:events()
   return events, #y - events
 end
 
+--- What the rules about too few events look at: numeric and censored outcomes carry information in
+--- every user, so only the users with something (or with the event) are scarce.
+---@return integer events, integer others
+function Case:information()
+  local events, others = self:events()
+  if self.kind ~= "binary" then others = #(self.y or self.time) end
+  return events, others
+end
+
+local vectors = { "y", "time", "status", "m", "entry", "volume", "total", "days", "sessions", "even",
+  "odd", "first_half", "second_half", "history", "cluster" }
+
+-- Items of a list with the rows of their vector under `key` chosen.
+local function choose(list, key, mask)
+  if not list then return nil end
+  local out = {}
+  for i, item in ipairs(list) do
+    out[i] = {}
+    for name, value in pairs(item) do out[i][name] = value end
+    out[i][key] = item[key]:select(mask)
+  end
+  return out
+end
+
+--- The case on the users where the mask is 1, for models only: counts stay those of the whole.
+function Case:restrict(mask)
+  local out = {}
+  for key, value in pairs(self) do out[key] = value end
+  for _, key in ipairs(vectors) do
+    if self[key] then out[key] = self[key]:select(mask) end
+  end
+  out.activity, out.adjust = choose(self.activity, "v", mask), choose(self.adjust, "v", mask)
+  out.across = choose(self.across, "codes", mask)
+  if self.used then -- rows of the frame that remain
+    local places = core.vector.sequence(#self.used):select(self.used):select(mask)
+    out.used = places
+  end
+  return setmetatable(out, Case)
+end
+
 --- The users where the mask is 1, with what fits on a part need.
 function Case:part(mask)
-  local part = { kind = self.kind, robust = self.robust, whole = self }
+  local part = { kind = self.kind }
   for _, key in ipairs { "y", "time", "status", "x", "cluster", "m" } do
     if self[key] then part[key] = self[key]:select(mask) end
   end

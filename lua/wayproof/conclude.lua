@@ -132,12 +132,13 @@ local function collect_warnings(facts, decided)
     if facts.refuters.tail_driven then add "tail_driven" end
     if claims and facts.refuters.not_special then add "not_special" end
     if claims and found.gate and found.gate.tolerance >= 0.25 then add "fragile_to_activity" end
-    if claims and facts.e_value and facts.e_value.interval_limit
-      and facts.e_value.interval_limit < 1.25 then
+    if claims and facts.e_value and facts.e_value.limit
+      and facts.e_value.limit < 1.25 then
       add "fragile"
     end
     if claims and not found.holdout then add "no_holdout" end
     if claims and found.gate and not found.gate.reliability then add "reliability_unmeasured" end
+    if found.decided then add "decided" end
     if facts.shape == "peak" or facts.shape == "threshold" then add "non_monotone" end
     if facts.clusters and facts.clusters < 40 then add "few_clusters" end
   end
@@ -170,6 +171,7 @@ local function add_effects(fields, facts)
   if not found then return end
   local side = found.adjusted and found.adjusted.beta < 0 and -1 or 1
   fields.auc, fields.crude, fields.adjusted = facts.auc, effect(found.crude), effect(found.adjusted)
+  fields.concordance = plain(facts.concordance)
   if fields.adjusted then fields.adjusted.p_adjusted = facts.p_adjusted end
   fields.spearman = plain(facts.spearman)
   fields.scale = facts.scaled and facts.scaled.unit
@@ -193,7 +195,7 @@ function conclude.result(facts, p_adjusted, tried)
   facts.p_adjusted, facts.tried = p_adjusted, tried
   local decided
   if facts.no_verdict and #facts.invalid == 0 then
-    decided = { verdict = "inconclusive", reasons = { { code = "no_verdict_yet" } }, warnings = {},
+    decided = { verdict = "inconclusive", reasons = { { code = facts.no_verdict } }, warnings = {},
       row = "-" }
   else
     decided = verdict.decide(judge.evidence(facts, p_adjusted))
@@ -222,6 +224,7 @@ function conclude.result(facts, p_adjusted, tried)
   fields.sentences = {
     who = reasons.who(facts),
     more = reasons.outcome_words(facts, 1), less = reasons.outcome_words(facts, -1),
+    neither = reasons.outcome_words(facts, 0),
     measure = reasons.measure(facts), next = reasons.next(facts),
   }
   return result.new(fields)

@@ -160,7 +160,7 @@ function section.refuters(r, out)
   local e = r.e_value
   if e then
     line(out, "E-value", string.format("%s, interval %s", number(e.estimate),
-      number(e.interval_limit or e.low)))
+      number(e.limit)))
   end
 end
 

@@ -155,14 +155,38 @@ local function added(model0, model1, case)
   return test
 end
 
+-- Users whose outcome a separating baseline column decides (a buyer who never buys again) say
+-- nothing about the metric: the likelihood's limit is that of the others. Returns who is left.
+local function undecided(case, columns, fitted)
+  local keep
+  for i, coefficient in ipairs(fitted.notes or {}) do
+    local v = coefficient == "separated" and columns[i - fitted.first]
+    if v then
+      local numbers, counts = v:distinct()
+      local mode = 1
+      for j = 1, #numbers do
+        if counts[j] > counts[mode] then mode = j end
+      end
+      local apart = 1 - v:equals(numbers[mode])
+      local y = case.kind == "time" and case.status or case.y
+      local theirs = y:select(apart)
+      if #theirs == 0 or theirs:min() ~= theirs:max() then return nil end
+      keep = keep and keep * (1 - apart) or 1 - apart
+    end
+  end
+  if not keep or keep:sum() < 40 then return nil end
+  return keep
+end
+
 --- Everything about the size of the effect; fills `case.x`, `case.base`, `case.scaled`.
 ---
 --- Result: `crude, adjusted` (beta, se, p), `added`, `discovery`, `holdout`, `gate` (noise.gate),
---- `collinear`, `separated`, `no_baseline`, `models` (pooled, for strata and refuters).
+--- `collinear`, `separated`, `no_baseline`, `model`, `score` (pooled, for strata and refuters), and
+--- `case`: the users the models are about (without those whose outcome the baseline decides).
 ---@param case table
 ---@return table found
 function effects.measure(case)
-  local found = {}
+  local found = { case = case }
   local mask = discovery_mask(case)
   local scaled = scale.of(case.m, case.bare, mask)
   if not scaled then
@@ -185,6 +209,14 @@ function effects.measure(case)
   if found.collinear then return found end
   local full = fit.run(case, with(base.columns, x))
   if not full.ok then
+    local keep = full.failed == "separated" and not full.notes[full.first + #base.columns + 1]
+      and undecided(case, base.columns, full)
+    if keep then
+      local inner = effects.measure(case:restrict(keep))
+      inner.decided = math.floor(#keep - keep:sum())
+      inner.crude = found.crude
+      return inner
+    end
     found.failed = full.failed
     found.separated = found.separated or full.failed == "separated"
     return found

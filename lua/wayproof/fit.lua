@@ -41,7 +41,12 @@ local function failed(reason)
 end
 
 local function describe(raw, count, first)
-  if raw.separated then return failed "separated" end
+  if raw.separated then
+    local out = failed "separated"
+    out.first, out.notes = first, {}
+    for i, coefficient in ipairs(raw.coefficients) do out.notes[i] = coefficient.note or false end
+    return out
+  end
   local self = { ok = true, count = count, first = first, estimates = {},
     covariance = raw.covariance, loglik = raw.loglik, null_loglik = raw.null_loglik, df = raw.df,
     raw = raw }

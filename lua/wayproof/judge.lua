@@ -7,7 +7,6 @@ local effects = require "wayproof.effects"
 local leakage = require "wayproof.leakage"
 local power = require "wayproof.power"
 local refute = require "wayproof.refute"
-local scale = require "wayproof.scale"
 local stability = require "wayproof.stability"
 local stats = require "wayproof.stats"
 
@@ -38,9 +37,28 @@ local function find_invalid(case, acknowledged)
   end
   if n.used == 1 then return { code = "one_user" } end
   local events, others = case:events()
-  if events == 0 then return { code = "no_outcome" } end
+  if events == 0 and case.kind ~= "numeric" then return { code = "no_outcome" } end
   if others == 0 and case.kind == "binary" then return { code = "everybody" } end
+  if case.kind == "numeric" and case.y:min() == case.y:max() then
+    return { code = "constant_outcome" }
+  end
   if case.m:min() == case.m:max() then return { code = "constant" } end
+end
+
+-- How well the raw metric ranks the outcome, on the scale of an AUC: the AUC itself, Harrell's C of
+-- "more, sooner", or half of Spearman's correlation away from 1/2.
+local function association(facts, case)
+  if case.kind == "binary" then return facts.auc end
+  if case.kind == "time" then
+    local c = stats.concordance(case.m, case.time, case.status)
+    facts.concordance = c
+    if not c.estimate or not c.se then return nil end
+    return { estimate = c.estimate, se = c.se, low = c.low, high = c.high }
+  end
+  local s = facts.spearman
+  if not s or not s.estimate or not s.low then return nil end
+  return { estimate = 0.5 + s.estimate / 2, se = (s.high - s.low) / (4 * 1.96),
+    low = 0.5 + s.low / 2, high = 0.5 + s.high / 2 }
 end
 
 local function plain_auc(case)
@@ -112,7 +130,8 @@ local function lead_of(case)
   local first = module.least_of(case.frame, columns.first_metric)
   local outcome = module.least_of(case.frame, columns.first_outcome)
   if not first or not outcome then return nil end
-  local both = case.used * first:below(math.huge) * outcome:below(math.huge)
+  first, outcome = first:select(case.used), outcome:select(case.used)
+  local both = first:below(math.huge) * outcome:below(math.huge)
   if both:sum() < 1 then return nil end
   return (outcome:select(both) - first:select(both)):quantiles({ 0.5 })[1] / 1e6
 end
@@ -137,10 +156,10 @@ local function add_leakage(facts, case, found, acknowledged)
   local shown = setmetatable({ separated = telling }, { __index = found })
   local leak
   if case.frame then
-    leak = leakage.measure(case, shown, facts.auc, acknowledged)
+    leak = leakage.measure(case, shown, facts.association, acknowledged)
   else
     leak = { leaking = {}, warnings = {} }
-    leakage.too_good(leak, shown, facts.auc, acknowledged)
+    leakage.too_good(leak, shown, facts.association, acknowledged)
   end
   for _, item in ipairs(case.leaking or {}) do table.insert(leak.leaking, 1, item) end
   facts.leakage = leak
@@ -152,7 +171,7 @@ end
 ---@return table facts
 function judge.facts(case, settings)
   local acknowledged = set_of(settings.acknowledge)
-  local facts = { case = case, n = case.n, kind = case.kind, settings = settings,
+  local facts = { case = case, whole = case, n = case.n, kind = case.kind, settings = settings,
     acknowledged = acknowledged, invalid = {} }
   local invalid = case.invalid or find_invalid(case, acknowledged)
   if invalid then
@@ -164,8 +183,14 @@ function judge.facts(case, settings)
   if case.kind == "binary" then facts.auc = plain_auc(case) end
   if case.y then facts.spearman = stats.spearman(case.m, case.y) end
   add_dose(facts, case, settings.groups)
-  local found = effects.measure(case)
+  facts.association = association(facts, case)
+  if case.kind == "numeric" and case.y:min() < 0 then
+    facts.no_verdict = "negative_outcome"
+  end
+  local found = facts.no_verdict and { case = case } or effects.measure(case)
   facts.found = found
+  case = found.case
+  facts.case = case
   facts.scaled = case.scaled
   facts.stability = stability.measure(case, found)
   add_leakage(facts, case, found, acknowledged)
@@ -198,21 +223,22 @@ function judge.evidence(facts, p)
   local settings = facts.settings
   if #facts.invalid > 0 then return { invalid = facts.invalid } end
   local found, case = facts.found, facts.case
+  local events, others = facts.whole:information()
   local caps = {}
   for _, cap in ipairs(case.caps or {}) do caps[#caps + 1] = cap end
   if found.no_baseline and not found.collinear then
     caps[#caps + 1] = { code = "no_activity_baseline" }
   end
   return {
-    leaking = facts.leakage.leaking, events = facts.events, non_events = facts.non_events,
+    leaking = facts.leakage.leaking, events = events, non_events = others,
     claim = settings.claim, minimum = math.log(settings.minimum), alpha = settings.alpha,
     beta = found.adjusted and found.adjusted.beta, se = found.adjusted and found.adjusted.se,
     p = p or facts.p, discovery = found.discovery, holdout = found.holdout,
-    families = facts.stability.families, noise = found.gate, auc = facts.auc,
+    families = facts.stability.families, noise = found.gate, auc = facts.association,
     collinear = found.collinear, no_baseline = found.no_baseline, caps = caps,
     separated = found.separated, failed = found.failed,
     rare = facts.scaled and facts.scaled.rare, grade_limits = grade_limits(facts),
-    strict_vanity = settings.strict_vanity, half_width = scale.rare_share,
+    strict_vanity = settings.strict_vanity,
   }
 end
 

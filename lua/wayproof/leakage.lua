@@ -72,6 +72,13 @@ local function compare_loss(metric0, metric1, volume0, volume1)
     high = loss - volume_loss + 1.959963984540054 * se }
 end
 
+-- The outcome as something that happened or did not, whatever its scale.
+local function happened(outcome, v)
+  if outcome.scale == "time" then return 1 - v:is_missing() end
+  if outcome.scale == "numeric" then return v:fill(0):above(0) end
+  return case_of.binary_outcome(outcome, v)
+end
+
 local function risk_of(followed, present, prior)
   local risk = followed * present
   if prior then risk = risk * (1 - prior) end
@@ -81,9 +88,9 @@ end
 -- L3: effects at three embargoes among the users whose follow-up covers the longest of them.
 function leakage.embargo(frame, member)
   local h, columns = member.hypothesis, member.columns
-  if h.outcome.scale ~= "binary" then return nil end
   local longest = columns.gaps[#columns.gaps]
-  local followed = case_of.masks(frame, h, longest.landmark_us, longest.prior)
+  local length = frame:vector("end_us") - frame:vector("t0_us")
+  local followed = length:at_least(longest.landmark_us + h.within_us)
   local present = 1 - frame:vector(columns.metric):is_missing()
   local raw = frame:vector(columns.metric):fill(0)
   local learn = followed * present
@@ -97,7 +104,7 @@ function leakage.embargo(frame, member)
   local function slopes(outcome, landmark_us, prior_names)
     local _, prior = case_of.masks(frame, h, landmark_us, prior_names)
     local risk = risk_of(followed, present, prior)
-    local y = case_of.binary_outcome(h.outcome, frame:vector(outcome))
+    local y = happened(h.outcome, frame:vector(outcome))
     return slope(x, y, risk), volume and slope(volume, y, risk)
   end
   local metric0, volume0 = slopes(columns.outcome, columns.landmark_us, columns.prior)
@@ -122,6 +129,7 @@ end
 -- L5: what counting over the whole history against "ever had the outcome" would have said.
 local function naive(frame, member, auc)
   local columns = member.columns
+  if #columns.ever == 0 then return nil end
   local score = frame:vector(columns.naive)
   local y = case_of.sum_of(frame, columns.ever):above(0)
   if not score or y:sum() < 20 or #y - y:sum() < 20 then return nil end
@@ -163,7 +171,7 @@ end
 ---@return table {leaking = list, warnings = list, proximity, embargo, naive, before}
 function leakage.measure(case, found, auc, acknowledged)
   local frame, member = case.frame, case.member
-  local columns, h = member.columns, member.hypothesis
+  local columns = member.columns
   local out = { leaking = {}, warnings = {} }
   out.proximity = leakage.proximity(frame, columns)
   if out.proximity and out.proximity.share >= leakage.near_share then
@@ -173,15 +181,13 @@ function leakage.measure(case, found, auc, acknowledged)
     end
   end
   leakage.too_good(out, found, auc, acknowledged)
-  if h.outcome.scale == "binary" then
-    out.naive = naive(frame, member, auc)
-    if out.naive and out.naive.immortal_time then
-      out.warnings[#out.warnings + 1] = { code = "immortal_time", naive = out.naive }
-    end
-    out.before = before(case, found, frame, columns)
-    if out.before and out.before.pre_existing then
-      out.warnings[#out.warnings + 1] = { code = "pre_existing", before = out.before }
-    end
+  out.naive = naive(frame, member, auc)
+  if out.naive and out.naive.immortal_time then
+    out.warnings[#out.warnings + 1] = { code = "immortal_time", naive = out.naive }
+  end
+  out.before = before(case, found, frame, columns)
+  if out.before and out.before.pre_existing then
+    out.warnings[#out.warnings + 1] = { code = "pre_existing", before = out.before }
   end
   if columns.shared then out.warnings[#out.warnings + 1] = { code = "same_event" } end
   if columns.own.unknown then out.warnings[#out.warnings + 1] = { code = "unknown_events" } end

@@ -12,22 +12,26 @@ local function percent(x) return show.percent(x, x < 0.0995 and 1 or 0) end
 
 local function count(n) return show.integer(n) end
 
---- "convert more" and "convert less" of an outcome kind.
+-- More, less and neither, by kind of outcome.
 local words = {
-  converts = { "convert more", "convert less" },
-  refers = { "refer more", "refer less" },
-  retained = { "stay more often", "stay less often" },
-  churned = { "leave more often", "leave less often" },
-  earns = { "bring more", "bring less" },
-  accelerates = { "get there sooner", "get there later" },
+  converts = { "convert more", "convert less", "convert neither more nor less" },
+  refers = { "refer more", "refer less", "refer neither more nor less" },
+  retained = { "stay more often", "stay less often", "stay neither more nor less often" },
+  churned = { "leave more often", "leave less often", "leave neither more nor less often" },
+  earns = { "bring more", "bring less", "bring neither more nor less" },
+  accelerates = { "get there sooner", "get there later", "get there neither sooner nor later" },
+  numeric = { "have more of the outcome", "have less of the outcome",
+    "have neither more nor less of the outcome" },
+  binary = { "have the outcome more often", "have the outcome less often",
+    "have the outcome neither more nor less often" },
 }
 
+--- What people with more of the metric do: side 1 more, -1 less, 0 neither.
 function reasons.outcome_words(facts, side)
   local h = facts.hypothesis
-  local pair = h and h.outcome and h.outcome.kind and words[h.outcome.kind]
-    or (facts.kind == "numeric" and { "have more of the outcome", "have less of the outcome" })
-    or { "have the outcome more often", "have the outcome less often" }
-  return side >= 0 and pair[1] or pair[2]
+  local kind = h and h.outcome and type(h.outcome) ~= "string" and h.outcome.kind
+  local forms = words[kind] or words[facts.kind] or words.binary
+  return side > 0 and forms[1] or side < 0 and forms[2] or forms[3]
 end
 
 function reasons.who(facts)
@@ -81,6 +85,15 @@ end
 function text.no_outcome(_, facts)
   return string.format("none of %s users had the outcome in its window. Check the event name, or "
     .. "give it a longer `within`", count(facts.n.used))
+end
+
+function text.constant_outcome(_, facts)
+  return string.format("the outcome is the same for all %s users: there is nothing to explain",
+    count(facts.n.used))
+end
+
+function text.negative_outcome()
+  return "an outcome that can be negative has no mean ratio; only its rank correlation is shown"
 end
 
 function text.everybody(_, facts)
@@ -269,8 +282,8 @@ end
 
 function text.no_estimate() return "the model of the outcome could not be fitted" end
 
-function text.no_verdict_yet(_, facts)
-  return facts.no_verdict or "effects are shown; this kind of outcome has no verdict here"
+function text.no_holdout_events()
+  return "the latest 30 % of users could not be fitted on their own"
 end
 
 -- Warnings ---------------------------------------------------------------------------------------
@@ -292,7 +305,7 @@ end
 function text.immortal_time(reason, facts)
   return string.format("counted over the whole history it looks like an AUC of %s; from the "
     .. "landmark on it is %s: time, not the metric, made the difference",
-    show.number(reason.naive.auc), show.number(facts.auc.estimate))
+    show.number(reason.naive.auc), show.number(facts.association.estimate))
 end
 
 function text.pre_existing()
@@ -315,7 +328,7 @@ end
 
 function text.fragile(_, facts)
   return string.format("an unmeasured cause with risk ratios of %s would be enough to move the "
-    .. "interval to nothing", show.number(facts.e_value.interval_limit))
+    .. "interval to nothing", show.number(facts.e_value.limit))
 end
 
 function text.fragile_to_activity(_, facts)
@@ -340,6 +353,11 @@ end
 
 function text.non_monotone(_, facts)
   return "more is not always better: the dose table has the shape of a " .. facts.shape
+end
+
+function text.decided(_, facts)
+  return string.format("%s users whose outcome their earlier outcomes decide are left out of the "
+    .. "models", count(facts.found.decided))
 end
 
 function text.no_holdout()

@@ -19,8 +19,6 @@ local stats = require "wayproof.stats"
 local refute = {}
 
 refute.placebos_least = 5
-refute.shift_most = 0.10
-refute.sign_least = 0.95
 
 local function with(columns, x)
   local out = { table.unpack(columns) }
@@ -187,7 +185,7 @@ function refute.run(case, found, settings)
   list[3] = resample.subset(case, found, settings)
   list[4] = tail(case, found, epsilon)
   list[5] = placebos(case, found, settings.alpha)
-  for _, item in ipairs { table.unpack(list) } do list[item.name] = item end
+  for i = 1, 5 do list[list[i].name] = list[i] end
   list.not_special = list.placebos.pass == false
   list.no_controls = list.placebos.too_few
   list.tail_driven = list.tail.pass == false
@@ -197,13 +195,10 @@ end
 --- E-value of the adjusted effect: how strong an unmeasured cause would have to be.
 function refute.e_value(case, found, facts)
   local e = effects.ratio(found.adjusted.beta, found.adjusted.se)
-  local common = case.kind == "binary" and facts.events / (facts.events + facts.non_events) >= 0.15
-  local measure = "odds_ratio"
-  if case.kind == "numeric" then measure = "risk_ratio" end
-  if case.kind == "time" then measure = "hazard_ratio" end
-  local ok, result = pcall(stats.e_value, e.estimate, e.low, e.high,
-    { measure = measure, common = common })
-  return ok and result or nil
+  local common = facts.events / (facts.events + facts.non_events) >= 0.15
+  local measures = { binary = "OR", numeric = "RR", time = "HR" }
+  return stats.e_value(e.estimate, e.low, e.high,
+    { measure = measures[case.kind], rare = not common })
 end
 
 return refute

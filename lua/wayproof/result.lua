@@ -35,8 +35,7 @@ function headline.vanity(self)
 end
 
 function headline.unrelated(self)
-  return string.format("%s neither %s nor %s", self.sentences.who, self.sentences.more,
-    (self.sentences.less:match("(%S+)$")))
+  return self.sentences.who .. " " .. self.sentences.neither
 end
 
 function headline.reversed(self)

@@ -17,6 +17,7 @@ local function fit_stratum(case, mask, score, extra, label)
   local part = case:part(mask)
   local events, others = part:events()
   local stratum = { label = label, users = #part.x, events = events, non_events = others }
+  events, others = part:information()
   if events < stability.events_least or others < stability.events_least then
     stratum.skipped = "too few events"
     return stratum
