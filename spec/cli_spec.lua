@@ -53,7 +53,7 @@ wp.hypothesis "comparing helps" {
 }
 ]]
 
-describe("the command", function()
+describe("the command #processes", function()
   local data, hypotheses
 
   setup(function()
@@ -90,7 +90,6 @@ describe("the command", function()
       ["summary --data x.csv --table t"] = "--table is for SQLite",
       ["summary --data x.db --delimiter ';'"] = "--delimiter is for CSV files",
       ["summary --data a.csv --data b.db"] = "CSV files and databases in one call",
-      ["summary --data a.db --data b.db"] = "several databases",
       ["summary --data a.csv --limit few"] = "--limit: 'few' (expected a whole number)",
       ["validate " .. hypotheses .. " --data x.csv --require good"] = "--require",
     } do

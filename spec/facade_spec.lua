@@ -15,7 +15,7 @@ local names = { "read_csv", "read_sqlite", "read_rows", "frame", "read_frame", "
   "below", "between", "is_not", "converts", "refers", "retained", "churned", "earns",
   "accelerates", "outcome", "hypothesis", "time", "date", "threads", "help" }
 
-describe("require \"wayproof\"", function()
+describe("require \"wayproof\" #processes", function()
   it("gives a table that shows every public name to pairs", function()
     local found = {}
     for name, value in pairs(require "wayproof") do

@@ -111,7 +111,7 @@ describe("a fingerprint", function()
     assert.not_equal(one, wp.custom("y", function(journey) return #journey end):fingerprint())
   end)
 
-  it("is the same in another process", function()
+  it("is the same in another process #processes", function()
     local code = [[local wp = require "wayproof"; io.write(wp.hypothesis "h" {
       metric = wp.count({ "b", "a" }, { x = { "q", "p" }, y = wp.above(1.5) }) / wp.count(),
       outcome = wp.retained { from = "1d" }, observe = "7d", within = "30d", across = { "d" },

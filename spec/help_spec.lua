@@ -55,7 +55,7 @@ describe("help", function()
     assert.matches("help: 3 (expected", message_of(3), 1, true)
   end)
 
-  it("prints in a script, and gives its text to a prompt", function()
+  it("prints in a script, and gives its text to a prompt #processes", function()
     local prefix = "LUA_PATH='lua/?.lua;lua/?/init.lua;;' " .. shell.lua .. " -l wp=wayproof "
     local printed = shell.must(prefix .. "-e 'wp.help \"pace\"'")
     assert.matches("^wp%.pace%(%)\n", printed)

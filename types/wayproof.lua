@@ -32,6 +32,7 @@ local wp = {}
 ---@field time_format? string  strptime style (default: ISO 8601, or epoch numbers)
 ---@field time_unit? "s"|"ms"|"us"  of epoch numbers (default: by magnitude)
 ---@field timezone? string  of times without an offset: an IANA name or an offset (default `"UTC"`)
+---@field event_name? string  one name for every row, instead of an event column
 ---@field bad_rows? "fail"|"skip"  skipped rows are counted in the summary
 ---@field limit? integer  read at most so many rows
 ---@field delimiter? string  of a CSV file (default: detected)

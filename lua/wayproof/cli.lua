@@ -28,6 +28,7 @@ local reader_texts = {
   { "numbers", "further number columns, separated by commas", list = true },
   { "properties", "text columns, separated by commas", list = true },
   { "order", "column that breaks ties of equal time" },
+  { "event_name", "one name for every row, instead of an event column" },
   { "time_format", "strptime style, such as '%d/%b/%Y:%H:%M:%S %z'" },
   { "time_unit", "unit of epoch numbers: s, ms or us" },
   { "timezone", "zone of times without an offset (default: UTC)" },
@@ -140,9 +141,6 @@ function cli.read(arguments)
       return nil, "--data: CSV files and databases in one call", exit.usage
     end
     kind = this
-  end
-  if kind == "sqlite" and #paths > 1 then
-    return nil, "--data: several databases (expected one)", exit.usage
   end
   local options, why = reader_options(arguments, kind)
   if not options then return nil, why, exit.usage end

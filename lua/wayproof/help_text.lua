@@ -65,6 +65,11 @@ return {
         type = "string",
       },
       {
+        name = "event_name?",
+        text = "one name for every row, instead of an event column",
+        type = "string",
+      },
+      {
         name = "bad_rows?",
         text = "skipped rows are counted in the summary",
         type = "\"fail\"|\"skip\"",
