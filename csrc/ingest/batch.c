@@ -72,7 +72,7 @@ wp_status wp_build_start(const wp_schema *schema, wp_build **out, wp_error *err)
     wp_build *build = wp_alloc_zero(sizeof *build);
     if (build == NULL)
         return wp_fail_memory(err, sizeof *build);
-    pthread_mutex_init(&build->lock, NULL);
+    wp_lock_init(&build->lock);
     build->numbers_count = schema->numbers_count;
     build->texts_count = schema->texts_count;
     build->user_numbers_count = schema->user_numbers_count;
@@ -122,15 +122,15 @@ void wp_build_free(wp_build *build)
     for (uint32_t i = 0; build->user_text_values != NULL && i < build->user_texts_count; i++)
         wp_intern_free(&build->user_text_values[i]);
     wp_free(build->user_text_values);
-    pthread_mutex_destroy(&build->lock);
+    wp_lock_free(&build->lock);
     wp_free(build);
 }
 
 void wp_build_count_skipped(wp_build *build, uint64_t rows_count)
 {
-    pthread_mutex_lock(&build->lock);
+    wp_lock_take(&build->lock);
     build->rows_skipped += rows_count;
-    pthread_mutex_unlock(&build->lock);
+    wp_lock_release(&build->lock);
 }
 
 /* --- Aliases and the users table -------------------------------------------------------------- */
@@ -548,7 +548,7 @@ static bool keep_columns(wp_batch *batch, const wp_writer *writer, const uint32_
 static wp_status add_batch(wp_build *build, wp_batch *batch, wp_error *err)
 {
     wp_status status = WP_OK;
-    pthread_mutex_lock(&build->lock);
+    wp_lock_take(&build->lock);
     if (build->batches_count == build->batches_capacity) {
         size_t capacity = build->batches_capacity < 64 ? 64 : build->batches_capacity * 2;
         if (grow(&build->batches, capacity, sizeof(wp_batch *)))
@@ -560,7 +560,7 @@ static wp_status add_batch(wp_build *build, wp_batch *batch, wp_error *err)
         build->batches[build->batches_count++] = batch;
         build->rows_count += batch->rows_count;
     }
-    pthread_mutex_unlock(&build->lock);
+    wp_lock_release(&build->lock);
     return status;
 }
 
@@ -592,7 +592,7 @@ wp_status wp_writer_finish(wp_writer *writer, uint64_t place, wp_error *err)
 
 void wp__build_drop(wp_build *build, uint64_t place)
 {
-    pthread_mutex_lock(&build->lock);
+    wp_lock_take(&build->lock);
     for (size_t i = build->batches_count; i-- > 0;) {
         wp_batch *batch = build->batches[i];
         if (batch->place != place)
@@ -602,5 +602,5 @@ void wp__build_drop(wp_build *build, uint64_t place)
         wp__batch_free(batch, build->numbers_count, build->texts_count);
         break;
     }
-    pthread_mutex_unlock(&build->lock);
+    wp_lock_release(&build->lock);
 }

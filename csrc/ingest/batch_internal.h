@@ -3,9 +3,8 @@
 #define WP_INGEST_BATCH_INTERNAL_H
 
 #include "base/intern.h"
+#include "base/lock.h"
 #include "ingest/batch.h"
-
-#include <pthread.h>
 
 /* Users are spread by the top bits of their hash; a partition is joined by one thread. */
 #define WP_PARTITION_BITS 8u
@@ -54,7 +53,7 @@ typedef struct wp_batch {
 } wp_batch;
 
 struct wp_build {
-    pthread_mutex_t lock;
+    wp_lock lock;
     /* The schema, copied. */
     char **names; /* numbers, texts, user numbers, user texts, end to end */
     uint32_t numbers_count, texts_count, user_numbers_count, user_texts_count;
