@@ -80,7 +80,7 @@ describe("the house #house", function()
   it("keeps threads inside base", function()
     for _, include in ipairs(all) do
       if include.target == "pthread.h" then
-        assert.equal("base", include.room, include.file)
+        assert.is_truthy(include.room == "base" or include.room == "test", include.file)
       end
     end
   end)

@@ -7,6 +7,7 @@
 #include "base/pool.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -119,20 +120,24 @@ static void after_fork_child(void)
     pthread_mutex_init(&pool.run_lock, NULL);
 }
 
-/* Starts workers up to `count`; fewer is fine. Workers must ignore signals, so that Ctrl-C
-** reaches the thread that runs Lua; they inherit the mask of their creator. */
+/* Starts workers up to `count`; fewer is fine. Workers block every signal, so that Ctrl-C reaches
+** the thread that runs Lua: they inherit the mask that their creator has for that moment. */
 static void start_workers(unsigned count)
 {
     if (!pool.fork_handler) {
         pthread_atfork(before_fork, after_fork_parent, after_fork_child);
         pool.fork_handler = true;
     }
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     while (pool.started < count) {
         void *argument = (void *)(uintptr_t)(pool.started + 1);
         if (pthread_create(&pool.threads[pool.started], NULL, worker_main, argument) != 0)
-            return;
+            break;
         pool.started++;
     }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 wp_status wp_pool_run(const wp_run *run, size_t chunks_count, wp_task task, void *work,

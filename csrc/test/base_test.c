@@ -6,6 +6,9 @@
 #include "base/pool.h"
 #include "base/rng.h"
 
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 
 TEST(an_error_keeps_its_status_and_sentence)
@@ -174,6 +177,26 @@ TEST(a_run_ends_when_its_caller_asks)
         /* with several threads the workers may have taken every chunk before the caller could */
         CHECK(status == WP_INTERRUPTED || (threads > 1 && status == WP_OK));
     }
+}
+
+static wp_status look_at_signals(void *work, size_t chunk, unsigned worker, wp_error *err)
+{
+    (void)chunk;
+    (void)err;
+    sigset_t mask;
+    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    atomic_int *wrong = work; /* Ctrl-C belongs to the caller and to nobody else */
+    if (sigismember(&mask, SIGINT) != (worker > 0))
+        atomic_fetch_add(wrong, 1);
+    return WP_OK;
+}
+
+TEST(workers_leave_signals_to_the_calling_thread)
+{
+    atomic_int wrong = 0;
+    wp_run run = {.threads = 4};
+    CHECK_INT(wp_pool_run(&run, 1000, look_at_signals, &wrong, NULL), WP_OK);
+    CHECK_INT(wrong, 0);
 }
 
 TEST(the_pool_starts_again_after_its_end)
