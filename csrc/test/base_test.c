@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 TEST(an_error_keeps_its_status_and_sentence)
 {
@@ -184,6 +185,7 @@ static wp_status look_at_signals(void *work, size_t chunk, unsigned worker, wp_e
     (void)chunk;
     (void)err;
     sigset_t mask;
+    usleep(50); /* long enough for the workers to wake up and get their share */
     pthread_sigmask(SIG_BLOCK, NULL, &mask);
     atomic_int *wrong = work; /* Ctrl-C belongs to the caller and to nobody else */
     if (sigismember(&mask, SIGINT) != (worker > 0))
@@ -195,7 +197,7 @@ TEST(workers_leave_signals_to_the_calling_thread)
 {
     atomic_int wrong = 0;
     wp_run run = {.threads = 4};
-    CHECK_INT(wp_pool_run(&run, 1000, look_at_signals, &wrong, NULL), WP_OK);
+    CHECK_INT(wp_pool_run(&run, 300, look_at_signals, &wrong, NULL), WP_OK);
     CHECK_INT(wrong, 0);
 }
 
