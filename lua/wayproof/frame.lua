@@ -284,6 +284,24 @@ local function loss_line(n)
   return text
 end
 
+-- What to do about a frame without rows: the commonest reason decides.
+local advices = {
+  too_recent = "no outcome window is complete: choose a shorter observe or within, or a later as_of",
+  prior_outcome = "everyone had the outcome before: keep them (prior_outcome = \"keep\"), or start "
+    .. "the clock at another event (from)",
+  no_anchor = "nobody has the event that starts the clock: choose another `from`",
+  outside = "nobody is inside the population: widen its filter",
+}
+
+local function advice(n)
+  if n.users == 0 then return "the log has no users: check the reader's options and `where`" end
+  local reason, most = nil, 0
+  for _, name in ipairs { "too_recent", "prior_outcome", "no_anchor", "outside" } do
+    if (n[name] or 0) > most then reason, most = name, n[name] end
+  end
+  return advices[reason] or "add rows"
+end
+
 local function render(self)
   local state = states[self]
   if not state then return "wayproof.Frame" end
@@ -305,7 +323,7 @@ local function render(self)
     lines[#lines + 1] = 'next: frame:column "' .. state.columns[#state.columns]
       .. '", frame:rows(), frame:csv "frame.csv"'
   else
-    lines[#lines + 1] = "next: look at frame.n for why every user was left out"
+    lines[#lines + 1] = show.wrap("next: " .. advice(state.n), 78, "  ")
   end
   return table.concat(lines, "\n")
 end
@@ -482,6 +500,45 @@ function frame.frame(columns, options)
   end
   return frame.wrap(assert(core.frame.bring(rows, specs)), names,
     { n = { users = rows, used = rows } })
+end
+
+--- A frame from a CSV file with one row per user (`.gz` too). Numbers, 0/1, TRUE/FALSE, yes/no, dates
+--- and texts are told apart by column; empty cells are missing.
+---
+---     local players = assert(wp.read_frame "cookie_cats.csv")
+---     print(players:validate { metric = "sum_gamerounds", outcome = "retention_7" })
+---@param path string
+---@param options? { delimiter: string, bad_rows: "fail"|"skip", limit: integer }
+---@return wayproof.Frame|nil frame
+---@return string? message
+---@return string? code
+function frame.read_frame(path, options)
+  check.name(path, "read_frame", "the path of a CSV file")
+  local given = check.options(options, { "delimiter", "bad_rows", "limit" }, "read_frame")
+  if given.bad_rows ~= nil then
+    check.choice(given.bad_rows, { "fail", "skip" }, "read_frame: bad_rows")
+  end
+  if given.limit ~= nil then check.integer(given.limit, "read_frame: limit", 1) end
+  if given.delimiter ~= nil and (type(given.delimiter) ~= "string" or #given.delimiter ~= 1) then
+    check.fail("read_frame: delimiter: %s (expected one character such as \",\")",
+      check.describe(given.delimiter))
+  end
+  local read, message, code = core.read.table(path, given)
+  if not read then return nil, message, code end
+  local specs = {}
+  for i, values in ipairs(read.columns) do
+    if read.kinds[i] == "text" then
+      specs[i] = spec_of(values, read.rows, read.names[i])
+    else
+      specs[i] = number_spec(values, read.rows)
+    end
+    read.columns[i] = false -- the text of a large file is not needed twice
+  end
+  local handle
+  handle, message, code = core.frame.bring(read.rows, specs)
+  if not handle then return nil, message, code end
+  return frame.wrap(handle, read.names, { n = { users = read.rows, used = read.rows,
+    skipped = read.skipped } })
 end
 
 return frame
