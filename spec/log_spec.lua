@@ -142,6 +142,41 @@ describe("a log", function()
     end
   end)
 
+  it("stays within 25 lines with many long columns and event names", function()
+    local wide, properties, numbers = {}, {}, {}
+    for i = 1, 40 do
+      properties[i] = "a property with a rather long name " .. i
+      numbers[i] = "number " .. i
+    end
+    for i = 1, 60 do
+      wide[i] = { user = "u" .. i % 7, time = "2024-01-01 00:00:00",
+        event = ("an event that somebody gave quite a long name, number %d, "):rep(2):format(i, i) }
+      for k, name in ipairs(properties) do wide[i][name] = "v" .. i % k end
+      for k, name in ipairs(numbers) do wide[i][name] = i * k / 7 end
+    end
+    wide[61] = { user = "bad", time = "never" }
+    local other <close> = assert(wp.read_rows(wide, { properties = properties, numbers = numbers,
+      bad_rows = "skip", users = { id = "id", properties = { "plan" },
+        rows = { { id = "idle", plan = "x" } } } }))
+    for _, text in ipairs { tostring(other), tostring(other:summary()) } do
+      local lines = 0
+      for line in (text .. "\n"):gmatch("(.-)\n") do
+        lines = lines + 1
+        assert.is_true(utf8.len(line) <= 80, line)
+      end
+      assert.is_true(lines <= 25, text)
+    end
+  end)
+
+  it("says that times without an offset were read as UTC, unless a zone was named", function()
+    local naive = { { user = "a", event = "x", time = "2024-01-01 00:00:00" } }
+    local assumed <close> = assert(wp.read_rows(naive))
+    assert.truthy(tostring(assumed):find("read as UTC", 1, true))
+    local named <close> = assert(wp.read_rows(naive, { timezone = "+02:00" }))
+    assert.is_nil(tostring(named):find("read as UTC", 1, true))
+    assert.equal(1704060000000000, named:summary().first)
+  end)
+
   it("gives the same figures for any number of threads", function()
     local threads, texts = wp.threads(), {}
     local big = make_rows(30000, 3)

@@ -227,12 +227,15 @@ local function columns_lines(summary, per_user, title, lines)
     if property.per_user == per_user then parts[#parts + 1] = property_words(property) end
   end
   if #parts == 0 then return end
-  local more = #parts - 6
-  if more > 0 then
-    parts = table.move(parts, 1, 6, 1, {})
-    parts[7] = string.format("and %d more", more)
+  for shown = math.min(#parts, 8), 1, -1 do -- at most three lines
+    local some = table.move(parts, 1, shown, 1, {})
+    if shown < #parts then some[shown + 1] = string.format("and %d more", #parts - shown) end
+    local text = show.wrap(title .. table.concat(some, ", "), 78, "  ")
+    if shown == 1 or select(2, text:gsub("\n", "")) < 3 then
+      lines[#lines + 1] = text
+      return
+    end
   end
-  lines[#lines + 1] = show.wrap(title .. table.concat(parts, ", "), 78, "  ")
 end
 
 -- What a person should know before trusting figures of this log.
