@@ -97,7 +97,7 @@ function wp.read_rows(rows, options) end
 ---     local frame = assert(wp.read_frame "cookie_cats.csv")
 ---
 ---@param path string
----@param options? table
+---@param options? { delimiter: string, bad_rows: "fail"|"skip", limit: integer }
 ---@return wayproof.Frame? frame
 ---@return string? message
 ---@return string? code
@@ -110,7 +110,7 @@ function wp.read_frame(path, options) end
 ---     }
 ---
 ---@param columns table<string, any[]>
----@param options? { rows: integer }  number of rows, for arrays with holes
+---@param options? { rows: integer, order: string[] }  rows: for arrays with holes
 ---@return wayproof.Frame
 function wp.frame(columns, options) end
 
@@ -365,13 +365,13 @@ function wp.attribute(name) end
 ---
 ---     wp.custom("big orders", function(journey, window)
 ---       local count = 0
----       for i = window.first, window.last do
+---       for i = 1, #journey do
 ---         if (journey[i].value or 0) > 100 then count = count + 1 end
 ---       end
 ---       return count
 ---     end, { events = "purchase" })
 ---
---- `events` says which events it reads; without it leakage by definition cannot be checked, and a
+--- The journey holds the events of the window, which is `{ from, to }` in microseconds. `events` says which events it reads; without it leakage by definition cannot be checked, and a
 --- verdict has grade C at most.
 ---@param name string
 ---@param call fun(journey: wayproof.Journey, window: table): number?

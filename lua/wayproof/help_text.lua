@@ -223,7 +223,7 @@ return {
       },
       {
         name = "options?",
-        type = "table",
+        type = "{ delimiter: string, bad_rows: \"fail\"|\"skip\", limit: integer }",
       },
     },
     returns = {
@@ -245,8 +245,8 @@ return {
       },
       {
         name = "options?",
-        text = "number of rows, for arrays with holes",
-        type = "{ rows: integer }",
+        text = "rows: for arrays with holes",
+        type = "{ rows: integer, order: string[] }",
       },
     },
     returns = {
@@ -777,7 +777,7 @@ return {
     text = "A number column of the users table.",
   },
   {
-    example = "wp.custom(\"big orders\", function(journey, window)\n  local count = 0\n  for i = window.first, window.last do\n    if (journey[i].value or 0) > 100 then count = count + 1 end\n  end\n  return count\nend, { events = \"purchase\" })",
+    example = "wp.custom(\"big orders\", function(journey, window)\n  local count = 0\n  for i = 1, #journey do\n    if (journey[i].value or 0) > 100 then count = count + 1 end\n  end\n  return count\nend, { events = \"purchase\" })",
     group = "Metrics: one number per user, in the observation window",
     name = "wp.custom",
     params = {
@@ -798,7 +798,7 @@ return {
       "wayproof.Metric",
     },
     signature = "wp.custom(name, call, options)",
-    text = "A metric written in Lua: the slow path.\n`events` says which events it reads; without it leakage by definition cannot be checked, and a\nverdict has grade C at most.",
+    text = "A metric written in Lua: the slow path.\nThe journey holds the events of the window, which is `{ from, to }` in microseconds. `events` says which events it reads; without it leakage by definition cannot be checked, and a\nverdict has grade C at most.",
   },
   {
     example = "wp.log1p(wp.count \"compare\")",
