@@ -84,6 +84,8 @@ static void push_glm(lua_State *L, const wp_glm_fit *fit, bool intercept, double
     wpl_set_number(L, "df", fit->df);
     if (!isnan(fit->df))
         wpl_set_integer(L, "clusters", (lua_Integer)fit->clusters);
+    if (fit->weight > (double)fit->rank)
+        wpl_set_number(L, "dispersion", fit->pearson / (fit->weight - (double)fit->rank));
     if (fit->penalty != 0)
         wpl_set_number(L, "penalised_loglik", fit->loglik + fit->penalty);
 }

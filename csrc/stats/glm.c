@@ -475,6 +475,22 @@ static wp_status fill_estimates(wp_glm_fit *fit, newton *state, wp_error *err)
                              err);
 }
 
+static wp_status fill_pearson(wp_glm_fit *fit, const newton *state, wp_error *err)
+{
+    size_t rows = state->design->input.rows_count;
+    double *means = wp_alloc_array(rows, sizeof *means), total = 0;
+    if (means == NULL)
+        return wp_fail_memory(err, rows * sizeof *means);
+    wp_status status = fill_means(state, means, err);
+    for (size_t i = 0; status == WP_OK && i < rows; i++) {
+        double distance = state->y[i] - means[i];
+        total += weight_at(state->design->input.weights, i) * distance * distance / means[i];
+    }
+    wp_free(means);
+    fit->pearson = total;
+    return status;
+}
+
 /* A separated term has no estimate, and neither has its error. */
 static void blank_separated(wp_glm_fit *fit)
 {
@@ -545,6 +561,8 @@ static wp_status fit_terms(wp_glm_fit *fit, newton *state, wp_error *err)
     }
     if (fit->fitted != NULL)
         WP_TRY(fill_means(state, fit->fitted, err));
+    if (state->options->family == WP_POISSON)
+        WP_TRY(fill_pearson(fit, state, err));
     WP_TRY(fill_estimates(fit, state, err));
     blank_separated(fit);
     return WP_OK;
@@ -577,7 +595,7 @@ wp_status wp_glm_make(wp_glm_fit *fit, const wp_design_input *input, const doubl
         return wp_fail(err, WP_INVALID, "firth: not available here (expected logistic regression)");
     wp_design design;
     WP_TRY(wp_design_make(&design, input, run, err));
-    wp_glm_fit made = {.weight = design.weight, .df = NAN, .rank = design.k};
+    wp_glm_fit made = {.weight = design.weight, .df = NAN, .pearson = NAN, .rank = design.k};
     newton state = {.design = &design, .y = y, .options = options, .run = run, .k = design.k};
     wp_status status = glm_alloc(&made, input, want_fitted, err);
     if (status != WP_OK)

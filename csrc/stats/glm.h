@@ -34,6 +34,7 @@ typedef struct wp_glm_fit {
     double weight; /* sum of weights */
     double events; /* sum of weights * y */
     double loglik, null_loglik, deviance, null_deviance;
+    double pearson; /* sum of weights (y - mean)^2 / mean; Poisson, else NaN */
     double penalty; /* log det of the information / 2; 0 without firth */
     double df;      /* clusters - 1 where clusters are given, else NaN: use the normal law */
     size_t clusters;
