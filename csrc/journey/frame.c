@@ -59,34 +59,68 @@ void wp_frame_numbers(const wp_frame *frame, uint32_t column, double *out)
 
 typedef enum row_state { ROW_USED, ROW_MISSING, ROW_TOO_RECENT, ROW_PRIOR } row_state;
 
-static row_state state_of(const wp_frame *frame, const wp_rules *rules, uint32_t row)
+/* state = `mark` where the column's number is missing (or, for above, more than 0) and the row has
+** no state yet. One loop per width: this runs over every user. */
+#define MARK_CELLS(type, holds)                                                                    \
+    do {                                                                                           \
+        const type *cells = column->data;                                                          \
+        for (uint32_t row = 0; row < count; row++)                                                 \
+            state[row] = state[row] == ROW_USED && (holds) ? mark : state[row];                    \
+    } while (0)
+
+static void mark_missing(const wp_frame_column *column, uint32_t count, uint8_t mark,
+                         uint8_t *state)
 {
-    if (frame->t0_us[row] + rules->needed_us > frame->end_us[row])
-        return ROW_TOO_RECENT;
-    if (rules->prior >= 0 && wp_frame_number(&frame->columns[rules->prior], row) > 0)
-        return ROW_PRIOR;
+    if (column->type == WP_CELL_U8)
+        MARK_CELLS(uint8_t, cells[row] == UINT8_MAX);
+    else if (column->type == WP_CELL_U32)
+        MARK_CELLS(uint32_t, cells[row] == UINT32_MAX);
+    else if (column->type == WP_CELL_I64)
+        MARK_CELLS(int64_t, cells[row] == WP_TIME_MISSING);
+    else
+        MARK_CELLS(double, isnan(cells[row]));
+}
+
+static void mark_above_0(const wp_frame_column *column, uint32_t count, uint8_t mark,
+                         uint8_t *state)
+{
+    if (column->type == WP_CELL_U8)
+        MARK_CELLS(uint8_t, cells[row] - 1u < 254);
+    else if (column->type == WP_CELL_U32)
+        MARK_CELLS(uint32_t, cells[row] - 1u < UINT32_MAX - 1);
+    else if (column->type == WP_CELL_I64)
+        MARK_CELLS(int64_t, cells[row] > 0);
+    else
+        MARK_CELLS(double, cells[row] > 0);
+}
+
+static void find_states(const wp_frame *frame, const wp_rules *rules, uint8_t *state)
+{
+    uint32_t count = frame->rows_count;
+    for (uint32_t row = 0; row < count; row++)
+        state[row] =
+            frame->end_us[row] - frame->t0_us[row] < rules->needed_us ? ROW_TOO_RECENT : ROW_USED;
+    if (rules->prior >= 0)
+        mark_above_0(&frame->columns[rules->prior], count, ROW_PRIOR, state);
     for (uint32_t i = 0; i < rules->required_count; i++)
-        if (isnan(wp_frame_number(&frame->columns[rules->required[i]], row)))
-            return ROW_MISSING;
-    return ROW_USED;
+        mark_missing(&frame->columns[rules->required[i]], count, ROW_MISSING, state);
 }
 
-static void count_state(const wp_frame *frame, const wp_rules *rules, uint32_t row, row_state state,
-                        wp_loss *loss)
+static void count_states(const wp_frame *frame, const wp_rules *rules, const uint8_t *state,
+                         wp_loss *loss)
 {
-    if (state == ROW_USED && rules->outcome >= 0)
-        loss->events += wp_frame_number(&frame->columns[rules->outcome], row) > 0;
-    loss->used += state == ROW_USED;
-    loss->missing += state == ROW_MISSING;
-    loss->too_recent += state == ROW_TOO_RECENT;
-    loss->prior_outcome += state == ROW_PRIOR;
-}
-
-void wp_frame_loss(const wp_frame *frame, const wp_rules *rules, wp_loss *loss)
-{
-    *loss = (wp_loss){0};
+    uint64_t counts[4] = {0};
     for (uint32_t row = 0; row < frame->rows_count; row++)
-        count_state(frame, rules, row, state_of(frame, rules, row), loss);
+        counts[state[row]]++;
+    *loss = (wp_loss){.used = counts[ROW_USED],
+                      .missing = counts[ROW_MISSING],
+                      .too_recent = counts[ROW_TOO_RECENT],
+                      .prior_outcome = counts[ROW_PRIOR]};
+    if (rules->outcome < 0)
+        return;
+    const wp_frame_column *outcome = &frame->columns[rules->outcome];
+    for (uint32_t row = 0; row < frame->rows_count; row++)
+        loss->events += state[row] == ROW_USED && wp_frame_number(outcome, row) > 0;
 }
 
 /* Keeps the marked cells of one array, in order and in place. */
@@ -117,21 +151,21 @@ static void keep_rows(wp_frame *frame, const uint8_t *keep)
     KEEP_CELLS(int64_t, frame->end_us, keep, count);
 }
 
-wp_status wp_frame_settle(wp_frame *frame, const wp_rules *rules, wp_loss *loss, wp_error *err)
+wp_status wp_frame_settle(wp_frame *frame, const wp_rules *rules, bool drop, wp_loss *loss,
+                          wp_error *err)
 {
-    uint8_t *keep = wp_alloc_array(frame->rows_count, 1);
-    if (keep == NULL)
+    uint8_t *state = wp_alloc_array(frame->rows_count, 1);
+    if (state == NULL)
         return wp_fail_memory(err, frame->rows_count);
-    *loss = (wp_loss){0};
-    for (uint32_t row = 0; row < frame->rows_count; row++) {
-        row_state state = state_of(frame, rules, row);
-        count_state(frame, rules, row, state, loss);
-        keep[row] = state == ROW_USED || state == ROW_MISSING;
-    }
+    find_states(frame, rules, state);
+    count_states(frame, rules, state, loss);
     uint32_t kept = (uint32_t)(loss->used + loss->missing);
-    if (kept < frame->rows_count)
-        keep_rows(frame, keep);
-    frame->rows_count = kept;
-    wp_free(keep);
+    if (drop && kept < frame->rows_count) {
+        for (uint32_t row = 0; row < frame->rows_count; row++)
+            state[row] = state[row] == ROW_USED || state[row] == ROW_MISSING;
+        keep_rows(frame, state);
+        frame->rows_count = kept;
+    }
+    wp_free(state);
     return WP_OK;
 }

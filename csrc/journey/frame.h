@@ -81,11 +81,9 @@ typedef struct wp_loss {
     uint64_t too_recent, prior_outcome, missing, used, events; /* events: of the used rows */
 } wp_loss;
 
-/* Counts why rows are lost: too recent, then prior outcome, then missing. */
-void wp_frame_loss(const wp_frame *frame, const wp_rules *rules, wp_loss *loss);
-
-/* Keeps the rows that are used or missing, in place. */
-WP_NODISCARD wp_status wp_frame_settle(wp_frame *frame, const wp_rules *rules, wp_loss *loss,
-                                       wp_error *err);
+/* Counts why rows are lost: too recent, then prior outcome, then missing. With `drop`, keeps only
+** the rows that are used or missing, in place: before the frame is handed out. */
+WP_NODISCARD wp_status wp_frame_settle(wp_frame *frame, const wp_rules *rules, bool drop,
+                                       wp_loss *loss, wp_error *err);
 
 #endif

@@ -1,23 +1,13 @@
 /* Measuring and frames. The handle made here holds columns by position; names, words and printing
-** live in lua/wayproof/frame.lua, plans are written by lua/wayproof/measure.lua.
-**
-** core.frame.measure(log, plan) -> handle. The plan is a table of flat lists, all positions
-** 1-based, whose fields carry the names of wp_plan (journey/plan.h):
-**   from, until_, population   resolved selectors (lua/selection.h) or nil
-**   as_of_us, selections = { resolved… },
-**   windows = { { kind, from_us, to_us }… }, steps = { selection… },
-**   leaves = { { kind, window, a, b, first_step, steps_count, stage, source, per_user, column,
-**                limit_us, part, zone, given }… },
-**   columns = { { type, integral, texts, ops = { { kind, leaf | number }… } }… } */
+** live in lua/wayproof/frame.lua. core.frame.measure(log, plan) -> handle; lua/plan.h says what a
+** plan is. */
 #include "lua/binding.h"
 
 #include "base/memory.h"
-#include "base/zone.h"
 #include "journey/measure.h"
-#include "lua/selection.h"
+#include "lua/plan.h"
 
 #define WPL_FRAME_CORE "wayproof.FrameCore"
-#define WPL_PLAN       "wayproof.Plan"
 
 typedef struct frame_handle {
     wp_frame *frame; /* NULL: closed */
@@ -56,275 +46,12 @@ static int m_close(lua_State *L)
     return 0;
 }
 
-/* --- Reading a plan ------------------------------------------------------------------------ */
-
-typedef struct plan_box {
-    wp_plan plan;
-    wp_zone **zones; /* one per leaf, mostly NULL */
-    uint32_t zones_count;
-} plan_box;
-
-static int plan_gc(lua_State *L)
-{
-    plan_box *box = lua_touserdata(L, 1);
-    for (uint32_t i = 0; i < box->zones_count; i++)
-        wp_zone_free(box->zones[i]);
-    wp_free(box->zones);
-    box->zones = NULL;
-    box->zones_count = 0;
-    wp_plan_reset(&box->plan);
-    return 0;
-}
-
-static void *check_block(lua_State *L, void *block)
-{
-    if (block == NULL)
-        luaL_error(L, "out of memory");
-    return block;
-}
-
-/* Pushes the list `name` of the table at `from` (an empty one when absent); returns its length. */
-static uint32_t push_list(lua_State *L, int from, const char *name)
-{
-    if (lua_getfield(L, from, name) == LUA_TNIL) {
-        lua_pop(L, 1);
-        lua_newtable(L);
-    }
-    luaL_checktype(L, -1, LUA_TTABLE);
-    return (uint32_t)lua_rawlen(L, -1);
-}
-
-static int64_t integer_field(lua_State *L, int at, const char *name, int64_t absent)
-{
-    lua_getfield(L, at, name);
-    int64_t number = luaL_optinteger(L, -1, absent);
-    lua_pop(L, 1);
-    return number;
-}
-
-/* A 1-based position; 0-based inside, 0 when absent. */
-static uint32_t position_field(lua_State *L, int at, const char *name)
-{
-    int64_t position = integer_field(L, at, name, 1);
-    if (position < 1 || position > UINT32_MAX)
-        luaL_error(L, "plan: %s is out of range", name);
-    return (uint32_t)(position - 1);
-}
-
-static bool flag_field(lua_State *L, int at, const char *name)
-{
-    lua_getfield(L, at, name);
-    bool flag = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return flag;
-}
-
-static int option_field(lua_State *L, int at, const char *name, const char *absent,
-                        const char *const *options)
-{
-    lua_getfield(L, at, name);
-    int option = luaL_checkoption(L, -1, absent, options);
-    lua_pop(L, 1);
-    return option;
-}
-
-static const char *const leaf_kinds[] = {
-    "count",        "did",         "distinct",     "sum",      "mean",        "max",
-    "min",          "first_value", "last_value",   "sessions", "active_days", "time_to",
-    "time_between", "dwell",       "longest_gap",  "pace",     "depth",       "backtracks",
-    "hesitation",   "self_loops",  "u_turns",      "matches",  "attribute",   "first_time",
-    "time_of_last", "until_time",  "until_status", "anchor",   "given",       NULL};
-static const char *const window_kinds[] = {"offsets", "lifetime", "before", "since", NULL};
-static const char *const source_kinds[] = {"number", "text", "event", NULL};
-static const char *const part_kinds[] = {"all", "odd", "even", NULL};
-static const char *const cell_types[] = {"u8", "u32", "i64", "f64", NULL};
-static const char *const op_kinds[] = {"leaf",     "constant", "add",   "subtract",
-                                       "multiply", "divide",   "log1p", "at_least",
-                                       "capped",   "default",  NULL};
-
-/* The selections are userdata kept alive by the table at `keep`. */
-static void read_selections(lua_State *L, int from, int keep, const wp_columns *columns,
-                            wp_plan *plan)
-{
-    uint32_t count = push_list(L, from, "selections");
-    int list = lua_gettop(L);
-    plan->selections = check_block(L, wp_alloc_array_zero(count, sizeof *plan->selections));
-    for (uint32_t i = 0; i < count; i++) {
-        lua_rawgeti(L, list, (lua_Integer)i + 1);
-        plan->selections[i] = wpl_push_selection(L, -1, columns);
-        lua_rawseti(L, keep, (lua_Integer)i + 1);
-        lua_pop(L, 1);
-        plan->selections_count = i + 1;
-    }
-    lua_pop(L, 1);
-}
-
-static const wp_selection *read_selection(lua_State *L, int from, const char *name, int keep,
-                                          const wp_columns *columns)
-{
-    const wp_selection *selection = NULL;
-    if (lua_getfield(L, from, name) != LUA_TNIL) {
-        selection = wpl_push_selection(L, -1, columns);
-        lua_setfield(L, keep, name);
-    }
-    lua_pop(L, 1);
-    return selection;
-}
-
-static void read_windows(lua_State *L, int from, wp_plan *plan)
-{
-    uint32_t count = push_list(L, from, "windows");
-    plan->windows = check_block(L, wp_alloc_array_zero(count, sizeof *plan->windows));
-    plan->windows_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        lua_rawgeti(L, -1, (lua_Integer)i + 1);
-        int at = lua_gettop(L);
-        plan->windows[i].kind = (wp_window_kind)option_field(L, at, "kind", NULL, window_kinds);
-        plan->windows[i].from_us = integer_field(L, at, "from_us", 0);
-        plan->windows[i].to_us = integer_field(L, at, "to_us", 0);
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
-    count = push_list(L, from, "steps");
-    plan->steps = check_block(L, wp_alloc_array_zero(count, sizeof *plan->steps));
-    plan->steps_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        lua_rawgeti(L, -1, (lua_Integer)i + 1);
-        plan->steps[i] = (uint32_t)(luaL_checkinteger(L, -1) - 1);
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
-}
-
-static void read_zone(lua_State *L, int at, wp_zone **zone)
-{
-    wp_error err;
-    if (lua_getfield(L, at, "zone") != LUA_TNIL &&
-        wp_zone_load(luaL_checkstring(L, -1), zone, &err) != WP_OK)
-        wpl_raise(L, &err);
-    lua_pop(L, 1);
-}
-
-static void read_leaf(lua_State *L, int at, wp_leaf *leaf, wp_zone **zone)
-{
-    leaf->kind = (wp_leaf_kind)option_field(L, at, "kind", NULL, leaf_kinds);
-    leaf->window = position_field(L, at, "window");
-    leaf->a = position_field(L, at, "a");
-    leaf->b = position_field(L, at, "b");
-    leaf->first_step = position_field(L, at, "first_step");
-    leaf->steps_count = (uint32_t)integer_field(L, at, "steps_count", 0);
-    leaf->stage = position_field(L, at, "stage");
-    leaf->source = (wp_source_kind)option_field(L, at, "source", "number", source_kinds);
-    leaf->per_user = flag_field(L, at, "per_user");
-    leaf->column = position_field(L, at, "column");
-    leaf->limit_us = integer_field(L, at, "limit_us", INT64_MAX);
-    leaf->part = (wp_part)option_field(L, at, "part", "all", part_kinds);
-    read_zone(L, at, zone);
-    leaf->zone = *zone;
-    lua_getfield(L, at, "given");
-    leaf->given = wpl_to_vector(L, -1, &leaf->given_count); /* kept alive by the plan's table */
-    lua_pop(L, 1);
-}
-
-static void read_leaves(lua_State *L, int from, plan_box *box)
-{
-    uint32_t count = push_list(L, from, "leaves");
-    box->plan.leaves = check_block(L, wp_alloc_array_zero(count, sizeof *box->plan.leaves));
-    box->zones = check_block(L, wp_alloc_array_zero(count, sizeof(wp_zone *)));
-    box->plan.leaves_count = box->zones_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        lua_rawgeti(L, -1, (lua_Integer)i + 1);
-        read_leaf(L, lua_gettop(L), &box->plan.leaves[i], &box->zones[i]);
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
-}
-
-static uint32_t count_ops(lua_State *L, int columns, uint32_t count)
-{
-    uint32_t total = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        lua_rawgeti(L, columns, (lua_Integer)i + 1);
-        total += push_list(L, lua_gettop(L), "ops");
-        lua_pop(L, 2);
-    }
-    return total;
-}
-
-static void read_op(lua_State *L, wp_op *op)
-{
-    int at = lua_gettop(L);
-    op->kind = (wp_op_kind)option_field(L, at, "kind", NULL, op_kinds);
-    op->leaf = position_field(L, at, "leaf");
-    lua_getfield(L, at, "number");
-    op->number = luaL_optnumber(L, -1, 0);
-    lua_pop(L, 1);
-}
-
-/* The dictionary that a column's codes belong to: `texts` is "event" or { per_user, column }. */
-static void read_texts(lua_State *L, int at, const wp_columns *columns, wp_plan_column *column)
-{
-    int type = lua_getfield(L, at, "texts");
-    if (type == LUA_TSTRING) {
-        column->texts = &columns->event_names;
-    } else if (type == LUA_TTABLE) {
-        int source = lua_gettop(L);
-        bool per_user = flag_field(L, source, "per_user");
-        uint32_t place = position_field(L, source, "column");
-        if (place >= (per_user ? columns->user_texts_count : columns->texts_count))
-            luaL_error(L, "plan: no such text column");
-        column->texts = &(per_user ? columns->user_texts : columns->texts)[place].values;
-        column->code_0_missing = true;
-    }
-    lua_pop(L, 1);
-}
-
-static void read_columns(lua_State *L, int from, const wp_columns *columns, wp_plan *plan)
-{
-    uint32_t count = push_list(L, from, "columns"), op = 0;
-    int list = lua_gettop(L);
-    plan->ops_count = count_ops(L, list, count);
-    plan->ops = check_block(L, wp_alloc_array_zero(plan->ops_count, sizeof *plan->ops));
-    plan->columns = check_block(L, wp_alloc_array_zero(count, sizeof *plan->columns));
-    plan->columns_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        lua_rawgeti(L, list, (lua_Integer)i + 1);
-        int at = lua_gettop(L);
-        wp_plan_column *column = &plan->columns[i];
-        column->type = (wp_cell_type)option_field(L, at, "type", "f64", cell_types);
-        column->integral = flag_field(L, at, "integral");
-        read_texts(L, at, columns, column);
-        column->first_op = op;
-        column->ops_count = push_list(L, at, "ops");
-        for (uint32_t k = 0; k < column->ops_count; k++, op++) {
-            lua_rawgeti(L, at + 1, (lua_Integer)k + 1);
-            read_op(L, &plan->ops[op]);
-            lua_pop(L, 1);
-        }
-        lua_pop(L, 2);
-    }
-    lua_pop(L, 1);
-}
-
 static int l_measure(lua_State *L)
 {
     const wp_log *log = wpl_check_log(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
-    luaL_checkstack(L, 16, "plan");
-    lua_newtable(L); /* 3: keeps the selections alive */
-    plan_box *box = lua_newuserdatauv(L, sizeof *box, 0);
-    memset(box, 0, sizeof *box);
-    luaL_setmetatable(L, WPL_PLAN);
-    wp_plan *plan = &box->plan;
-    plan->as_of_us = integer_field(L, 2, "as_of_us", WP_TIME_MISSING);
-    plan->from = read_selection(L, 2, "from", 3, log->columns);
-    plan->until = read_selection(L, 2, "until_", 3, log->columns);
-    plan->population = read_selection(L, 2, "population", 3, log->columns);
-    read_selections(L, 2, 3, log->columns, plan);
-    read_windows(L, 2, plan);
-    read_leaves(L, 2, box);
-    read_columns(L, 2, log->columns, plan);
+    const wp_plan *plan = wpl_push_plan(L, 2, log->columns);
     frame_handle *handle = new_handle(L);
     wpl_poll poll;
     wp_run run = wpl_run(L, &poll);
@@ -357,8 +84,8 @@ static void bring_texts(lua_State *L, int values, uint32_t rows, wp_frame_column
     uint32_t *codes = column->data;
     uint32_t room = 16;
     size_t bytes_room = 256, used = 0;
-    texts->offsets = check_block(L, wp_alloc_array(room + 1, sizeof *texts->offsets));
-    texts->bytes = check_block(L, wp_alloc_array(bytes_room, 1));
+    texts->offsets = wpl_check_block(L, wp_alloc_array(room + 1, sizeof *texts->offsets));
+    texts->bytes = wpl_check_block(L, wp_alloc_array(bytes_room, 1));
     texts->offsets[0] = texts->offsets[1] = 0;
     texts->count = 1;
     lua_newtable(L);
@@ -376,12 +103,12 @@ static void bring_texts(lua_State *L, int values, uint32_t rows, wp_frame_column
         if (lua_rawget(L, seen) == LUA_TNIL) {
             if (texts->count == room) {
                 room *= 2;
-                texts->offsets = check_block(
+                texts->offsets = wpl_check_block(
                     L, wp_realloc_array(texts->offsets, room + 1, sizeof *texts->offsets));
             }
             while (used + length > bytes_room) {
                 bytes_room *= 2;
-                texts->bytes = check_block(L, wp_realloc_array(texts->bytes, bytes_room, 1));
+                texts->bytes = wpl_check_block(L, wp_realloc_array(texts->bytes, bytes_room, 1));
             }
             memcpy(texts->bytes + used, text, length);
             used += length;
@@ -448,10 +175,11 @@ static int l_bring(lua_State *L)
         wp_frame_column *column = &handle->frame->columns[i];
         lua_rawgeti(L, 2, (lua_Integer)i + 1);
         int at = lua_gettop(L);
-        bool text = flag_field(L, at, "text");
-        column->type = (wp_cell_type)option_field(L, at, "type", text ? "u32" : "f64", cell_types);
-        column->integral = flag_field(L, at, "integral");
-        column->instant = flag_field(L, at, "instant");
+        bool text = wpl_flag_field(L, at, "text");
+        column->type =
+            (wp_cell_type)wpl_option_field(L, at, "type", text ? "u32" : "f64", wpl_cell_types);
+        column->integral = wpl_flag_field(L, at, "integral");
+        column->instant = wpl_flag_field(L, at, "instant");
         if (wp_frame_column_alloc(column, (uint32_t)rows, &err) != WP_OK)
             return wpl_push_failure(L, &err);
         lua_getfield(L, at, "values");
@@ -635,7 +363,7 @@ static int m_describe(lua_State *L)
 {
     const wp_frame *frame = check_frame(L, 1);
     const wp_frame_column *column = &frame->columns[check_column(L, 2, frame)];
-    lua_pushstring(L, cell_types[column->type]);
+    lua_pushstring(L, wpl_cell_types[column->type]);
     lua_pushboolean(L, column->integral);
     lua_pushboolean(L, column->instant);
     lua_pushboolean(L, column->texts != NULL);
@@ -662,7 +390,7 @@ static int push_loss(lua_State *L, const wp_loss *loss)
 
 static int optional_column(lua_State *L, int at, const char *name, const wp_frame *frame)
 {
-    int64_t column = integer_field(L, at, name, 0);
+    int64_t column = wpl_integer_field(L, at, name, 0);
     luaL_argcheck(L, column >= 0 && column <= (int64_t)frame->columns_count, at, "no such column");
     return (int)column - 1;
 }
@@ -675,10 +403,10 @@ static int eligibility(lua_State *L, bool settle)
     luaL_checktype(L, 2, LUA_TTABLE);
     luaL_argcheck(L, frame->t0_us != NULL, 1, "a frame without times has no follow-up");
     wp_rules rules = {0};
-    rules.needed_us = integer_field(L, 2, "needed_us", 0);
+    rules.needed_us = wpl_integer_field(L, 2, "needed_us", 0);
     rules.prior = optional_column(L, 2, "prior", frame);
     rules.outcome = optional_column(L, 2, "outcome", frame);
-    rules.required_count = push_list(L, 2, "required");
+    rules.required_count = wpl_push_list(L, 2, "required");
     uint32_t *required = lua_newuserdatauv(L, (rules.required_count + 1) * sizeof *required, 0);
     for (uint32_t i = 0; i < rules.required_count; i++) {
         lua_rawgeti(L, -2, (lua_Integer)i + 1);
@@ -688,9 +416,7 @@ static int eligibility(lua_State *L, bool settle)
     rules.required = required;
     wp_loss loss;
     wp_error err;
-    if (!settle)
-        wp_frame_loss(frame, &rules, &loss);
-    else if (wp_frame_settle(frame, &rules, &loss, &err) != WP_OK)
+    if (wp_frame_settle(frame, &rules, settle, &loss, &err) != WP_OK)
         return wpl_push_failure(L, &err);
     return push_loss(L, &loss);
 }
@@ -713,10 +439,6 @@ int wpl_open_frame(lua_State *L)
         {"fixed", m_fixed},   {"counts", m_counts}, {"describe", m_describe}, {"loss", m_loss},
         {"settle", m_settle}, {NULL, NULL}};
     wpl_class(L, WPL_FRAME_CORE, m_close, methods, NULL);
-    lua_pop(L, 1);
-    luaL_newmetatable(L, WPL_PLAN);
-    lua_pushcfunction(L, plan_gc);
-    lua_setfield(L, -2, "__gc");
     lua_pop(L, 1);
     static const luaL_Reg functions[] = {
         {"measure", l_measure}, {"bring", l_bring}, {"last_us", l_last_us}, {NULL, NULL}};
