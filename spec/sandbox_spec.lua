@@ -19,6 +19,10 @@ local function names_of(text)
 end
 
 describe("a hypothesis file", function()
+  local steps_max = sandbox.steps_max
+  setup(function() sandbox.steps_max = 300000 end)
+  teardown(function() sandbox.steps_max = steps_max end)
+
   it("gives every hypothesis that it builds, in order", function()
     assert.equal("one two", names_of("wp.hypothesis 'one' " .. body
       .. " local two = wp.hypothesis 'two' " .. body))

@@ -371,8 +371,9 @@ function wp.attribute(name) end
 ---       return count
 ---     end, { events = "purchase" })
 ---
---- The journey holds the events of the window, which is `{ from, to }` in microseconds. `events` says which events it reads; without it leakage by definition cannot be checked, and a
---- verdict has grade C at most.
+--- The journey holds the events of the window, which is `{ from, to }` in microseconds. `events`
+--- says which events it reads; without it leakage by definition cannot be checked, and a verdict
+--- has grade C at most.
 ---@param name string
 ---@param call fun(journey: wayproof.Journey, window: table): number?
 ---@param options? { events: wayproof.Events }

@@ -798,7 +798,7 @@ return {
       "wayproof.Metric",
     },
     signature = "wp.custom(name, call, options)",
-    text = "A metric written in Lua: the slow path.\nThe journey holds the events of the window, which is `{ from, to }` in microseconds. `events` says which events it reads; without it leakage by definition cannot be checked, and a\nverdict has grade C at most.",
+    text = "A metric written in Lua: the slow path.\nThe journey holds the events of the window, which is `{ from, to }` in microseconds. `events`\nsays which events it reads; without it leakage by definition cannot be checked, and a verdict\nhas grade C at most.",
   },
   {
     example = "wp.log1p(wp.count \"compare\")",

@@ -12,7 +12,8 @@ local hypothesis = require "wayproof.hypothesis"
 
 local sandbox = {}
 
-local steps_max = 2000000
+--- Steps that a file, or one call of a custom metric of it, may take.
+sandbox.steps_max = 2000000
 local text_bytes_max = 1 << 20
 local memory_kb_max = 64 * 1024
 
@@ -87,7 +88,7 @@ local function bounded(safe, what, call, ...)
   end
   local function watch()
     steps = steps + 1
-    if steps > steps_max then stop "many steps (is there an endless loop?)" end
+    if steps > sandbox.steps_max then stop "many steps (is there an endless loop?)" end
     if collectgarbage("count") > memory then
       collectgarbage()
       if collectgarbage("count") > memory then stop "much memory" end
