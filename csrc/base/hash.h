@@ -61,6 +61,27 @@ static inline uint64_t wp_hash_bytes(const char *text, size_t length)
     return wp_mix(WP_HASH_A ^ state, wp_mix(low ^ WP_HASH_B, high ^ state));
 }
 
+/* Whether two texts of the same length are equal; inline, as most are short. */
+static inline int wp_same_bytes(const char *a, const char *b, size_t length)
+{
+    if (length >= 8) {
+        for (; length > 8; length -= 8, a += 8, b += 8) {
+            if (wp_load64(a) != wp_load64(b))
+                return 0;
+            if (length < 16)
+                return wp_load64(a + length - 8) == wp_load64(b + length - 8);
+        }
+        return wp_load64(a) == wp_load64(b);
+    }
+    if (length >= 4)
+        return wp_load32(a) == wp_load32(b) &&
+               wp_load32(a + length - 4) == wp_load32(b + length - 4);
+    for (size_t i = 0; i < length; i++)
+        if (a[i] != b[i])
+            return 0;
+    return 1;
+}
+
 /* Folds one more word into a running hash; the order of words matters. */
 static inline uint64_t wp_hash_word(uint64_t state, uint64_t word)
 {

@@ -42,7 +42,7 @@ static inline uint32_t wp_intern_find(const wp_intern *table, const char *text, 
         uint32_t code = (uint32_t)slot - 1;
         uint64_t start = table->offsets[code];
         if (table->offsets[code + 1] - start == length &&
-            memcmp(table->bytes + start, text, length) == 0)
+            wp_same_bytes(table->bytes + start, text, length))
             return code;
     }
 }

@@ -1,6 +1,8 @@
 /* Instants from and to text; see time.h. */
 #include "base/time.h"
 
+#include "base/hash.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -214,31 +216,57 @@ static bool parse_iso(const wp_time_rule *rule, cursor c, int64_t *time_us, bool
     return c.at == c.end && to_instant(rule, &m, time_us, zone_assumed);
 }
 
-/* "2024-03-01 12:00:00" and "2024-03-01T12:00:00Z", nearly all the texts there are: no branches on
-** single digits. False: not of this shape or not real, and the general reader decides. */
-static inline bool parse_usual(const wp_time_rule *rule, const char *t, size_t length,
+/* Eight bytes as digits: each must be '0' .. '9' where `shape` has '0', and the very byte of
+*`shape`
+** elsewhere. Returns the values of the digits, or all bits when the text has another shape. */
+static inline uint64_t digits_of(const char *text, uint64_t shape, uint64_t most)
+{
+    uint64_t word = wp_load64(text) ^ shape;
+    return ((word | (word + most)) & 0x8080808080808080ULL) == 0 ? word : UINT64_MAX;
+}
+
+/* Days since 1970 of a date after the year 0, without branches. */
+static inline int64_t days_from_usual(uint32_t year, uint32_t month, uint32_t day)
+{
+    uint32_t early = month <= 2, shifted = year - early;
+    uint32_t of_year = (153 * (month + 12 * early - 3) + 2) / 5 + day;
+    return (int64_t)(365 * shifted + shifted / 4 - shifted / 100 + shifted / 400 + of_year) -
+           719469;
+}
+
+/* "2024-03-01 12:00:00" and "2024-03-01T12:00:00Z", nearly all the texts there are: eight digits at
+** a time. False: not of this shape, or it needs a closer look, and the general reader decides. */
+static inline bool parse_usual(const wp_time_rule *rule, const char *text, size_t length,
                                int64_t *time_us, bool *zone_assumed)
 {
-    if ((length != 19 && !(length == 20 && t[19] == 'Z')) || (t[10] != ' ' && t[10] != 'T'))
+    if ((length != 19 && !(length == 20 && text[19] == 'Z')) ||
+        (text[10] != ' ' && text[10] != 'T'))
         return false;
-#define DIGIT(i) ((unsigned)(unsigned char)t[i] - '0')
-    unsigned worst = 0;
-    static const unsigned char places[] = {0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18};
-    for (unsigned i = 0; i < sizeof places; i++)
-        worst |= DIGIT(places[i]) > 9;
-    if (worst || t[4] != '-' || t[7] != '-' || t[13] != ':' || t[16] != ':')
+    uint64_t date = digits_of(text, 0x2d30302d30303030ULL, 0x7f76767f76767676ULL);
+    uint64_t clock = digits_of(text + 11, 0x30303a30303a3030ULL, 0x76767f76767f7676ULL);
+    unsigned tens = (unsigned)(unsigned char)text[8] - '0';
+    unsigned ones = (unsigned)(unsigned char)text[9] - '0';
+    if (date == UINT64_MAX || clock == UINT64_MAX || tens > 9 || ones > 9)
         return false;
-    moment m = {(int)(DIGIT(0) * 1000 + DIGIT(1) * 100 + DIGIT(2) * 10 + DIGIT(3)),
-                (int)(DIGIT(5) * 10 + DIGIT(6)),
-                (int)(DIGIT(8) * 10 + DIGIT(9)),
-                (int)(DIGIT(11) * 10 + DIGIT(12)),
-                (int)(DIGIT(14) * 10 + DIGIT(15)),
-                (int)(DIGIT(17) * 10 + DIGIT(18)),
-                0,
-                length == 20,
-                0};
-#undef DIGIT
-    return to_instant(rule, &m, time_us, zone_assumed);
+    date = date * 10 + (date >> 8); /* byte i: the digits i and i + 1 as one number */
+    clock = clock * 10 + (clock >> 8);
+    uint32_t year = (uint32_t)((date & 255) * 100 + (date >> 16 & 255));
+    uint32_t month = (uint32_t)(date >> 40 & 255), day = tens * 10 + ones;
+    uint32_t hour = (uint32_t)(clock & 255), minute = (uint32_t)(clock >> 24 & 255),
+             second = (uint32_t)(clock >> 48 & 255);
+    if (year == 0 || month - 1 > 11 || day - 1 > 29 || (day > 28 && month == 2) || hour > 23 ||
+        minute > 59 || second > 59)
+        return false;
+    int64_t seconds =
+        days_from_usual(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+    if (length == 19) {
+        if (rule->zone != NULL)
+            seconds = wp_zone_utc_from_local(rule->zone, seconds);
+        else
+            *zone_assumed = true;
+    }
+    *time_us = seconds * WP_US_PER_SECOND;
+    return true;
 }
 
 /* --- Epoch numbers ---------------------------------------------------------------------------- */

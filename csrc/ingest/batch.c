@@ -250,7 +250,8 @@ struct wp_writer {
     wp_intern users, events, *texts;
     uint32_t *user_of, *event_of, **text_of; /* per row; text codes are + 1, 0 missing */
     int64_t *time_of;
-    double **number_of;
+    double **number_of, *scratch;
+    uint32_t *target; /* where each row goes when the batch is finished */
     wp_order *order_of;
     bool time_zone_assumed;
 };
@@ -292,6 +293,8 @@ void wp_writer_free(wp_writer *writer)
     wp_free(writer->text_of);
     wp_free(writer->number_of);
     wp_free(writer->user_of);
+    wp_free(writer->scratch);
+    wp_free(writer->target);
     wp_free(writer->event_of);
     wp_free(writer->time_of);
     wp_free(writer->order_of);
@@ -332,6 +335,8 @@ static bool grow_rows(wp_writer *writer)
     bool fine = grow(&writer->user_of, capacity, sizeof(uint32_t)) &&
                 grow(&writer->event_of, capacity, sizeof(uint32_t)) &&
                 grow(&writer->time_of, capacity, sizeof(int64_t)) &&
+                grow(&writer->target, capacity, sizeof(uint32_t)) &&
+                (build->numbers_count == 0 || grow(&writer->scratch, capacity, sizeof(double))) &&
                 (!build->has_order || grow(&writer->order_of, capacity, sizeof(wp_order)));
     for (uint32_t i = 0; fine && i < build->numbers_count; i++)
         fine = grow(&writer->number_of[i], capacity, sizeof(double));
@@ -342,6 +347,17 @@ static bool grow_rows(wp_writer *writer)
     return fine;
 }
 
+/* Files are often grouped by user: then the row before is the one to look at. */
+static inline bool same_user(const wp_writer *writer, wp_slice user)
+{
+    if (writer->count == 0)
+        return false;
+    uint32_t last = writer->user_of[writer->count - 1];
+    uint64_t start = writer->users.offsets[last];
+    return writer->users.offsets[last + 1] - start == user.length &&
+           wp_same_bytes(writer->users.bytes + start, user.text, user.length);
+}
+
 wp_status wp_writer_add(wp_writer *writer, const wp_row *row, wp_error *err)
 {
     const wp_build *build = writer->build;
@@ -349,7 +365,8 @@ wp_status wp_writer_add(wp_writer *writer, const wp_row *row, wp_error *err)
         return wp_fail_memory(err, (unsigned long long)writer->capacity * 2 * sizeof(int64_t));
     uint32_t at = writer->count;
     wp_slice user = build->aliases.count > 0 ? wp__resolve_alias(build, row->user) : row->user;
-    uint32_t user_code = intern_slice(&writer->users, user);
+    uint32_t user_code =
+        same_user(writer, user) ? writer->user_of[at - 1] : intern_slice(&writer->users, user);
     uint32_t event_code = intern_slice(&writer->events, row->event);
     if (user_code == UINT32_MAX || event_code == UINT32_MAX)
         return wp_fail_memory(err, user.length + row->event.length);
@@ -425,52 +442,66 @@ static bool arrange_users(wp_batch *batch, const wp_intern *table)
 }
 
 /* Where each row goes so that rows stand by user, in each user in the order they were added. */
-static uint32_t *arrange_rows(wp_batch *batch, const wp_writer *writer)
+static bool arrange_rows(wp_batch *batch, wp_writer *writer)
 {
-    uint32_t *target = wp_alloc_array(writer->count, sizeof *target);
     uint32_t *starts = wp_alloc_array_zero((size_t)batch->users_count + 2, sizeof *starts);
-    if (target == NULL || starts == NULL) {
-        wp_free(target);
-        wp_free(starts);
-        return NULL;
-    }
+    if (starts == NULL)
+        return false;
     for (uint32_t row = 0; row < writer->count; row++)
         starts[batch->slots[writer->user_of[row]] + 2]++;
     for (uint32_t user = 0; user < batch->users_count; user++)
         starts[user + 2] += starts[user + 1];
     for (uint32_t row = 0; row < writer->count; row++)
-        target[row] = starts[batch->slots[writer->user_of[row]] + 1]++;
+        writer->target[row] = starts[batch->slots[writer->user_of[row]] + 1]++;
     batch->user_rows = starts; /* starts[u] is now the first row of u */
-    return target;
+    return true;
+}
+
+/* The greatest of 1 s, 1 ms and 1 µs that divides all instants; divisors are constants, which the
+** compiler turns into multiplications. */
+static int64_t common_unit(const int64_t *time_of, uint32_t count)
+{
+    uint32_t row = 0;
+    while (row < count && time_of[row] % 1000000 == 0)
+        row++;
+    if (row == count)
+        return 1000000;
+    while (row < count && time_of[row] % 1000 == 0)
+        row++;
+    return row == count ? 1000 : 1;
 }
 
 static bool keep_times(wp_batch *batch, const wp_writer *writer, const uint32_t *target)
 {
-    int64_t first = INT64_MAX, last = INT64_MIN, unit = 1000000;
+    int64_t first = INT64_MAX, last = INT64_MIN;
     for (uint32_t row = 0; row < writer->count; row++) {
         int64_t time_us = writer->time_of[row];
         first = time_us < first ? time_us : first;
         last = time_us > last ? time_us : last;
-        while (time_us % unit != 0)
-            unit /= 1000;
     }
+    int64_t unit = common_unit(writer->time_of, writer->count);
     batch->first_us = first;
     batch->last_us = last;
     batch->times.base_us = first;
     batch->times.unit_us = unit;
-    if (((uint64_t)last - (uint64_t)first) / (uint64_t)unit <= UINT32_MAX) {
-        uint32_t *offsets = batch->times.offsets = wp_alloc_array(writer->count, sizeof *offsets);
-        if (offsets == NULL)
-            return false;
-        for (uint32_t row = 0; row < writer->count; row++)
-            offsets[target[row]] = (uint32_t)((writer->time_of[row] - first) / unit);
-    } else {
+    if (((uint64_t)last - (uint64_t)first) / (uint64_t)unit > UINT32_MAX) {
         int64_t *micros = batch->times.micros = wp_alloc_array(writer->count, sizeof *micros);
-        if (micros == NULL)
-            return false;
-        for (uint32_t row = 0; row < writer->count; row++)
+        for (uint32_t row = 0; micros != NULL && row < writer->count; row++)
             micros[target[row]] = writer->time_of[row];
+        return micros != NULL;
     }
+    uint32_t *offsets = batch->times.offsets = wp_alloc_array(writer->count, sizeof *offsets);
+    if (offsets == NULL)
+        return false;
+    if (unit == 1000000)
+        for (uint32_t row = 0; row < writer->count; row++)
+            offsets[target[row]] = (uint32_t)((uint64_t)(writer->time_of[row] - first) / 1000000);
+    else if (unit == 1000)
+        for (uint32_t row = 0; row < writer->count; row++)
+            offsets[target[row]] = (uint32_t)((uint64_t)(writer->time_of[row] - first) / 1000);
+    else
+        for (uint32_t row = 0; row < writer->count; row++)
+            offsets[target[row]] = (uint32_t)(writer->time_of[row] - first);
     return true;
 }
 
@@ -488,38 +519,38 @@ static bool keep_codes(wp_codes *codes, const uint32_t *code_of, uint32_t values
     return true;
 }
 
+/* Scatters into the writer's scratch, then keeps what is there. */
 static bool keep_numbers(wp_batch_numbers *numbers, const double *number_of, uint32_t rows_count,
-                         const uint32_t *target)
+                         const uint32_t *target, double *scratch)
 {
-    uint32_t count = 0;
-    for (uint32_t row = 0; row < rows_count; row++)
+    uint32_t count = 0, kept = 0;
+    for (uint32_t row = 0; row < rows_count; row++) {
         count += !isnan(number_of[row]);
-    double *dense = wp_alloc_array(rows_count, sizeof *dense);
-    if (dense == NULL)
-        return false;
-    for (uint32_t row = 0; row < rows_count; row++)
-        dense[target[row]] = number_of[row];
+        scratch[target[row]] = number_of[row];
+    }
     numbers->count = count;
-    numbers->packed = dense;
-    if (count == rows_count)
+    numbers->packed = wp_alloc_array(count, sizeof *numbers->packed);
+    if (numbers->packed == NULL)
+        return false;
+    if (count == rows_count) {
+        memcpy(numbers->packed, scratch, count * sizeof *scratch);
         return true;
+    }
     numbers->present = wp_alloc_array_zero(rows_count / 64 + 1, sizeof *numbers->present);
     if (numbers->present == NULL)
         return false;
-    uint32_t kept = 0;
     for (uint32_t row = 0; row < rows_count; row++) {
-        if (isnan(dense[row]))
+        if (isnan(scratch[row]))
             continue;
         numbers->present[row >> 6] |= 1ULL << (row & 63);
-        dense[kept++] = dense[row];
+        numbers->packed[kept++] = scratch[row];
     }
-    double *packed = wp_realloc_array(dense, count, sizeof *packed);
-    numbers->packed = packed != NULL ? packed : dense;
     return true;
 }
 
-static bool keep_columns(wp_batch *batch, const wp_writer *writer, const uint32_t *target)
+static bool keep_columns(wp_batch *batch, const wp_writer *writer)
 {
+    const uint32_t *target = writer->target;
     const wp_build *build = writer->build;
     batch->numbers = wp_alloc_array_zero(build->numbers_count, sizeof *batch->numbers);
     batch->texts = wp_alloc_array_zero(build->texts_count, sizeof *batch->texts);
@@ -531,7 +562,8 @@ static bool keep_columns(wp_batch *batch, const wp_writer *writer, const uint32_
         copy_dictionary(&batch->event_names, &writer->events) &&
         keep_codes(&batch->events, writer->event_of, writer->events.count, writer->count, target);
     for (uint32_t i = 0; fine && i < build->numbers_count; i++)
-        fine = keep_numbers(&batch->numbers[i], writer->number_of[i], writer->count, target);
+        fine = keep_numbers(&batch->numbers[i], writer->number_of[i], writer->count, target,
+                            writer->scratch);
     for (uint32_t i = 0; fine && i < build->texts_count; i++)
         fine = copy_dictionary(&batch->text_values[i], &writer->texts[i]) &&
                keep_codes(&batch->texts[i], writer->text_of[i], writer->texts[i].count + 1,
@@ -575,11 +607,8 @@ wp_status wp_writer_finish(wp_writer *writer, uint64_t place, wp_error *err)
     batch->place = place;
     batch->rows_count = writer->count;
     batch->time_zone_assumed = writer->time_zone_assumed;
-    uint32_t *target = NULL;
-    bool fine = arrange_users(batch, &writer->users) &&
-                (target = arrange_rows(batch, writer)) != NULL &&
-                keep_columns(batch, writer, target);
-    wp_free(target);
+    bool fine = arrange_users(batch, &writer->users) && arrange_rows(batch, writer) &&
+                keep_columns(batch, writer);
     wp_status status = fine ? add_batch(build, batch, err)
                             : wp_fail_memory(err, (unsigned long long)writer->count * 16);
     if (status != WP_OK) {

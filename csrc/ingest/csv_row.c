@@ -132,7 +132,7 @@ static wp_status bad_time(const wp_source *source, wp_slice value, wp_error *err
     wp_time_rule plain = {.zone = rule->zone};
     char quoted[128], other[WP_TIME_TEXT], expected[256];
     int64_t time_us;
-    bool zone_assumed;
+    bool zone_assumed = false;
     if (value.length == 0)
         return wp_fail(err, WP_PARSE, "column '%s': is empty (expected a time)", source->time);
     if ((rule->format != NULL || rule->unit != WP_UNIT_AUTO) &&

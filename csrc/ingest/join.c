@@ -390,6 +390,38 @@ static void copy_numbers(double *to, const wp_batch_numbers *from, uint32_t from
         to[i] = wp_bit(from->present, from_row + i) ? from->packed[(*next)++] : NAN;
 }
 
+/* Where the runs of a batch go: user_offsets become places in the log. */
+static void place_runs(const wp_columns *columns, wp_batch *batch)
+{
+    for (uint32_t user = 0; user < batch->users_count; user++)
+        batch->user_offsets[user] += columns->row_starts[batch->users.global[user]];
+}
+
+/* Runs are short and go all over the log: asking for a few ahead hides most of the waiting. */
+#define RUNS_AHEAD 12u
+
+static void copy_events(join *work, wp_batch *batch)
+{
+    wp_columns *columns = work->columns;
+    const char *times = columns->times.micros != NULL ? (const char *)columns->times.micros
+                                                      : (const char *)columns->times.offsets;
+    unsigned width = columns->times.micros != NULL ? 8 : 4;
+    for (uint32_t user = 0; user < batch->users_count; user++) {
+        if (user + RUNS_AHEAD < batch->users_count) {
+            size_t ahead = batch->user_offsets[user + RUNS_AHEAD];
+            __builtin_prefetch(times + ahead * width, 1);
+            if (columns->events.width > 0)
+                __builtin_prefetch((char *)columns->events.data + ahead * columns->events.width, 1);
+        }
+        uint32_t row = batch->user_rows[user], count = batch->user_rows[user + 1] - row;
+        size_t to = batch->user_offsets[user];
+        copy_times(&columns->times, to, &batch->times, row, count);
+        copy_codes(&columns->events, to, &batch->events, row, count, batch->event_names.global);
+        if (work->orders != NULL)
+            memcpy(work->orders + to, batch->orders + row, count * sizeof *work->orders);
+    }
+}
+
 /* Chunk: a batch. Its runs of rows go where their users' rows stand. */
 static wp_status copy_rows(void *context, size_t chunk, unsigned worker, wp_error *err)
 {
@@ -399,33 +431,23 @@ static wp_status copy_rows(void *context, size_t chunk, unsigned worker, wp_erro
     wp_build *build = work->build;
     wp_columns *columns = work->columns;
     wp_batch *batch = build->batches[chunk];
-    for (uint32_t user = 0; user < batch->users_count; user++) {
-        uint32_t row = batch->user_rows[user], count = batch->user_rows[user + 1] - row;
-        size_t to =
-            (size_t)columns->row_starts[batch->users.global[user]] + batch->user_offsets[user];
-        copy_times(&columns->times, to, &batch->times, row, count);
-        copy_codes(&columns->events, to, &batch->events, row, count, batch->event_names.global);
-        if (work->orders != NULL)
-            memcpy(work->orders + to, batch->orders + row, count * sizeof *work->orders);
-    }
+    const uint32_t *rows = batch->user_rows;
+    place_runs(columns, batch);
+    copy_events(work, batch);
     for (uint32_t i = 0; i < build->numbers_count; i++) {
         uint32_t next = 0;
+        double *dense = columns->numbers[i].dense;
         for (uint32_t user = 0; user < batch->users_count; user++) {
-            uint32_t row = batch->user_rows[user];
-            size_t to =
-                (size_t)columns->row_starts[batch->users.global[user]] + batch->user_offsets[user];
-            copy_numbers(columns->numbers[i].dense + to, &batch->numbers[i], row,
-                         batch->user_rows[user + 1] - row, &next);
+            if (user + RUNS_AHEAD < batch->users_count)
+                __builtin_prefetch(dense + batch->user_offsets[user + RUNS_AHEAD], 1);
+            copy_numbers(dense + batch->user_offsets[user], &batch->numbers[i], rows[user],
+                         rows[user + 1] - rows[user], &next);
         }
     }
     for (uint32_t i = 0; i < build->texts_count; i++)
-        for (uint32_t user = 0; user < batch->users_count; user++) {
-            uint32_t row = batch->user_rows[user];
-            size_t to =
-                (size_t)columns->row_starts[batch->users.global[user]] + batch->user_offsets[user];
-            copy_codes(&columns->texts[i].codes, to, &batch->texts[i], row,
-                       batch->user_rows[user + 1] - row, batch->text_values[i].global);
-        }
+        for (uint32_t user = 0; user < batch->users_count; user++)
+            copy_codes(&columns->texts[i].codes, batch->user_offsets[user], &batch->texts[i],
+                       rows[user], rows[user + 1] - rows[user], batch->text_values[i].global);
     wp__batch_free(batch, build->numbers_count, build->texts_count);
     build->batches[chunk] = NULL;
     return WP_OK;

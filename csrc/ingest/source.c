@@ -22,6 +22,6 @@ bool wp_order_parse(const char *text, size_t length, wp_order *order)
         return true;
     }
     static const wp_time_rule iso = {0};
-    bool zone_assumed;
+    bool zone_assumed = false;
     return wp_time_parse(&iso, text, length, &order->whole, &zone_assumed);
 }

@@ -181,42 +181,67 @@ static wp_status sort_user(const completion *work, uint32_t begin, uint32_t end,
 
 /* --- Fingerprint ------------------------------------------------------------------------------ */
 
+/* Four sums side by side, so that no row waits for the product of the row before. */
+static inline uint64_t hash_step(uint64_t lane, uint64_t word)
+{
+    lane = (lane ^ word) * 0x9e3779b97f4a7c15ULL;
+    return lane ^ lane >> 32;
+}
+
+#define HASH_LANES(state, begin, end, word_of_row)                                                 \
+    uint64_t lane[4] = {1, 2, 3, 4};                                                               \
+    uint32_t row = begin;                                                                          \
+    for (; row + 4 <= end; row += 4)                                                               \
+        for (uint32_t k = 0; k < 4; k++)                                                           \
+            lane[k] = hash_step(lane[k], word_of_row(row + k));                                    \
+    for (; row < end; row++)                                                                       \
+        lane[0] = hash_step(lane[0], word_of_row(row));                                            \
+    for (uint32_t k = 0; k < 4; k++)                                                               \
+    state = wp_hash_word(state, lane[k])
+
 static uint64_t hash_codes(uint64_t state, const wp_codes *codes, const uint64_t *hashes,
                            uint32_t begin, uint32_t end)
 {
-    uint64_t sum = 0;
-    for (uint32_t row = begin; row < end; row++)
-        sum = sum * 0x9e3779b97f4a7c15ULL + hashes[wp_code_at(codes, row)];
-    return wp_hash_word(state, sum);
+#define CODE_HASH(i) hashes[wp_code_at(codes, i)]
+    HASH_LANES(state, begin, end, CODE_HASH);
+    return state;
+}
+
+/* Any NaN is the one missing value. */
+static inline uint64_t number_bits(double number)
+{
+    uint64_t bits = 0x7ff8000000000000ULL;
+    if (!isnan(number))
+        memcpy(&bits, &number, sizeof bits);
+    return bits;
 }
 
 static uint64_t hash_numbers(uint64_t state, const double *numbers, uint32_t begin, uint32_t end)
 {
-    uint64_t sum = 0;
-    for (uint32_t row = begin; row < end; row++) {
-        uint64_t bits = 0x7ff8000000000000ULL;
-        if (!isnan(numbers[row]))
-            memcpy(&bits, &numbers[row], sizeof bits);
-        sum = (sum ^ bits) * 0x9e3779b97f4a7c15ULL;
-        sum ^= sum >> 29;
-    }
-    return wp_hash_word(state, sum);
+#define NUMBER_BITS(i) number_bits(numbers[i])
+    HASH_LANES(state, begin, end, NUMBER_BITS);
+    return state;
+}
+
+static uint64_t hash_times(uint64_t state, const wp_times *times, uint32_t begin, uint32_t end)
+{
+#define TIME_BITS(i) (uint64_t) wp_time_at(times, i)
+    HASH_LANES(state, begin, end, TIME_BITS);
+    return state;
 }
 
 /* Of a range of users: ids, row counts, and all columns, through the texts and not their codes. */
 static uint64_t hash_range(const completion *work, uint32_t first_user, uint32_t last_user)
 {
     const wp_columns *columns = work->columns;
-    uint64_t state = 1, sum = 0;
+    uint64_t state = 1;
     uint32_t begin = columns->row_starts[first_user], end = columns->row_starts[last_user];
     for (uint32_t user = first_user; user < last_user; user++) {
         size_t length;
         const char *id = wp_dictionary_text(&columns->user_ids, user, &length);
         state = wp_hash_word(state, wp_hash_bytes(id, length) + columns->row_starts[user + 1]);
     }
-    for (uint32_t row = begin; row < end; row++)
-        sum = sum * 0x9e3779b97f4a7c15ULL + (uint64_t)wp_time_at(&columns->times, row);
-    state = wp_hash_word(state, sum);
+    state = hash_times(state, &columns->times, begin, end);
     state = hash_codes(state, &columns->events, work->event_hashes, begin, end);
     for (uint32_t i = 0; i < columns->numbers_count; i++)
         state = hash_numbers(state, columns->numbers[i].dense, begin, end);
