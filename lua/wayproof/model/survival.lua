@@ -34,7 +34,8 @@ end
 ---
 --- Options: `ties` ("efron", the default, or "breslow"), `strata`, `clusters` (robust errors by
 --- cluster, as R's coxph without small-sample factor), `robust`, `weights` (case weights),
---- `offset`, `zph` (adds the test of proportional hazards), `names`, `level` (0.95), `max_iterations`.
+--- `offset`, `zph` (adds the test of proportional hazards), `names`, `level` (0.95),
+--- `max_iterations`.
 --- Fields beyond those of every fit: `likelihood_ratio`, `score`, `wald` (each `statistic, df, p`),
 --- `zph` (`global` and `columns`), and `ratio, ratio_low, ratio_high` on each coefficient.
 ---@return wayproof.Fit
@@ -116,8 +117,8 @@ end
 --- Kaplan-Meier curve, or one per group.
 ---
 --- Options: `groups` (a number per row), `weights` (case weights), `interval` ("log", R's default,
---- or "log-log"), `level` (0.95). Fields: vectors `time, at_risk, events, censored, survival, se, low,
---- high` with one place per distinct time; `median` (`estimate, low, high`), `n`, `deaths`; method
+--- or "log-log"), `level` (0.95). Fields: vectors `time, at_risk, events, censored, survival, se,
+--- low, high` with one place per distinct time; `median` (`estimate, low, high`), `n`, `deaths`; method
 --- `:at(time)`. With `groups` these are in `groups[i]`, ascending, each with `group`.
 ---@return table curve
 function survival.kaplan_meier(time, status, options)
