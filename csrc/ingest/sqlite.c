@@ -43,24 +43,27 @@ typedef struct read_work {
 /* Cells of a row: user, time, (event), (order), numbers, texts. */
 enum { USER, TIME, EVENT };
 
+/* One look at the column's value instead of one per question; the connection belongs to this thread
+** alone, so the value needs no lock. */
 static void read_cell(sqlite3_stmt *statement, int place, wp_cell *cell)
 {
-    switch (sqlite3_column_type(statement, place)) {
+    sqlite3_value *value = sqlite3_column_value(statement, place);
+    switch (sqlite3_value_type(value)) {
     case SQLITE_INTEGER:
         cell->kind = WP_CELL_INTEGER;
-        cell->integer = sqlite3_column_int64(statement, place);
+        cell->integer = sqlite3_value_int64(value);
         break;
     case SQLITE_FLOAT:
         cell->kind = WP_CELL_REAL;
-        cell->real = sqlite3_column_double(statement, place);
+        cell->real = sqlite3_value_double(value);
         break;
     case SQLITE_NULL:
         cell->kind = WP_CELL_NULL;
         break;
     default: /* a blob is taken as the bytes of a text */
         cell->kind = WP_CELL_TEXT;
-        cell->text.text = (const char *)sqlite3_column_text(statement, place);
-        cell->text.length = (size_t)sqlite3_column_bytes(statement, place);
+        cell->text.text = (const char *)sqlite3_value_text(value);
+        cell->text.length = (size_t)sqlite3_value_bytes(value);
     }
 }
 
