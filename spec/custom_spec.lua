@@ -112,7 +112,8 @@ describe("an attribute", function()
     options.id, options.numbers = "id", { "seats" }
     return assert(wp.read_rows({
       { user = "ann", event = "view", time = 0 }, { user = "bob", event = "view", time = DAY },
-      { user = "cid", event = "view", time = DAY }, { user = "cid", event = "view", time = 60 * DAY },
+      { user = "cid", event = "view", time = DAY }, { user = "cid", event = "view",
+        time = 60 * DAY },
     }, { time_unit = "s", users = options }))
   end
 

@@ -10,8 +10,10 @@ local function shop()
     { user = "ann", event = "purchase", time = 8 * DAY, value = 5.5 },
     { user = "bob", event = "view", time = 0 }, { user = "bob", event = "compare", time = 7 * DAY },
     { user = "cid", event = "compare", time = 10 * DAY },
-    { user = "dan", event = "view", time = 1 }, { user = "dan", event = "purchase", time = 2 * DAY },
-    { user = "eve", event = "view", time = 50 * DAY }, { user = "eve", event = "view", time = 60 * DAY },
+    { user = "dan", event = "view", time = 1 }, { user = "dan", event = "purchase",
+      time = 2 * DAY },
+    { user = "eve", event = "view", time = 50 * DAY }, { user = "eve", event = "view",
+      time = 60 * DAY },
   }, { value = "value", time_unit = "s" }))
 end
 
@@ -110,7 +112,8 @@ describe("log:measure", function()
     { { metrics = { wp.count(), wp.count() } }, "two metrics are called" },
     { { outcome = wp.count() }, "a metric %(expected an outcome" },
     { { witin = "30d" }, "unknown option 'witin' %(did you mean 'within'%?%)" },
-    { { metrics = { n = wp.count "compar" } }, "unknown event 'compar' %(did you mean 'compare'%?%)" },
+    { { metrics = { n = wp.count "compar" } },
+      "unknown event 'compar' %(did you mean 'compare'%?%)" },
     { { metrics = { n = wp.count { devize = "x" } } }, "unknown property 'devize'" },
     { { metrics = { n = wp.sum(nil, "event") } }, "event" },
     { { metrics = { n = wp.attribute "plan" } }, "attribute" },
@@ -212,7 +215,10 @@ describe("a frame", function()
     assert.error_matches(function() frame:column "guides" end, "frame is closed")
     assert.error_matches(function() return #frame end, "frame is closed")
     assert.error_matches(function() rows() end, "frame is closed")
-    do local other <close> = assert(shop():measure(asked())) end
+    do
+      local other <close> = assert(shop():measure(asked()))
+      assert.equal(3, #other)
+    end
   end)
 
   it("outlives its log", function()
@@ -248,7 +254,8 @@ describe("wp.frame", function()
 
   it("refuses what is no column", function()
     assert.error_matches(function() wp.frame {} end, "no columns")
-    assert.error_matches(function() wp.frame { a = { 1, "x" } } end, "row 2: 'x' in a column of numbers")
+    assert.error_matches(function() wp.frame { a = { 1, "x" } } end,
+      "row 2: 'x' in a column of numbers")
     assert.error_matches(function() wp.frame { a = { {} } } end, "a table")
     assert.error_matches(function() wp.frame({ a = { 1, 2 } }, { rows = 1 }) end, "2 values")
     assert.error_matches(function() wp.frame({ a = { 1 } }, { row = 1 }) end, "did you mean 'rows'")

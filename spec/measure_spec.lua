@@ -49,7 +49,8 @@ local expressions = {
   'wp.count("a", { value = wp.above(20) })', 'wp.count("*", { device = wp.is_not "desk" })',
   'wp.did "c"', 'wp.did("b", { seats = wp.between(2, 4) })', 'wp.distinct "event"',
   'wp.distinct("page", "a")', 'wp.distinct "seats"', 'wp.sum "a"', 'wp.sum("b", "seats")',
-  'wp.mean()', 'wp.max "b"', 'wp.min { device = "desk" }', 'wp.first_value "a"', 'wp.last_value "a"',
+  'wp.mean()', 'wp.max "b"', 'wp.min { device = "desk" }', 'wp.first_value "a"',
+    'wp.last_value "a"',
   'wp.sessions()', 'wp.sessions { timeout = "12h" }', 'wp.active_days()', 'wp.time_to "d"',
   'wp.time_between("a", "b")', 'wp.time_between("a", { "a", "c" })', 'wp.dwell "a"', 'wp.dwell()',
   'wp.longest_gap()', 'wp.pace()', 'wp.self_loops()', 'wp.self_loops { "a", "b" }', 'wp.u_turns()',
@@ -157,7 +158,8 @@ describe("measuring agrees with the naive twin", function()
         local random = generator(seed)
         local users = random_users(random, 60, seed % 2 == 0 and 1000000 or 999983)
         local log <close> = journeys.log(narrowed(users, function() return true end))
-        compare(log, narrowed(users, function() return true end), request_of(random, clock[2]), seed)
+        compare(log, narrowed(users, function() return true end), request_of(random, clock[2]),
+          seed)
       end)
     end
   end

@@ -31,7 +31,8 @@ for _, file in ipairs { "metrics_count", "metrics_value", "metrics_time" } do
         it(title, function()
           local user = journeys.user("u", entries)
           local node = journeys.tree(expression)
-          local window = { from_us = math.floor(seconds[1] * 1e6), to_us = math.floor(seconds[2] * 1e6) }
+          local window = { from_us = math.floor(seconds[1] * 1e6),
+            to_us = math.floor(seconds[2] * 1e6) }
           local from = more and more.from and select_events.selector(more.from) or nil
           local want = expected ~= "missing" and expected or nil
           assert.equal(want, by_twin(user, node, window, from), "the twin")

@@ -3,8 +3,9 @@
 -- It shares nothing with the core but the trees that it reads. Clarity over speed: windows are
 -- filters over all events, every metric a loop. The specs compare the C engine with it.
 --
--- An event is { time = µs, event = name, value = number or nil, <properties> }; a journey is a list
--- of events in order; a user is { id =, journey =, attributes = {…}, known_at = µs or nil }.
+-- An event is { time = µs, event = name, value = number or nil, <properties> }; a journey is a
+-- list of events in order; a user is { id =, journey =, attributes = {…}, known_at = µs or nil
+-- }.
 local twin = {}
 
 local HALF_HOUR = 30 * 60 * 1000000
@@ -477,7 +478,8 @@ end
 
 --- What `log:measure` does. asked: metrics (list of { name, metric }), outcome, observe_us, gap_us,
 --- within_us, exclude (boolean), from, until_selector, population, as_of_us.
----@return table[] rows  used and missing users in order, each { user, <metrics>, outcome, time, status }
+---@return table[] rows  used and missing users in order, each { user, <metrics>, outcome, time,
+---   status }
 ---@return table n
 function twin.measure(users, asked)
   local rows = {}

@@ -1,6 +1,7 @@
 --- Measuring: a request over trees becomes a plan of the core, a plan becomes a frame.
 ---
---- `measure.run` is what the judge and `log:measure` share: any number of (metric, window) columns in
+--- `measure.run` is what the judge and `log:measure` share: any number of (metric, window) columns
+--- in
 --- one pass over the log. This module only translates; see csrc/journey/plan.h for what a plan is.
 --- Cost: O(nodes of the request); the same selector, window or leaf asked for twice is one.
 local check = require "wayproof.check"
@@ -60,7 +61,8 @@ end
 -- A list of selectors as consecutive steps; returns the first position and the number.
 function Plan:steps(selectors)
   local first = #self.core.steps + 1
-  for i, selector in ipairs(selectors) do self.core.steps[first + i - 1] = self:selection(selector) end
+  for i,
+    selector in ipairs(selectors) do self.core.steps[first + i - 1] = self:selection(selector) end
   return first, #selectors
 end
 
@@ -319,7 +321,8 @@ end
 -- Running ----------------------------------------------------------------------------------------
 
 ---@class wayproof.MeasureRequest
----@field from table|nil            Selector: t0 is the user's first such event (nil: the first event)
+---@field from table|nil            Selector: t0 is the user's first such event (nil: the first
+---   event)
 ---@field population table|nil      Filter on the anchor event
 ---@field until_selector table|nil  Selector: the first at or after t0 ends the user's follow-up
 ---@field as_of_us integer          end of observation
@@ -335,7 +338,8 @@ function measure.handle(log, request)
   local plan = new_plan(log)
   plan.core.as_of_us = request.as_of_us
   if request.from then plan.core.from = resolve.selector(log, request.from) end
-  if request.until_selector then plan.core.until_ = resolve.selector(log, request.until_selector) end
+  if request.until_selector then plan.core.until_ = resolve.selector(log,
+    request.until_selector) end
   if request.population and #request.population > 0 then
     plan.core.population = { conditions = resolve.filter(log, request.population) }
   end

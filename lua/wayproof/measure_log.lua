@@ -2,7 +2,8 @@
 ---
 --- Windows are half-open and touch: the clock starts at t0 (the first `from` event, default the
 --- user's first event), metrics see [t0, t0+observe), the outcome
---- [t0+observe+gap, t0+observe+gap+within). Rows are the users whose outcome window lies at or before
+--- [t0+observe+gap, t0+observe+gap+within). Rows are the users whose outcome window lies at or
+--- before
 --- `as_of` and their own `until`, less those with an outcome event before the landmark where
 --- `prior_outcome` is "exclude"; the others are counted in `frame.n`, by reason.
 local check = require "wayproof.check"
@@ -109,9 +110,9 @@ function measure_log.outcome_columns(node, landmark_us, within_us)
     return { { name = "outcome", window = whole,
       metric = { kind = "sum", selector = node.selector, column = node.column } } }
   elseif kind == "accelerates" then
-    local time = { kind = "until_time", selector = node.selector }
-    return { { name = "outcome", metric = time, window = whole },
-      { name = "time", metric = time, window = whole },
+    local seen = { kind = "until_time", selector = node.selector }
+    return { { name = "outcome", metric = seen, window = whole },
+      { name = "time", metric = seen, window = whole },
       { name = "status", window = whole,
         metric = { kind = "until_status", selector = node.selector } } }
   end
@@ -251,7 +252,8 @@ end
 ---@param given { metrics: table, outcome: table?, from: any, observe: string|number,
 ---   gap: string|number?, within: string|number?, prior_outcome: string?, population: table?,
 ---   as_of: string|integer? }  and `["until"]` (or `until_events`)
----@return wayproof.Frame|nil frame  columns `user`, the metrics, `outcome` (and `time`, `status` for
+---@return wayproof.Frame|nil frame  columns `user`, the metrics, `outcome` (and `time`, `status`
+---   for
 ---   `accelerates`, in seconds from the landmark)
 ---@return string? message
 ---@return string? code

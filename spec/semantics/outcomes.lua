@@ -3,9 +3,11 @@
 -- at 0 is 100 and its outcome window [100, 200).
 return {
   { of = "converts", cases = {
-    { "happens in the outcome window", { { 0, "x" }, { 150, "buy" } }, { outcome = 'wp.converts "buy"' },
+    { "happens in the outcome window", { { 0, "x" }, { 150, "buy" } },
+      { outcome = 'wp.converts "buy"' },
       1 },
-    { "empty: does not happen", { { 0, "x" }, { 250, "buy" } }, { outcome = 'wp.converts "buy"' }, 0 },
+    { "empty: does not happen", { { 0, "x" }, { 250, "buy" } }, { outcome = 'wp.converts "buy"' },
+      0 },
     { "boundary: at the landmark belongs to the outcome window", { { 0, "x" }, { 100, "buy" } },
       { outcome = 'wp.converts "buy"' }, 1 },
     { "boundary: at the window's end does not", { { 0, "x" }, { 200, "buy" } },
@@ -24,13 +26,15 @@ return {
   { of = "prior outcome", cases = {
     { "before the landmark excludes", { { 0, "x" }, { 50, "buy" }, { 150, "buy" } },
       { outcome = 'wp.converts "buy"' }, "prior_outcome" },
-    { "in the gap excludes", { { 0, "x" }, { 120, "buy" } }, { outcome = 'wp.converts "buy"', gap = 50 },
+    { "in the gap excludes", { { 0, "x" }, { 120, "buy" } }, { outcome = 'wp.converts "buy"',
+      gap = 50 },
       "prior_outcome" },
     { "tie: at the instant t0 it does not", { { 0, "buy" }, { 150, "buy" } },
       { outcome = 'wp.converts "buy"' }, 1 },
     { "tie: at the instant t0, whatever the order of recording", { { 0, "x" }, { 0, "buy" } },
       { outcome = 'wp.converts "buy"' }, 0 },
-    { "with `from`, history before t0 counts too", { { 0, "buy" }, { 50, "start" }, { 160, "buy" } },
+    { "with `from`, history before t0 counts too", { { 0, "buy" }, { 50, "start" }, { 160,
+      "buy" } },
       { outcome = 'wp.converts "buy"', from = "start" }, "prior_outcome" },
     { "kept on request", { { 0, "x" }, { 50, "buy" } }, { outcome = 'wp.converts "buy"',
       prior_outcome = "keep" }, 0 },
@@ -50,7 +54,8 @@ return {
       "prior_outcome" },
   } },
   { of = "retained", cases = {
-    { "any event in the outcome window", { { 0, "x" }, { 199, "y" } }, { outcome = 'wp.retained()' },
+    { "any event in the outcome window", { { 0, "x" }, { 199, "y" } },
+      { outcome = 'wp.retained()' },
       1 },
     { "empty: none", { { 0, "x" }, { 99, "y" }, { 200, "y" } }, { outcome = 'wp.retained()' }, 0 },
     { "between two offsets inside it", { { 0, "x" }, { 130, "x" } },
@@ -63,7 +68,8 @@ return {
   { of = "churned", cases = {
     { "the opposite", { { 0, "x" }, { 199, "y" } }, { outcome = 'wp.churned()' }, 0 },
     { "empty: gone", { { 0, "x" }, { 200, "y" } }, { outcome = 'wp.churned()' }, 1 },
-    { "from an offset on", { { 0, "x" }, { 120, "x" } }, { outcome = 'wp.churned { from = 30 }' }, 1 },
+    { "from an offset on", { { 0, "x" }, { 120, "x" } }, { outcome = 'wp.churned { from = 30 }' },
+      1 },
   } },
   { of = "earns", cases = {
     { "sums the value", { { 0, "x" }, { 110, "buy", 3 }, { 120, "buy", 4.5 }, { 130, "x", 9 } },
@@ -75,7 +81,8 @@ return {
       { outcome = 'wp.earns "buy"' }, 1 },
   } },
   { of = "accelerates", cases = {
-    { "time from the landmark", { { 0, "x" }, { 130, "buy" } }, { outcome = 'wp.accelerates "buy"' },
+    { "time from the landmark", { { 0, "x" }, { 130, "buy" } },
+      { outcome = 'wp.accelerates "buy"' },
       { 30, 1 } },
     { "boundary: at the landmark is time 0", { { 0, "x" }, { 100, "buy" } },
       { outcome = 'wp.accelerates "buy"' }, { 0, 1 } },
