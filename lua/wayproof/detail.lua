@@ -11,8 +11,13 @@ local integer, percent = show.integer, show.percent
 
 local function number(x) return show.number(math.tointeger(x) or x) end
 
+local margin = string.rep(" ", 25)
+
 local function line(out, name, text)
-  if text then out[#out + 1] = string.format("  %-22s %s", name, text) end
+  if not text then return end
+  local kept = text:gsub("(%d) %%", "%1\194\160%%"):gsub("  ", " \194\160")
+  local wrapped = show.wrap(kept, 55):gsub("\194\160", " "):gsub("\n", "\n" .. margin)
+  out[#out + 1] = "  " .. show.pad(name, 22) .. " " .. wrapped
 end
 
 local function ratio_text(e)

@@ -5,8 +5,8 @@
 -- subset: 80 % of the users, 100 times, through each user's influence on the effect. Leaving a
 -- random fifth out moves an estimate by half a standard error; a bootstrap moves it by a whole
 -- one, so half of the bootstrap's moves are used (influences: Hampel 1974).
--- Seeded; the same bits for any number of threads. Cost: O(resamples x users) with a small constant,
--- one fit for common_cause.
+-- Seeded; the same bits for any number of threads. Cost: O(resamples x users) with a small
+-- constant, one fit for common_cause.
 local core = require "wayproof.core"
 local fit = require "wayproof.fit"
 local model = require "wayproof.model"
