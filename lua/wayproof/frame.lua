@@ -1,9 +1,8 @@
 --- Frames: one row per user, in C memory, handed out on demand.
 ---
 --- A Frame comes from `log:measure`, from `wp.frame` (Lua arrays) or from `wp.read_frame` (CSV).
---- Its
---- columns stay in the core; `column`, `rows`, `table` and `csv` copy values out, `vector` makes a
---- vector for the statistics, `cells` groups rows. A frame is immutable.
+--- Its columns stay in the core; `column`, `rows`, `table` and `csv` copy values out, `vector`
+--- makes a vector for the statistics, `cells` groups rows. A frame is immutable.
 --- Cost: making one is free; `column` and `vector` are O(rows), a row of `rows` O(columns).
 local check = require "wayproof.check"
 local core = require "wayproof.core"
@@ -36,8 +35,8 @@ local function state_of(self)
 end
 
 --- A Frame around a handle of the core. `names` are the handle's columns in order; a name of
---- `false`
---- hides the column. `extra.n` says why users were lost, `extra.words` is printed under the title.
+--- `false` hides the column. `extra.n` says why users were lost, `extra.words` is printed under the
+--- title.
 ---@return wayproof.Frame
 function frame.wrap(handle, names, extra)
   extra = extra or {}
@@ -112,8 +111,7 @@ function methods:vector(name)
 end
 
 --- The texts of a text column by code, or nil for a column of numbers. `vector(name)[row]` gives
---- the
---- code of a row; `label` turns one code into its text.
+--- the code of a row; `label` turns one code into its text.
 ---@return string[]|nil labels
 ---@return integer? offset  add it to a code to get the position in the list
 function methods:labels(name)
@@ -144,8 +142,7 @@ function methods:kind(name)
 end
 
 --- Distinct tuples of the columns named, in canonical order (ascending, missing first), and how
---- many
---- rows each has.
+--- many rows each has.
 ---@param names string[]
 ---@return table<string, wayproof.Vector> columns  by name
 ---@return wayproof.Vector weights
@@ -175,8 +172,7 @@ local function row_at(state, row)
 end
 
 --- Iterates over the rows in order: `for row, i in frame:rows() do print(row.user, row.metric)
---- end`.
---- Each row is a fresh table by column name.
+--- end`. Each row is a fresh table by column name.
 function methods:rows()
   local state = state_of(self)
   local row, count = 0, state.handle:rows()

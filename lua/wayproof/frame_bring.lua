@@ -151,8 +151,7 @@ function frame_bring.frame(columns, options)
 end
 
 --- A frame from a CSV file with one row per user (`.gz` too). Numbers, 0/1, TRUE/FALSE, yes/no,
---- dates
---- and texts are told apart by column; empty cells are missing.
+--- dates and texts are told apart by column; empty cells are missing.
 ---
 ---     local players = assert(wp.read_frame "cookie_cats.csv")
 ---     print(players:validate { metric = "sum_gamerounds", outcome = "retention_7" })

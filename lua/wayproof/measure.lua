@@ -1,9 +1,8 @@
 --- Measuring: a request over trees becomes a plan of the core, a plan becomes a frame.
 ---
 --- `measure.run` is what the judge and `log:measure` share: any number of (metric, window) columns
---- in
---- one pass over the log. This module only translates; see csrc/journey/plan.h for what a plan is.
---- Cost: O(nodes of the request); the same selector, window or leaf asked for twice is one.
+--- in one pass over the log. This module only translates; see csrc/journey/plan.h for what a plan
+--- is. Cost: O(nodes of the request); the same selector, window or leaf asked for twice is one.
 local check = require "wayproof.check"
 local core = require "wayproof.core"
 local fingerprint = require "wayproof.fingerprint"

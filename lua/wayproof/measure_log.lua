@@ -3,8 +3,7 @@
 --- Windows are half-open and touch: the clock starts at t0 (the first `from` event, default the
 --- user's first event), metrics see [t0, t0+observe), the outcome
 --- [t0+observe+gap, t0+observe+gap+within). Rows are the users whose outcome window lies at or
---- before
---- `as_of` and their own `until`, less those with an outcome event before the landmark where
+--- before `as_of` and their own `until`, less those with an outcome event before the landmark where
 --- `prior_outcome` is "exclude"; the others are counted in `frame.n`, by reason.
 local check = require "wayproof.check"
 local core = require "wayproof.core"
