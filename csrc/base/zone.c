@@ -2,6 +2,7 @@
 #include "base/zone.h"
 
 #include "base/memory.h"
+#include "base/time.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,7 +12,8 @@
 /* One half of a footer rule: the day of the year and the second of it when it starts. */
 typedef struct change {
     char kind; /* 'M' month.week.day, 'J' day without 29 February, '0' day from 0 */
-    int month, week, day;
+    unsigned month;
+    int week, day;
     int32_t second; /* local, may be negative or beyond a day */
 } change;
 
@@ -24,23 +26,12 @@ struct wp_zone {
     change to_daylight, to_standard;
 };
 
-static int64_t days_from_date(int64_t year, int month, int day)
-{
-    year -= month <= 2;
-    int64_t era = (year >= 0 ? year : year - 399) / 400;
-    int64_t of_era = year - era * 400;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
 static int64_t year_of(int64_t seconds)
 {
-    int64_t days = seconds / 86400 - (seconds % 86400 < 0) + 719468;
-    int64_t era = (days >= 0 ? days : days - 146096) / 146097;
-    int64_t of_era = days - era * 146097;
-    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
-    return year + era * 400 + (of_year >= 306);
+    int64_t year;
+    unsigned month, day;
+    wp_date_from_days(seconds / 86400 - (seconds % 86400 < 0), &year, &month, &day);
+    return year;
 }
 
 static bool is_leap(int64_t year)
@@ -53,15 +44,15 @@ static int64_t change_instant(const change *when, int64_t year, int32_t offset_b
 {
     int64_t day;
     if (when->kind == 'M') {
-        int64_t first = days_from_date(year, when->month, 1);
+        int64_t first = wp_days_from_date(year, when->month, 1);
         int64_t weekday = ((first + 4) % 7 + 7) % 7;
         day = first + (when->day - weekday + 7) % 7 + (when->week - 1) * 7;
-        int next_month = when->month == 12 ? 1 : when->month + 1;
-        int64_t end = days_from_date(year + (when->month == 12), next_month, 1);
+        unsigned next_month = when->month == 12 ? 1 : when->month + 1;
+        int64_t end = wp_days_from_date(year + (when->month == 12), next_month, 1);
         while (day >= end)
             day -= 7;
     } else {
-        day = days_from_date(year, 1, 1) + when->day;
+        day = wp_days_from_date(year, 1, 1) + when->day;
         if (when->kind == 'J')
             day += (is_leap(year) && when->day >= 60) - 1;
     }
@@ -223,7 +214,7 @@ static const char *read_change(const char *at, change *when)
     *when = (change){.kind = '0', .second = 7200};
     if (*at == 'M') {
         when->kind = 'M';
-        when->month = (int)strtol(at + 1, &end, 10);
+        when->month = (unsigned)strtol(at + 1, &end, 10);
         if (*end != '.')
             return NULL;
         when->week = (int)strtol(end + 1, &end, 10);
