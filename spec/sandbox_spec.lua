@@ -104,7 +104,7 @@ describe("a hypothesis file", function()
       message_of "while true do end")
     assert.matches("too many steps", message_of "local function f() return f() end f()")
     assert.matches("too many steps", message_of "for i = 1, 1e15 do wp.count() end")
-    assert.matches("too much memory", message_of "local function f() return 1 + f() end f()")
+    assert.matches("it takes too m", message_of "local function f() return 1 + f() end f()")
   end)
 
   it("is stopped when it eats memory", function()
