@@ -271,6 +271,18 @@ local function without_position(message, position)
   return message
 end
 
+-- What a raised error means for the exit code: our own mistakes and short memory are not the user's.
+local function explain_error(raised, position)
+  local text = without_position(raised, position)
+  if text:find("interrupted!", 1, true) then
+    say("wayproof: interrupted")
+    return 130
+  end
+  say("wayproof: ", text)
+  local ours = text:match("^[^\n]-wayproof/[%w_/]+%.lua:%d+: ") or text == "not enough memory"
+  return ours and exit.world or exit.usage
+end
+
 --- Runs the command; `arguments` is the global `arg` or any list of texts.
 ---@return integer exit_code
 function cli.main(arguments)
@@ -290,15 +302,7 @@ function cli.main(arguments)
   end
   local position = check.where()
   local done, code, message = pcall(commands[given.command], given)
-  if not done then
-    local text = without_position(code, position)
-    if text:find("interrupted!", 1, true) then
-      say("wayproof: interrupted")
-      return 130
-    end
-    say("wayproof: ", text)
-    return exit.usage
-  end
+  if not done then return explain_error(code, position) end
   if message then say("wayproof: ", message) end
   return code
 end
