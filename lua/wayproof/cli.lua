@@ -271,7 +271,7 @@ local function without_position(message, position)
   return message
 end
 
--- What a raised error means for the exit code: our own mistakes and short memory are not the user's.
+-- The exit code of a raised error: our own mistakes and short memory are not the user's.
 local function explain_error(raised, position)
   local text = without_position(raised, position)
   if text:find("interrupted!", 1, true) then
