@@ -132,35 +132,38 @@ static void add_stratum(wp_log_rank *test, rank_work *work, const uint32_t *orde
     }
 }
 
-static double quadratic_form(const wp_log_rank *test, double *matrix, double *vector)
+/* (O - E)' V^- (O - E) over the groups but one, without those that add no variance. matrix: k * k,
+** vector: 2 k places. */
+static wp_status quadratic_form(wp_log_rank *test, double *matrix, double *vector, wp_error *err)
 {
     size_t k = test->groups - 1, kept = 0;
-    bool *out = wp_alloc_array_zero(k + 1, sizeof *out);
-    double sum = NAN;
-    if (out == NULL)
-        return NAN;
+    bool *out = wp_alloc_array_zero(k, sizeof *out);
+    size_t *places = wp_alloc_array(k, sizeof *places);
+    if (out == NULL || places == NULL) {
+        wp_free(places);
+        wp_free(out);
+        return wp_fail_memory(err, k * sizeof *places);
+    }
     for (size_t g = 0; g < k; g++)
         memcpy(matrix + g * k, test->variance + g * test->groups, k * sizeof *matrix);
     wp_gram_choose(matrix, k, 1e-12, out);
-    size_t *places = (size_t *)(void *)wp_alloc_array(k + 1, sizeof *places);
-    for (size_t g = 0; places != NULL && g < k; g++)
+    for (size_t g = 0; g < k; g++)
         if (!out[g])
             places[kept++] = g;
-    for (size_t i = 0; places != NULL && i < kept; i++) {
-        vector[i] = test->observed[places[i]] - test->expected[places[i]];
-        vector[kept + i] = vector[i];
+    for (size_t i = 0; i < kept; i++) {
+        vector[i] = vector[kept + i] = test->observed[places[i]] - test->expected[places[i]];
         for (size_t j = 0; j < kept; j++)
             matrix[i * kept + j] = test->variance[places[i] * test->groups + places[j]];
     }
-    if (places != NULL && kept > 0 && wp_cholesky_factor(matrix, kept, 0)) {
+    if (kept > 0 && wp_cholesky_factor(matrix, kept, 0)) {
         wp_cholesky_solve(matrix, kept, vector);
-        sum = 0;
+        test->statistic = 0;
         for (size_t i = 0; i < kept; i++)
-            sum += vector[i] * vector[kept + i];
+            test->statistic += vector[i] * vector[kept + i];
     }
     wp_free(places);
     wp_free(out);
-    return sum;
+    return WP_OK;
 }
 
 static wp_status order_by_stratum(const wp_factor *times, const wp_factor *strata, size_t rows,
@@ -240,8 +243,12 @@ wp_status wp_log_rank_make(wp_log_rank *test, const double *time, const double *
             last++;
         add_stratum(&made, &work, order, first, last, rho);
     }
-    made.statistic = quadratic_form(&made, scratch + 2 * made.groups,
-                                    scratch + 2 * made.groups + made.groups * made.groups);
+    double *matrix = scratch + 2 * made.groups;
+    result = quadratic_form(&made, matrix, matrix + made.groups * made.groups, err);
+    if (result != WP_OK) {
+        wp_log_rank_free(&made);
+        goto done;
+    }
     *test = made;
 done:
     wp_free(order);

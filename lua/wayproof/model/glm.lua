@@ -69,7 +69,8 @@ end
 --- `columns` is a list of arrays or vectors, `y` is 0/1 (true/false; or a share with weights as
 --- trials). Options: `weights` (case weights), `offset`, `clusters` (robust errors by cluster, t
 --- law with clusters - 1), `robust` (HC1), `firth`, `intercept` (true), `names`, `start` (an
---- earlier fit), `level` (0.95), `max_iterations`, `fitted` (adds the vector `fitted` of probabilities).
+--- earlier fit), `level` (0.95), `max_iterations`, `fitted` (adds the vector `fitted` of
+--- probabilities).
 --- A separated or constant column has no estimate; `note` on the coefficient says why.
 ---@return wayproof.Fit
 function glm.logistic(columns, y, options)

@@ -118,8 +118,8 @@ end
 ---
 --- Options: `groups` (a number per row), `weights` (case weights), `interval` ("log", R's default,
 --- or "log-log"), `level` (0.95). Fields: vectors `time, at_risk, events, censored, survival, se,
---- low, high` with one place per distinct time; `median` (`estimate, low, high`), `n`, `deaths`; method
---- `:at(time)`. With `groups` these are in `groups[i]`, ascending, each with `group`.
+--- low, high` with one place per distinct time; `median` (`estimate, low, high`), `n`, `deaths`;
+--- method `:at(time)`. With `groups` these are in `groups[i]`, ascending, each with `group`.
 ---@return table curve
 function survival.kaplan_meier(time, status, options)
   options = check.options(options, { "groups", "weights", "interval", "level" }, "kaplan_meier")
