@@ -65,6 +65,35 @@ describe("reading CSV", function()
     end
   end)
 
+  it("gives the same log or the same error for garbage, wherever chunks begin", function()
+    local seed = tonumber(os.getenv("WAYPROOF_SEED")) or os.time()
+    math.randomseed(seed)
+    local bits = { "a", "b", ",", ",", ",", "\n", "\n", "\r\n", '"', '"', '""', "1", "7", "x,1\n",
+      "a,x,5\n", '"a\n",x,9\n', "b,y,3\r\n", "\0", " ", "2024-01-01", 'c"d' }
+    for round = 1, 400 do
+      local parts = { "user,event,time\n" }
+      for i = 2, math.random(2, 120) do parts[i] = bits[math.random(#bits)] end
+      write(table.concat(parts))
+      local bad_rows = math.random(2) == 1 and "fail" or "skip"
+      local limit = math.random(3) == 1 and math.random(1, 12) or nil
+      local wanted
+      for _, setting in ipairs { { 0, 1 }, { 1, 2 }, { 2, 1 }, { 13, 4 }, { 64, 2 }, { 128, 3 } } do
+        core.read.chunk_bytes(setting[1])
+        wp.threads(setting[2])
+        local log, message = wp.read_csv(path, { bad_rows = bad_rows, limit = limit })
+        local found = message
+        if log then
+          local facts = core.log.facts(log)
+          -- what lies behind the limit may be looked at or not
+          found = table.concat({ facts.fingerprint, facts.events, limit and 0 or facts.skipped }, " ")
+        end
+        wanted = wanted or found
+        assert.equal(wanted, found, ("seed %d, round %d, chunks of %d"):format(seed, round,
+          setting[1]))
+      end
+    end
+  end)
+
   it("gives the same bits for 1, 2 and 8 threads on a log of many chunks", function()
     local rows = { "user,event,time,value,note" }
     for i = 1, 40000 do

@@ -149,6 +149,12 @@ static void chunk_reset(job *work, chunk *c, uint64_t place)
         .start = NOWHERE, .end = NOWHERE, .bad_at = NOWHERE, .quotes = quotes, .inside = inside};
 }
 
+/* Offset behind a row in the text of a bench. */
+static size_t row_end(const wp_scan *scan, size_t row)
+{
+    return (size_t)(scan->ends[scan->rows[row] - 1] & WP_END_OFFSET) + 1;
+}
+
 /* Parses chunk `index` of the wave. `forced` is where its first row begins, NOWHERE: guess. */
 static wp_status parse_chunk(job *work, size_t index, uint64_t forced, bench *b, wp_error *err)
 {
@@ -169,35 +175,24 @@ static wp_status parse_chunk(job *work, size_t index, uint64_t forced, bench *b,
     }
     WP_TRY(scan_chunk(work, b, begin, high, is_guess, &is_found, err));
     const wp_scan *scan = &b->scan;
-    if (!is_found && is_guess)
-        return WP_OK;
-    if (!is_found || scan->in_quotes) {
-        size_t rows = scan->rows_count;
-        size_t at =
-            rows == 0 ? 0 : (size_t)(scan->ends[scan->rows[rows - 1] - 1] & WP_END_OFFSET) + 1;
-        if (is_guess && rows == 0)
-            return WP_OK;
-        set_bad(c, begin + at,
-                is_found ? "a quote is never closed (expected a second one before the end)"
-                         : "row longer than 256 MiB (expected a newline; is a quote not closed?)",
-                true);
-        c->start =
-            is_guess ? begin + (size_t)(scan->ends[scan->rows[0] - 1] & WP_END_OFFSET) + 1 : forced;
-        c->end = work->file.size;
-        return WP_OK;
-    }
-    size_t first = is_guess ? 1 : 0;
-    if (scan->rows_count < first)
-        return WP_OK; /* the file ends in the middle of the first row: nothing begins here */
-    c->start =
-        is_guess ? begin + (size_t)(scan->ends[scan->rows[0] - 1] & WP_END_OFFSET) + 1 : forced;
-    c->end = scan->rows_count > 0
-                 ? begin + (size_t)(scan->ends[scan->ends_count - 1] & WP_END_OFFSET) + 1
-                 : c->start;
+    size_t first = is_guess ? 1 : 0; /* a guess begins with the end of somebody else's row */
+    bool is_open = !is_found || scan->in_quotes;
+    if ((is_guess && !is_found) || scan->rows_count < first)
+        return WP_OK; /* nothing begins here, or it must be looked at from the right place */
+    c->start = is_guess ? begin + row_end(scan, 0) : forced;
+    c->end = begin + (scan->rows_count > 0 ? row_end(scan, scan->rows_count - 1) : 0);
     if (c->start >= high)
         return WP_OK;
     wp_status status = parse_rows(work, b, first, begin, c, err);
-    if (status != WP_OK || (c->bad_at != NOWHERE && !work->source->skip_bad)) {
+    bool stops = c->bad_at != NOWHERE && !work->source->skip_bad;
+    if (status == WP_OK && is_open && !stops && c->rows_count < work->cap) {
+        set_bad(c, c->end,
+                is_found ? "a quote is never closed (expected a second one before the end)"
+                         : "row longer than 256 MiB (expected a newline; is a quote not closed?)",
+                true);
+        stops = true;
+    }
+    if (status != WP_OK || stops) {
         wp_writer_drop(b->writer);
         return status;
     }
