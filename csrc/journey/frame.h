@@ -82,8 +82,9 @@ typedef struct wp_loss {
 } wp_loss;
 
 /* Counts why rows are lost: too recent, then prior outcome, then missing. With `drop`, keeps only
-** the rows that are used or missing, in place: before the frame is handed out. */
+** the rows that are used or missing, in place: before the frame is handed out. A failure (memory,
+** interruption) leaves a frame that may only be freed. */
 WP_NODISCARD wp_status wp_frame_settle(wp_frame *frame, const wp_rules *rules, bool drop,
-                                       wp_loss *loss, wp_error *err);
+                                       const wp_run *run, wp_loss *loss, wp_error *err);
 
 #endif

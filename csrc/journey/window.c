@@ -154,9 +154,13 @@ static void load_in_place(wp_span *span, const uint32_t *anchors, uint32_t first
     span->rows_count = starts[last] - base;
     span->readable = columns->events_count - base;
     span->rows = NULL;
-    for (uint32_t user = first; user < last; user++)
+    for (uint32_t user = first; user < last; user++) {
+        /* t0 is the first touch of a user's times; ask for those of users to come. */
+        if (columns->times.offsets != NULL)
+            __builtin_prefetch(columns->times.offsets + starts[user] + 256);
         if (anchors[user] < columns->events_count)
             add_user(span, user, starts[user] - base, starts[user + 1] - base, anchors[user]);
+    }
     span->ticks_32 = columns->times.offsets != NULL ? columns->times.offsets + base : NULL;
     span->ticks_64 = columns->times.micros != NULL ? columns->times.micros + base : NULL;
     span->codes_8 =

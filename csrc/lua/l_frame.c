@@ -416,7 +416,9 @@ static int eligibility(lua_State *L, bool settle)
     rules.required = required;
     wp_loss loss;
     wp_error err;
-    if (wp_frame_settle(frame, &rules, settle, &loss, &err) != WP_OK)
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    if (wp_frame_settle(frame, &rules, settle, &run, &loss, &err) != WP_OK)
         return wpl_push_failure(L, &err);
     return push_loss(L, &loss);
 }
