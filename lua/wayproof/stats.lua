@@ -39,7 +39,8 @@ end
 -- Fits and resampling, loaded when one of them is first asked for.
 local models = {
   "logistic", "likelihood_ratio", "poisson", "linear", "cox", "kaplan_meier", "log_rank",
-  "concordance", "bootstrap", "permutation",
+  "concordance", "bootstrap", "permutation", "auc_bootstrap", "score_permutation", "multinomial",
+  "cells",
 }
 local is_model = {}
 for _, name in ipairs(models) do is_model[name] = true end
