@@ -362,7 +362,7 @@ function measure.run(log, request)
   if not handle then return nil, message, code end
   local names = {}
   for i, column in ipairs(request.columns) do names[i] = column.name end
-  return require("wayproof.frame").wrap(handle, names, { t0_us = true })
+  return require("wayproof.frame").wrap(handle, names)
 end
 
 return measure
