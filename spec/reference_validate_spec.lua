@@ -228,7 +228,7 @@ describe("the reference hypotheses on event logs", function()
             if not negative then
               local given = scale == "log1p_metric" and wp.log1p(metric) or metric + 0
               local result = log:validate(hypothesis(item, unit, given, outcome, prior),
-                { groups = 4 })
+                { groups = 4, refute = false })
               assert.equal(item.users_total, result.n.users, what)
               compare(expected, result, scale, what)
               seen = seen + 1
@@ -279,7 +279,7 @@ describe("the reference hypotheses on tables", function()
       for _, item in ipairs(known[name].hypotheses) do
         local options = asked[item.id]
         for _, scale in ipairs(options and { "log1p_metric", "raw_metric" } or {}) do
-          local given = { groups = 4 }
+          local given = { groups = 4, refute = false }
           for key, value in pairs(options) do given[key] = value end
           if scale == "log1p_metric" then given.metric = wp.log1p(options.metric) end
           local what = name .. " " .. item.id .. " " .. scale

@@ -170,7 +170,8 @@ local function undecided(case, columns, fitted)
       local apart = 1 - v:equals(numbers[mode])
       local y = case.kind == "time" and case.status or case.y
       local theirs = y:select(apart)
-      if #theirs == 0 or theirs:min() ~= theirs:max() then return nil end
+      local decided = #theirs > 0 and theirs:min() == theirs:max()
+      if not decided or case.kind == "time" and theirs:max() > 0 then return nil end
       keep = keep and keep * (1 - apart) or 1 - apart
     end
   end

@@ -212,7 +212,8 @@ local function grade_limits(facts)
       limits[#limits + 1] = warning.code
     end
   end
-  if facts.refuters and facts.refuters.not_special then limits[#limits + 1] = "not_special" end
+  if facts.refuters.left_out then limits[#limits + 1] = "not_refuted" end
+  if facts.refuters.not_special then limits[#limits + 1] = "not_special" end
   return limits
 end
 

@@ -135,20 +135,22 @@ local function prior_columns(pass, h, landmark)
   return names
 end
 
+-- Activity is everything but the metric's own events, which would be compared with themselves.
 local function add_activity(pass, h, columns, own)
   local window = { from_us = 0, to_us = h.observe_us }
   local except
   if not own.all and not own.unknown and #own > 0 then except = { table.unpack(own) } end
+  local rest = except and { except = except } or everything
   columns.total = pass:column(count_of(), window)
-  columns.volume = except and pass:column(count_of { except = except }, window) or columns.total
+  columns.volume = pass:column(count_of(rest), window)
   if h.activity then
     columns.activity = {}
     for i, node in ipairs(h.activity) do columns.activity[i] = pass:column(node, window) end
   else
-    columns.days = pass:column({ kind = "active_days" }, window)
-    columns.sessions = pass:column({ kind = "sessions", timeout_us = needs.session_us }, window)
+    columns.days = pass:column({ kind = "active_days", selector = rest }, window)
+    columns.sessions = pass:column({ kind = "sessions", selector = rest,
+      timeout_us = needs.session_us }, window)
   end
-  local rest = except and { except = except } or everything
   local middle = h.observe_us // 2
   columns.even = pass:column(count_of(rest, "even"), window)
   columns.odd = pass:column(count_of(rest, "odd"), window)

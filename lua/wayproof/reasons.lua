@@ -356,8 +356,8 @@ function text.non_monotone(_, facts)
 end
 
 function text.decided(_, facts)
-  return string.format("%s users whose outcome their earlier outcomes decide are left out of the "
-    .. "models", count(facts.found.decided))
+  return string.format("%s whose outcome the baseline decides (such as buyers who never buy again) "
+    .. "are left out of the models", show.plural(facts.found.decided, "user"))
 end
 
 function text.no_holdout()
@@ -441,8 +441,8 @@ function next_step.inconclusive(facts)
   if code == "windows_not_declared" then return "declare metric_window and outcome_window" end
   if code == "no_activity_baseline" then return "add columns of activity: activity = { … }" end
   if needed and needed.users and needed.users > facts.n.used then
-    return string.format("about %s would settle it; these data could have shown a factor of %s",
-      users_and_days(needed), needed.effect and show.number(needed.effect) or show.missing)
+    return string.format("about %s would settle it%s", users_and_days(needed), needed.effect
+      and "; these data could have shown a factor of " .. show.number(needed.effect) or "")
   end
   if needed and needed.effect then
     return string.format("these data could have shown a factor of %s; an experiment would settle "

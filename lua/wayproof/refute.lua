@@ -179,6 +179,10 @@ end
 function refute.run(case, found, settings)
   local list = {}
   if not found.adjusted then return list end
+  if settings.refute == false then
+    list.left_out = true
+    return list
+  end
   local epsilon = math.log(settings.minimum)
   list[1] = resample.permutation(case, found, settings)
   list[2] = resample.common_cause(case, found, settings)

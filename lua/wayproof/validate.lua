@@ -14,7 +14,7 @@ local words = require "wayproof.metric_words"
 
 local validate = {}
 
-local log_options = { "ledger", "adjust", "groups" }
+local log_options = { "ledger", "adjust", "groups", "refute" }
 
 -- One hypothesis or a list of them.
 local function hypotheses_of(given, what)
@@ -37,7 +37,7 @@ end
 local function settings_of(h, options)
   return { claim = h.expect == "fall" and -1 or 1, minimum = h.minimum, alpha = h.alpha,
     reliability = h.reliability, acknowledge = h.acknowledge, seed = h.seed,
-    strict_vanity = h.strict_vanity, groups = options.groups }
+    strict_vanity = h.strict_vanity, groups = options.groups, refute = options.refute ~= false }
 end
 
 local function windows_of(h, as_of_us)
@@ -114,7 +114,9 @@ end
 --- Judges a hypothesis, or a list of them, on a log.
 ---@param log wayproof.Log
 ---@param given wayproof.Hypothesis|wayproof.Hypothesis[]
----@param options? {ledger: string, adjust: string, groups: integer}
+---@param options? {ledger: string, adjust: string, groups: integer, refute: boolean}  `adjust`: how
+---  p-values are corrected over the hypotheses ("holm" up to five, else "bh"); `groups` of the dose
+---  table (5); `refute = false` leaves out the refuters (faster; grade C at best)
 ---@return wayproof.Result|wayproof.Board|nil result
 ---@return string? message, string? code
 function validate.log(log, given, options)

@@ -17,7 +17,7 @@ local validate_frame = {}
 
 local options_known = { "metric", "outcome", "expect", "activity", "adjust", "across", "cohort",
   "cluster", "metric_window", "outcome_window", "minimum", "alpha", "reliability", "strict_vanity",
-  "acknowledge", "seed", "name", "groups" }
+  "acknowledge", "seed", "name", "groups", "refute" }
 
 local function window_of(given, what)
   if given == nil then return nil end
@@ -107,7 +107,8 @@ local function settings_of(options)
     reliability = number("reliability", 0, 1), seed = options.seed or defaults.seed,
     acknowledge = type(options.acknowledge) == "string" and { options.acknowledge }
       or options.acknowledge or {},
-    strict_vanity = options.strict_vanity or false, groups = options.groups }
+    strict_vanity = options.strict_vanity or false, groups = options.groups,
+    refute = options.refute ~= false }
 end
 
 -- The users with a value of everything that is asked.

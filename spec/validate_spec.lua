@@ -1,0 +1,210 @@
+-- log:validate end to end on logs with a planted truth, and on logs that cannot be judged.
+local made = require "spec.made"
+local wp = require "wayproof"
+
+local codes, happens = made.codes, made.happens
+
+-- Guides help (log odds 0.9 per log unit), banners follow engagement and do nothing.
+local function shop(users, seed, effect)
+  return made.log(users, seed, function(random, add)
+    local engagement, curious = random.normal(), random.normal()
+    made.week(random, add, engagement)
+    local guides = random.poisson(math.exp(-0.2 + 0.8 * curious))
+    for _ = 1, guides do add("guide", random.uniform() * 7) end
+    for _ = 1, random.poisson(math.exp(-0.3 + 0.6 * engagement)) do
+      add("banner", random.uniform() * 7)
+    end
+    if happens(random, -1.6 + 0.8 * engagement + effect * math.log(1 + guides)) then
+      local value = math.floor(random.uniform() * 90) + 10
+      add("purchase", 7.2 + random.uniform() * 25, { value = value })
+    end
+  end, { value = "value" })
+end
+
+local function ask(name, changes)
+  local options = { metric = wp.count "guide", outcome = wp.converts "purchase", observe = "7d",
+    within = "30d" }
+  for key, value in pairs(changes or {}) do options[key] = value end
+  return wp.hypothesis(name)(options)
+end
+
+describe("log:validate", function()
+  local log = shop(4000, 11, 1.0)
+
+  it("validates a metric that works and fills every field", function()
+    local r = log:validate(ask "guides help")
+    assert.equal("validated", r.verdict)
+    assert.equal("guides help", r.name)
+    assert.equal(r.n.users, r.n.outside + r.n.no_anchor + r.n.too_recent + r.n.prior_outcome
+      + r.n.missing + r.n.used)
+    assert.equal(r.n.used, r.n.events + r.n.non_events)
+    for _, key in ipairs { "auc", "crude", "adjusted", "spearman" } do
+      assert.is_true(r[key].low < r[key].estimate and r[key].estimate < r[key].high, key)
+      assert.is_number(r[key].p, key)
+    end
+    assert.equal("per standard deviation of log(1 + metric)", r.scale)
+    assert.is_true(r.noise.low > 1 and r.noise.low < r.noise.corrected)
+    assert.equal(0.4, r.noise.floor)
+    assert.is_true(r.noise.tolerance < 0.3)
+    assert.is_true(r.added_information.p < 1e-6)
+    assert.equal("rising", r.shape)
+    assert.is_true(r.trend.p < 1e-6)
+    assert.equal(4, #r.stability.cohorts)
+    assert.is_true(r.holdout.replicated)
+    assert.is_true(r.e_value.estimate > 1)
+    assert.is_true(r.needed.users < r.n.used)
+    assert.is_true(r.lead > 0 and r.lead < 37 * 86400)
+    assert.equal(0, r.windows.metric[1])
+    assert.equal(7 * 86400, r.windows.metric[2])
+    assert.equal(37 * 86400, r.windows.outcome[2])
+    assert.equal(1, r.seed)
+    assert.is_string(r.version)
+    assert.equal(32, #r.fingerprint)
+  end)
+
+  it("gives the same answer, bit for bit, twice and on any number of threads", function()
+    local before = wp.threads()
+    wp.threads(1)
+    local one = log:validate(ask "guides help"):json()
+    wp.threads(3)
+    local three = log:validate(ask "guides help"):json()
+    wp.threads(before)
+    assert.equal(one, three)
+  end)
+
+  it("calls a banner vanity and says what it adds to", function()
+    local r = log:validate(ask("banners", { metric = wp.count "banner" }))
+    assert.is_true(r.verdict == "vanity" or r.verdict == "inconclusive", r.verdict)
+    assert.is_true(r.auc.estimate > 0.53)
+    assert.is_true(r.adjusted.estimate < 1.2)
+  end)
+
+  it("answers whether plain activity is vanity", function()
+    local r = log:validate(ask("activity", { metric = wp.count() }))
+    assert.equal("vanity", r.verdict)
+    assert.equal("is_activity", r.reasons[1].code)
+    assert.is_nil(r.added_information)
+    r = log:validate(ask("days", { metric = wp.active_days() }))
+    assert.equal("vanity", r.verdict)
+  end)
+
+  it("calls the outcome's own count history", function()
+    local repeated = made.log(2000, 5, function(random, add)
+      local taste = random.normal()
+      made.week(random, add, random.normal())
+      local mean = math.exp(-0.7 + taste)
+      for _ = 1, random.poisson(mean) do add("play", 0.5 + random.uniform() * 6) end
+      for _ = 1, random.poisson(mean) do add("play", 7 + random.uniform() * 20) end
+    end)
+    local r = repeated:validate(ask("plays", { metric = wp.count "play",
+      outcome = wp.converts "play", prior_outcome = "keep" }))
+    assert.equal("vanity", r.verdict)
+    assert.equal("is_history", r.reasons[1].code)
+    assert.is_true(codes(r.warnings).same_event)
+  end)
+
+  it("calls the opposite of the claim reversed", function()
+    local r = log:validate(ask("guides harm", { expect = "fall" }))
+    assert.equal("reversed", r.verdict)
+    assert.equal("other_direction", r.reasons[1].code)
+  end)
+
+  it("raises on wrong calls, with a hint", function()
+    assert.has_error(function() log:validate() end)
+    assert.error_matches(function() log:validate({}) end, "empty list")
+    assert.error_matches(function() log:validate(ask "a", { ledgr = "x" }) end,
+      "did you mean 'ledger'")
+    assert.error_matches(function() log:validate { ask "a", ask "a" } end, "two hypotheses")
+    assert.error_matches(function() log:validate "guides" end, "expected a hypothesis")
+  end)
+
+  it("takes explicit activity as given and measures nothing else", function()
+    local r = log:validate(ask("guides", { activity = { wp.log1p(wp.count "view") } }))
+    assert.equal(1, #r.baseline.columns)
+    assert.is_nil(r.noise.reliability)
+  end)
+
+  it("uses did against did not for a metric that few have", function()
+    local rare = made.log(3000, 3, function(random, add)
+      made.week(random, add, random.normal())
+      local has = random.uniform() < 0.08
+      if has then add("call", random.uniform() * 7) end
+      if happens(random, -1.4 + (has and 0.9 or 0)) then
+        add("purchase", 8 + random.uniform() * 20)
+      end
+    end)
+    local r = rare:validate(ask("calls", { metric = wp.count "call" }))
+    assert.equal("did against did not", r.scale)
+    assert.not_equal("unrelated", r.verdict)
+    assert.near(0.9, r.adjusted.log, 0.4)
+  end)
+
+  it("judges money by its mean and time by its hazard", function()
+    local r = log:validate(ask("revenue", { outcome = wp.earns "purchase" }))
+    assert.equal("numeric", r.kind)
+    assert.is_true(r.adjusted.estimate > 1.2)
+    assert.equal("validated", r.verdict)
+    r = log:validate(ask("speed", { outcome = wp.accelerates "purchase" }))
+    assert.equal("time", r.kind)
+    assert.is_true(r.concordance.estimate > 0.5)
+    assert.equal("validated", r.verdict)
+  end)
+end)
+
+describe("a log that cannot be judged", function()
+  local log = shop(300, 2, 1.0)
+
+  local function refused(changes, code, on)
+    local r = (on or log):validate(ask("refused", changes))
+    assert.equal("invalid", r.verdict)
+    assert.equal(code, r.reasons[1].code)
+    assert.is_nil(r.auc)
+    assert.is_nil(r.adjusted)
+    assert.is_true(#r.reasons[1].text > 20)
+    assert.match("^invalid: refused", tostring(r))
+    return r
+  end
+
+  it("says that a metric is constant", function()
+    refused({ metric = wp.count "end" }, "constant")
+  end)
+
+  it("says that nobody had the outcome", function()
+    refused({ outcome = wp.converts "end" }, "no_outcome")
+  end)
+
+  it("says that everybody had it", function()
+    refused({ outcome = wp.churned { "end" } }, "everybody")
+  end)
+
+  it("says that nobody was followed to the end", function()
+    local r = refused({ within = "300d" }, "no_follow_up")
+    assert.equal(301, r.n.too_recent)
+  end)
+
+  it("says that nobody starts the clock", function()
+    refused({ population = { value = wp.above(1e6) } }, "no_anchor")
+  end)
+
+  it("says that one user is no sample", function()
+    local one = assert(wp.read_rows({ { user = "a", event = "view", time = 0 },
+      { user = "a", event = "purchase", time = 100 * 86400 } },
+      { user = "user", event = "event", time = "time", time_unit = "s" }))
+    refused({ metric = wp.count "view" }, "one_user", one)
+  end)
+
+  it("says that most values are missing, unless that is accepted", function()
+    local r = refused({ metric = wp.time_between("guide", "banner") }, "missing")
+    assert.is_true(r.n.missing > 0.35 * (r.n.missing + r.n.used))
+    r = log:validate(ask("accepted", { metric = wp.time_between("guide", "banner"),
+      acknowledge = { "missing" } }))
+    assert.not_equal("invalid", r.verdict)
+    assert.is_true(codes(r.warnings).acknowledged)
+  end)
+
+  it("refuses a closed log", function()
+    local closed = shop(30, 2, 1.0)
+    closed:close()
+    assert.error_matches(function() closed:validate(ask "closed") end, "closed")
+  end)
+end)
