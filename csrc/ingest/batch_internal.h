@@ -4,6 +4,7 @@
 
 #include "base/intern.h"
 #include "base/lock.h"
+#include "base/memory.h"
 #include "ingest/batch.h"
 
 /* Users are spread by the top bits of their hash; a partition is joined by one thread. */
@@ -76,6 +77,25 @@ struct wp_build {
 };
 
 void wp__batch_free(wp_batch *batch, uint32_t numbers_count, uint32_t texts_count);
+/* Takes over the batch when it succeeds. */
+WP_NODISCARD wp_status wp__build_add(wp_build *build, wp_batch *take_batch, wp_error *err);
+
+static inline uint32_t wp__intern_slice(wp_intern *table, wp_slice slice)
+{
+    return wp_intern_add(table, slice.text, slice.length, wp_hash_bytes(slice.text, slice.length));
+}
+
+/* Reallocates the array whose pointer stands at `array_pointer`. */
+static inline bool wp__grow(void *array_pointer, size_t capacity, size_t size)
+{
+    void *block;
+    memcpy(&block, array_pointer, sizeof block);
+    block = wp_realloc_array(block, capacity, size);
+    if (block != NULL)
+        memcpy(array_pointer, &block, sizeof block);
+    return block != NULL;
+}
+
 /* The id an alias leads to, or the slice itself. */
 wp_slice wp__resolve_alias(const wp_build *build, wp_slice id);
 /* Attribute columns of the log; numbers[i] is the user of row i of the users table. */
