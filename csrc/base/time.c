@@ -217,8 +217,8 @@ static bool parse_iso(const wp_time_rule *rule, cursor c, int64_t *time_us, bool
 }
 
 /* Eight bytes as digits: each must be '0' .. '9' where `shape` has '0', and the very byte of
-*`shape`
-** elsewhere. Returns the values of the digits, or all bits when the text has another shape. */
+ *`shape`
+ ** elsewhere. Returns the values of the digits, or all bits when the text has another shape. */
 static inline uint64_t digits_of(const char *text, uint64_t shape, uint64_t most)
 {
     uint64_t word = wp_load64(text) ^ shape;

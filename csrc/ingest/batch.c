@@ -1,6 +1,5 @@
 /* The build: schema, aliases, users table and the batches that writers add; see batch.h. Writers
-*are
-** in csrc/ingest/writer.c, the join in csrc/ingest/join.c. */
+** are in csrc/ingest/writer.c, the join in csrc/ingest/join.c. */
 #include "ingest/batch_internal.h"
 
 #include "base/memory.h"
