@@ -58,17 +58,15 @@ local function effect_text(result)
     show.number(e.low), show.number(e.high))
 end
 
+local short = {
+  validated = "beyond activity", vanity = "only activity", unrelated = "nothing there",
+  reversed = "works against it", leaking = "part of the outcome",
+}
+
+-- A few words that fit a table; the result says it in full.
 local function short_reason(result)
   local reason = result.reasons[1]
-  if result.verdict == "vanity" then return "no more than activity explains" end
-  if result.verdict == "validated" then
-    return result.noise and result.noise.low
-      and string.format("at least ×%s with activity at %s", show.number(
-        result.adjusted.estimate >= 1 and result.noise.low or 1 / result.noise.high),
-        show.percent(result.noise.floor, 0)) or "beyond activity"
-  end
-  if result.verdict == "reversed" then return "works against the outcome" end
-  return reason and reason.text or ""
+  return short[result.verdict] or reason and (reason.code:gsub("_", " ")) or ""
 end
 
 local function names_of(self, wanted, most)

@@ -16,7 +16,8 @@ local margin = string.rep(" ", 25)
 local function line(out, name, text)
   if not text then return end
   local kept = text:gsub("(%d) %%", "%1\194\160%%"):gsub("  ", " \194\160")
-  local wrapped = show.wrap(kept, 55):gsub("\194\160", " "):gsub("\n", "\n" .. margin)
+  local wrapped = show.wrap(kept, 55):gsub("\n\194\160", "\n"):gsub("\194\160", " ")
+    :gsub("\n", "\n" .. margin)
   out[#out + 1] = "  " .. show.pad(name, 22) .. " " .. wrapped
 end
 
@@ -44,6 +45,7 @@ function section.users(r, out)
 end
 
 function section.effects(r, out)
+  if not r.crude and not r.spearman then return end
   out[#out + 1] = "effect on the " .. r.sentences.measure .. (r.scale and ", " .. r.scale or "")
   local auc = r.auc
   if auc then
@@ -177,9 +179,9 @@ function section.leakage(r, out)
     line(out, "within 30 min before", percent(leak.proximity) .. " of outcomes")
   end
   for _, gap in ipairs(leak.embargo or {}) do
-    line(out, "waiting " .. show.seconds(gap.gap), string.format(
-      "loses %s (activity %s; difference [%s, %s])", percent(gap.loss, 0),
-      percent(gap.volume_loss, 0), number(gap.low), number(gap.high)))
+    line(out, "waiting " .. show.seconds(gap.gap), string.format("loses %s (activity %s%s)",
+      percent(gap.loss, 0), percent(gap.volume_loss, 0), gap.low and string.format(
+        "; difference [%s, %s]", number(gap.low), number(gap.high)) or ""))
   end
   if leak.naive_auc then line(out, "lifetime AUC", number(leak.naive_auc)) end
 end

@@ -40,8 +40,8 @@ local function failed(reason)
   return setmetatable({ ok = false, failed = reason }, Fit)
 end
 
-local function describe(raw, count, first)
-  if raw.separated then
+local function describe(raw, count, first, firth)
+  if raw.separated and not firth then
     local out = failed "separated"
     out.first, out.notes = first, {}
     for i, coefficient in ipairs(raw.coefficients) do out.notes[i] = coefficient.note or false end
@@ -51,7 +51,8 @@ local function describe(raw, count, first)
     covariance = raw.covariance, loglik = raw.loglik, null_loglik = raw.null_loglik, df = raw.df,
     raw = raw }
   for i, coefficient in ipairs(raw.coefficients) do
-    if coefficient.note then return failed(coefficient.note) end
+    local note = coefficient.note
+    if note and not (firth and note == "separated") then return failed(note) end
     if not coefficient.estimate then return failed "not_converged" end
     self.estimates[i] = coefficient.estimate
   end
@@ -75,7 +76,7 @@ function fit.run(case, columns, options)
   local raw = core.model.glm(columns, case.y, { family = numeric and "poisson" or "logistic",
     robust = numeric or nil,
     clusters = case.cluster, firth = options and options.firth or nil })
-  return describe(raw, #columns, 1)
+  return describe(raw, #columns, 1, options and options.firth)
 end
 
 --- Test of the last column of `full` against `reduced`: likelihood ratio for binary and time

@@ -28,6 +28,8 @@ function leakage.proximity(frame, columns)
   return { share = near:sum() / outcomes, outcomes = math.floor(outcomes) }
 end
 
+leakage.gone_least = 10
+
 -- One-column logistic slope with the influence of every user on it (0 for users not at risk), so
 -- that slopes on overlapping users can be compared: their covariance is the sum of the products.
 local function slope(x, y, risk)
@@ -85,6 +87,11 @@ local function risk_of(followed, present, prior)
   return risk
 end
 
+-- How many have more of the metric than the least.
+local function exposed(x, least)
+  return #x - x:count(least)
+end
+
 -- L3: effects at three embargoes among the users whose follow-up covers the longest of them.
 function leakage.embargo(frame, member)
   local h, columns = member.hypothesis, member.columns
@@ -105,15 +112,23 @@ function leakage.embargo(frame, member)
     local _, prior = case_of.masks(frame, h, landmark_us, prior_names)
     local risk = risk_of(followed, present, prior)
     local y = happened(h.outcome, frame:vector(outcome))
-    return slope(x, y, risk), volume and slope(volume, y, risk)
+    local left = x:select(risk)
+    return slope(x, y, risk), volume and slope(volume, y, risk), left
   end
-  local metric0, volume0 = slopes(columns.outcome, columns.landmark_us, columns.prior)
+  local metric0, volume0, left0 = slopes(columns.outcome, columns.landmark_us, columns.prior)
   if not metric0 then return nil end
   local found = { beta = metric0.beta, se = math.sqrt(variance { { metric0, 1 } }), gaps = {} }
   if math.abs(found.beta) <= 1.96 * found.se then return found end
   for i, gap in ipairs(columns.gaps) do
-    local metric1, volume1 = slopes(gap.outcome, gap.landmark_us, gap.prior)
-    if metric1 then
+    local metric1, volume1, left1 = slopes(gap.outcome, gap.landmark_us, gap.prior)
+    local with0, with1 = exposed(left0, left0:min()), exposed(left1, left0:min())
+    if with0 >= leakage.gone_least and with1 < leakage.gone_least / 2 and with1 < with0 / 3 then
+      -- Nearly everybody with the metric had the outcome during the embargo.
+      found.gaps[#found.gaps + 1] = { gap_us = gap.gap_us, beta = 0, loss = 1, volume_loss = 0,
+        difference = 1 }
+      found.step = found.step or #found.gaps
+      break
+    elseif metric1 then
       local compared = compare_loss(metric0, metric1, volume0, volume1)
       compared.gap_us, compared.beta = gap.gap_us, metric1.beta
       found.gaps[#found.gaps + 1] = compared

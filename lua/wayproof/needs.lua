@@ -16,7 +16,7 @@ local MINUTE = 60 * 1000000
 needs.near_us = 30 * MINUTE -- L3: a metric event this close before the outcome is a step of it
 needs.session_us = 30 * MINUTE
 needs.placebos_most = 20
-needs.placebo_users = 20
+needs.placebo_users = 20 -- an event that fewer have is no control
 
 local function is_everything(selector)
   if selector.filter or selector.except then return false end

@@ -124,9 +124,18 @@ function text.too_good(reason)
     show.number(reason.auc))
 end
 
-function text.separated()
-  return "the metric separates those with and without the outcome completely, so its effect has no "
-    .. "finite estimate"
+function text.separated(_, facts)
+  local whole = facts.whole
+  if whole.kind == "binary" then
+    local has = 1 - whole.m:equals(0)
+    local events, all = has:dot(whole.y), has:sum()
+    if all > 0 and (events == 0 or events == all) then
+      return string.format("%s of the %s with the metric had the outcome, so its effect has no "
+        .. "finite estimate", events == 0 and "none" or "all", show.plural(all, "user"))
+    end
+  end
+  return "the metric and activity separate those with and without the outcome completely, so the "
+    .. "effect has no finite estimate"
 end
 
 function text.windows_overlap(reason)

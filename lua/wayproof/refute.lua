@@ -19,6 +19,8 @@ local stats = require "wayproof.stats"
 local refute = {}
 
 refute.placebos_least = 5
+refute.placebo_users = 20
+refute.placebo_share = 1 / 3
 
 local function with(columns, x)
   local out = { table.unpack(columns) }
@@ -153,7 +155,10 @@ local function placebos(case, found, alpha)
   local tolerances = {}
   for _, item in ipairs(case.member.columns.placebos or {}) do
     local count = case.frame:vector(item.column):select(case.used):fill(0)
-    if #count - count:count(0) >= 20 and not is_step(case, item) then
+    local rare = #count - count:count(0) < refute.placebo_users
+    -- An event that makes up much of all activity leaves no activity to be compared at.
+    local main = case.total and count:sum() > refute.placebo_share * case.total:sum()
+    if not rare and not main and not is_step(case, item) then
       local effect = placebo_effect(case, count)
       if effect then
         effect.event = item.event
