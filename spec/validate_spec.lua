@@ -112,8 +112,8 @@ describe("log:validate", function()
   it("raises on wrong calls, with a hint", function()
     assert.has_error(function() log:validate() end)
     assert.error_matches(function() log:validate({}) end, "empty list")
-    assert.error_matches(function() log:validate(ask "a", { ledgr = "x" }) end,
-      "did you mean 'ledger'")
+    assert.error_matches(function() log:validate(ask "a", { group = 4 }) end,
+      "did you mean 'groups'")
     assert.error_matches(function() log:validate { ask "a", ask "a" } end, "two hypotheses")
     assert.error_matches(function() log:validate "guides" end, "expected a hypothesis")
   end)
@@ -206,5 +206,79 @@ describe("a log that cannot be judged", function()
     local closed = shop(30, 2, 1.0)
     closed:close()
     assert.error_matches(function() closed:validate(ask "closed") end, "closed")
+  end)
+end)
+
+describe("accounts shared by several users", function()
+  -- Accounts have a mood; the metric is one figure per account and does nothing.
+  local log = made.log(1200, 31, function(random, add, user)
+    local account = (user - 1) // 6
+    local shared = made.random(account + 1)
+    local mood, figure = shared.normal(), shared.poisson(2)
+    made.week(random, add, random.normal())
+    for _ = 1, figure do add("shared", random.uniform() * 7, { account = "a" .. account }) end
+    if happens(random, -1 + 0.9 * mood) then
+      add("purchase", 8 + random.uniform() * 20, { account = "a" .. account })
+    end
+  end, { properties = { "account" } })
+
+  it("widen every interval when they are named as clusters", function()
+    local single = log:validate(ask("alone", { metric = wp.count "shared" }))
+    local rows = {}
+    for id, journey in log:journeys() do
+      for i = 1, #journey do
+        rows[#rows + 1] = { user = id, event = journey[i].event, time = journey[i].time,
+          account = "a" .. (tonumber(id:match "%d+") or 0) // 6 }
+      end
+    end
+    local grouped = assert(wp.read_rows(rows, { user = "user", event = "event", time = "time",
+      time_unit = "us", properties = { "account" } }))
+    local r = grouped:validate(ask("together", { metric = wp.count "shared",
+      cluster = "account" }))
+    assert.near(single.adjusted.log, r.adjusted.log, 1e-9)
+    assert.is_true(r.adjusted.se > 1.1 * single.adjusted.se)
+    assert.is_true(r.auc.high - r.auc.low > 1.1 * (single.auc.high - single.auc.low))
+    assert.equal("cluster bootstrap", r.auc.method)
+    assert.equal("wald", r.added_information.method)
+  end)
+end)
+
+describe("attributes of the users table", function()
+  local function with_users(known)
+    local rows, users = {}, {}
+    local random = made.random(5)
+    for i = 1, 600 do
+      local id = "u" .. i
+      local seats = random.poisson(3)
+      users[i] = { id = id, seats = seats, known = known }
+      local start = random.uniform() * 50 * made.day
+      for _ = 1, 1 + random.poisson(4) do
+        rows[#rows + 1] = { user = id, event = "view", time = start + random.uniform() * made.day }
+      end
+      if happens(random, -1 + 0.3 * seats) then
+        rows[#rows + 1] = { user = id, event = "purchase", time = start + 9 * made.day }
+      end
+    end
+    rows[#rows + 1] = { user = "u1", event = "view", time = 200 * made.day }
+    return assert(wp.read_rows(rows, { user = "user", event = "event", time = "time",
+      time_unit = "s", users = { rows = users, id = "id", numbers = { "seats" },
+        known_at = known and "known" or nil } }))
+  end
+
+  it("are refused as a metric when they have no date, unless accepted knowingly", function()
+    local log = with_users()
+    local r = log:validate(ask("seats", { metric = wp.attribute "seats" }))
+    assert.equal("invalid", r.verdict)
+    assert.equal("undated_attribute", r.reasons[1].code)
+    r = log:validate(ask("seats", { metric = wp.attribute "seats",
+      acknowledge = { "undated_attribute" } }))
+    assert.not_equal("invalid", r.verdict)
+    assert.is_true(codes(r.warnings).undated_attribute)
+  end)
+
+  it("are warned about when they adjust", function()
+    local r = with_users():validate(ask("views", { metric = wp.count "view",
+      adjust = { "seats" }, activity = { wp.active_days() } }))
+    assert.is_true(codes(r.warnings).undated_attribute)
   end)
 end)

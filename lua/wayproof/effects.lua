@@ -120,8 +120,10 @@ local function noise_fit(case, base, x)
   local model = fit.run(case, columns)
   if not model.ok then return nil end
   local z, k = #columns - 1, #columns
-  return { beta_x = model:beta(k), beta_z = model:beta(z), v_xx = model:cov(k, k),
-    v_xz = model:cov(z, k), v_zz = model:cov(z, z), s_x = base.s_x, s_z = base.s_z, r = base.r }
+  local widen = model.widen ^ 2
+  return { beta_x = model:beta(k), beta_z = model:beta(z), v_xx = model:cov(k, k) * widen,
+    v_xz = model:cov(z, k) * widen, v_zz = model:cov(z, z) * widen, s_x = base.s_x,
+    s_z = base.s_z, r = base.r }
 end
 
 local function half_correlation(a, b)

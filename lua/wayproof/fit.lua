@@ -17,11 +17,13 @@ Fit.__index = Fit
 function Fit:beta(k) return self.estimates[k + self.first] end
 function Fit:intercept() return self.first == 1 and self.estimates[1] or 0 end
 function Fit:cov(i, j) return self.covariance[i + self.first][j + self.first] end
-function Fit:se(k) return math.sqrt(self:cov(k, k)) end
+
+--- Standard error for normal intervals of the right width: with clusters, stretched to Student's t.
+function Fit:se(k) return math.sqrt(self:cov(k, k)) * self.widen end
 
 --- Two-sided p of column k (Wald).
 function Fit:p(k)
-  local z = math.abs(self:beta(k) / self:se(k))
+  local z = math.abs(self:beta(k)) / math.sqrt(self:cov(k, k))
   if self.df then return math.min(1, 2 * stats.t_upper(z, self.df)) end
   return math.min(1, 2 * stats.normal_upper(z))
 end
@@ -49,7 +51,9 @@ local function describe(raw, count, first, firth)
   end
   local self = { ok = true, count = count, first = first, estimates = {},
     covariance = raw.covariance, loglik = raw.loglik, null_loglik = raw.null_loglik, df = raw.df,
-    raw = raw }
+    clusters = raw.clusters }
+  -- With few clusters, intervals are as wide as Student's t makes them (see Fit:se).
+  self.widen = raw.df and stats.t_quantile(0.975, raw.df) / stats.normal_quantile(0.975) or 1
   for i, coefficient in ipairs(raw.coefficients) do
     local note = coefficient.note
     if note and not (firth and note == "separated") then return failed(note) end
@@ -66,16 +70,18 @@ end
 ---@param options? {firth: boolean} Firth's penalty: finite estimates also when separated
 ---@return table fit
 function fit.run(case, columns, options)
+  local cluster = case.cluster
+  if cluster and cluster:min() == cluster:max() then cluster = nil end
   if case.kind == "time" then
     if #columns == 0 then return failed "constant" end
     local raw = core.model.cox(columns, case.time, case.status,
-      { clusters = case.cluster, ties = "efron" })
+      { clusters = cluster, ties = "efron" })
     return describe(raw, #columns, 0)
   end
   local numeric = case.kind == "numeric"
   local raw = core.model.glm(columns, case.y, { family = numeric and "poisson" or "logistic",
     robust = numeric or nil,
-    clusters = case.cluster, firth = options and options.firth or nil })
+    clusters = cluster, firth = options and options.firth or nil })
   return describe(raw, #columns, 1, options and options.firth)
 end
 
@@ -86,7 +92,7 @@ function fit.nested(reduced, full, case)
   if not full.ok then return nil end
   if case.kind == "numeric" or case.cluster then
     local k = full.count
-    return { statistic = (full:beta(k) / full:se(k)) ^ 2, df = 1, p = full:p(k), method = "wald" }
+    return { statistic = full:beta(k) ^ 2 / full:cov(k, k), df = 1, p = full:p(k), method = "wald" }
   end
   local chi2 = math.max(0, 2 * (full.loglik - reduced.loglik))
   local out = { statistic = chi2, df = 1, p = stats.chi_square_upper(chi2, 1),

@@ -5,6 +5,7 @@
 -- multiplicity. A case that cannot be judged has `invalid` reasons and no other numbers.
 local effects = require "wayproof.effects"
 local leakage = require "wayproof.leakage"
+local model = require "wayproof.model"
 local power = require "wayproof.power"
 local refute = require "wayproof.refute"
 local stability = require "wayproof.stability"
@@ -61,13 +62,23 @@ local function association(facts, case)
     low = 0.5 + s.low / 2, high = 0.5 + s.high / 2 }
 end
 
-local function plain_auc(case)
+-- AUC with the intervals of the protocol; where users share clusters (accounts), from resampling
+-- whole clusters.
+local function plain_auc(case, seed)
   local result = stats.auc(case.m, case.y, { method = "auto" })
   local wald = stats.auc(case.m, case.y, { method = "wald" })
   local logit = stats.auc(case.m, case.y, { method = "delong_logit" })
-  return { estimate = result.estimate, low = result.low, high = result.high, p = result.p,
+  local auc = { estimate = result.estimate, low = result.low, high = result.high, p = result.p,
     se = result.se, variance = result.variance, method = result.method,
     wald = { low = wald.low, high = wald.high }, logit = { low = logit.low, high = logit.high } }
+  if case.cluster then
+    local drawn = model.auc_bootstrap(case.m, case.y, { clusters = case.cluster, seed = seed })
+    if drawn.se and drawn.se > 0 then
+      auc.se, auc.low, auc.high, auc.method = drawn.se, drawn.low, drawn.high, "cluster bootstrap"
+      auc.p = 2 * stats.normal_upper(math.abs(auc.estimate - 0.5) / drawn.se)
+    end
+  end
+  return auc
 end
 
 -- Binary: dose by groups, trend over the groups, isotonic shape. Numeric outcomes have a dose too.
@@ -180,7 +191,7 @@ function judge.facts(case, settings)
   end
   local events, others = case:events()
   facts.events, facts.non_events = events, others
-  if case.kind == "binary" then facts.auc = plain_auc(case) end
+  if case.kind == "binary" then facts.auc = plain_auc(case, settings.seed) end
   if case.y then facts.spearman = stats.spearman(case.m, case.y) end
   add_dose(facts, case, settings.groups)
   facts.association = association(facts, case)
@@ -196,6 +207,7 @@ function judge.facts(case, settings)
   add_leakage(facts, case, found, acknowledged)
   facts.refuters = refute.run(case, found, settings)
   facts.p = found.adjusted and found.adjusted.p
+  facts.clusters = found.model and found.model.clusters
   if found.adjusted and stats.e_value then
     facts.e_value = refute.e_value(case, found, facts)
   end

@@ -7,14 +7,17 @@ local board = require "wayproof.board"
 local case_of = require "wayproof.case"
 local check = require "wayproof.check"
 local conclude = require "wayproof.conclude"
+local core = require "wayproof.core"
 local hypothesis = require "wayproof.hypothesis"
 local judge = require "wayproof.judge"
+local metric = require "wayproof.metric"
 local needs = require "wayproof.needs"
+local resolve = require "wayproof.resolve"
 local words = require "wayproof.metric_words"
 
 local validate = {}
 
-local log_options = { "ledger", "adjust", "groups", "refute" }
+local log_options = { "adjust", "groups", "refute" }
 
 -- One hypothesis or a list of them.
 local function hypotheses_of(given, what)
@@ -49,31 +52,42 @@ local function windows_of(h, as_of_us)
       h.gap_us > 0 and " a gap of " .. words.duration(h.gap_us) or "") }
 end
 
--- An undated attribute may hold what was only known after the outcome.
+-- Attributes of the users table that a hypothesis reads and that have no date: what they hold may
+-- have become known after the outcome. Returns one that the metric reads, and one read elsewhere.
 local function undated(h, log)
-  local names = {}
-  local metric = require "wayproof.metric"
+  if core.log.facts(log).attributes_dated then return nil end
+  local of_metric, other
+  local function look(name)
+    local column = resolve.find_column(log, name)
+    if column and column.per_user then other = other or name end
+  end
   metric.walk(h.metric, function(node)
-    local dated = log.attribute_dated and log:attribute_dated(node.name)
-    if node.kind == "attribute" and not dated then names[#names + 1] = node.name end
+    if node.kind == "attribute" then of_metric = of_metric or node.name end
   end)
-  return names[1]
+  for _, name in ipairs(h.across) do look(name) end
+  for _, item in ipairs(h.adjust) do
+    look(type(item) == "string" and item or item.name)
+  end
+  for _, condition in ipairs(h.population or {}) do look(condition.column) end
+  return of_metric, other
+end
+
+local function add_undated(case, h, log)
+  local of_metric, other = undated(h, log)
+  local accepted = false
+  for _, code in ipairs(h.acknowledge) do accepted = accepted or code == "undated_attribute" end
+  if of_metric and not accepted then
+    case.invalid = { code = "undated_attribute", name = of_metric }
+  elseif of_metric or other then
+    table.insert(case.warnings, { code = "undated_attribute", name = of_metric or other })
+  end
 end
 
 local function facts_of(log, frame, member, as_of_us, options)
   local h = member.hypothesis
   local case = case_of.from_log(frame, member)
   case.warnings = {}
-  local attribute = undated(h, log)
-  local acknowledged = {}
-  for _, code in ipairs(h.acknowledge) do acknowledged[code] = true end
-  if attribute then
-    if acknowledged.undated_attribute then
-      case.warnings[1] = { code = "undated_attribute", name = attribute }
-    elseif log.attribute_dated then
-      case.invalid = { code = "undated_attribute", name = attribute }
-    end
-  end
+  add_undated(case, h, log)
   if not h.as_of_us then case.warnings[#case.warnings + 1] = { code = "as_of_assumed" } end
   local facts = judge.facts(case, settings_of(h, options))
   facts.name, facts.hypothesis = h.name, h
@@ -114,7 +128,7 @@ end
 --- Judges a hypothesis, or a list of them, on a log.
 ---@param log wayproof.Log
 ---@param given wayproof.Hypothesis|wayproof.Hypothesis[]
----@param options? {ledger: string, adjust: string, groups: integer, refute: boolean}  `adjust`: how
+---@param options? {adjust: string, groups: integer, refute: boolean}  `adjust`: how
 ---  p-values are corrected over the hypotheses ("holm" up to five, else "bh"); `groups` of the dose
 ---  table (5); `refute = false` leaves out the refuters (faster; grade C at best)
 ---@return wayproof.Result|wayproof.Board|nil result
