@@ -1,6 +1,7 @@
 -- Published figures of models on data sets that R packages ship (survival, sandwich, MASS,
 -- datasets): lua5.4 tools/oracles/published_models.lua. The data are read from R at run time and
--- not stored here; without R or a package the script says so and exits 0. Exits 1 when a figure differs.
+-- not stored here; without R or a package the script says so and exits 0. Exits 1 when a figure
+-- differs.
 package.path = "lua/?.lua;lua/?/init.lua;" .. package.path
 package.cpath = (os.getenv("WAYPROOF_BUILD") or "build/release") .. "/?.so;" .. package.cpath
 local stats = require "wayproof.stats"
