@@ -177,6 +177,21 @@ describe("a logistic regression", function()
     near(cold.coefficients[3].estimate, again.coefficients[3].estimate, 1e-10)
   end)
 
+  it("has the same bits for one and two threads", function()
+    local a, b, y = rows()
+    local before = core.threads()
+    local function figures(threads)
+      core.threads(threads)
+      local fit = stats.logistic({ a, b:log1p() }, y, { robust = true })
+      local line = stats.linear({ a, y }, b)
+      return { fit.loglik, fit.coefficients[2].estimate, fit.coefficients[3].se,
+        line.coefficients[2].estimate, line.coefficients[2].se }
+    end
+    local one, two = figures(1), figures(2)
+    core.threads(before)
+    assert.same(one, two)
+  end)
+
   it("gives fitted probabilities that add up to the events", function()
     local a, b, y = rows()
     local fit = stats.logistic({ a, b }, y, { fitted = true })

@@ -1,6 +1,5 @@
 /* The sorted copy of the rows, and what a group of equal times adds to the likelihood; see cox.h.
-*The
-** copy is row after row (risk sums walk down it), standardised. */
+** The copy is row after row (risk sums walk down it), standardised. */
 #include "stats/cox_internal.h"
 
 #include "base/memory.h"
