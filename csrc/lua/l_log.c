@@ -166,7 +166,8 @@ static int l_facts(lua_State *L)
     lua_pushfstring(L, "%p", (const void *)columns); /* equal text: shared memory */
     lua_setfield(L, -2, "memory");
     char fingerprint[17];
-    snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)columns->fingerprint);
+    snprintf(fingerprint, sizeof fingerprint, "%016llx",
+             (unsigned long long)wp_log_fingerprint(log));
     lua_pushstring(L, fingerprint);
     lua_setfield(L, -2, "fingerprint");
     lua_pushboolean(L, columns->ties_ordered);

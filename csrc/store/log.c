@@ -89,6 +89,24 @@ void wp_log_release(wp_log *log)
     wp_free(log);
 }
 
+static uint64_t hash_bits(uint64_t hash, const uint64_t *bits, size_t count)
+{
+    if (bits == NULL)
+        return wp_mix(hash ^ WP_HASH_A, WP_HASH_B);
+    for (size_t i = 0; i < (count + 63) / 64; i++)
+        hash = wp_mix(hash ^ bits[i], WP_HASH_B);
+    return hash;
+}
+
+uint64_t wp_log_fingerprint(const wp_log *log)
+{
+    const wp_columns *columns = log->columns;
+    if (log->rows == NULL && log->users == NULL)
+        return columns->fingerprint;
+    uint64_t hash = hash_bits(columns->fingerprint, log->rows, columns->events_count);
+    return hash_bits(hash, log->users, columns->users_count);
+}
+
 uint32_t wp_dictionary_find(const wp_dictionary *dictionary, const char *text, size_t length)
 {
     for (uint32_t code = 0; code < dictionary->count; code++) {

@@ -151,6 +151,10 @@ WP_NODISCARD wp_status wp_log_take_columns(wp_columns *columns, wp_log **out, wp
 wp_log *wp_log_retain(wp_log *log);
 void wp_log_release(wp_log *log);
 
+/* A 64-bit hash of what the view holds: that of the columns, and of which rows and users are seen.
+ */
+uint64_t wp_log_fingerprint(const wp_log *log);
+
 /* Codes by text: UINT32_MAX when the text does not occur. Linear; callers cache. */
 uint32_t wp_dictionary_find(const wp_dictionary *dictionary, const char *text, size_t length);
 /* The same through a table of codes, for many look-ups: 8 bytes per text. */
