@@ -35,14 +35,16 @@ int wpl_model_bootstrap_auc(lua_State *L)
     return 1;
 }
 
-/* permute_sum(score, label, weights, strata, resamples, seed) -> sums, observed, mean, variance. */
+/* permute_sum(score, label, weights, strata, resamples, seed, ranks) -> sums, observed, mean,
+** variance. ranks: mid-ranks instead of scores, where there are no strata. */
 int wpl_model_permute_sum(lua_State *L)
 {
-    lua_settop(L, 6);
+    lua_settop(L, 7);
     int named[] = {3, 1, 2, 4};
     wpl_sample sample = wpl_check_sample(L, 0, named, 4);
     wp_resample_input input = check_resampling(L, &sample, 5);
     input.strata = wpl_named(&sample, 3);
+    input.ranks = lua_toboolean(L, 7) && input.strata == NULL;
     double *out = wpl_new_vector(L, input.resamples), observed, mean, variance;
     wpl_poll poll;
     wp_run run = wpl_run(L, &poll);

@@ -1,4 +1,5 @@
-/* See glm.h: likelihoods, errors and terms as callers see them, around the steps of glm_newton.c. */
+/* See glm.h: likelihoods, errors and terms as callers see them, around the steps of glm_newton.c.
+ */
 #include "stats/glm_internal.h"
 
 #include "base/memory.h"
@@ -32,6 +33,16 @@ static double log_factorials(const double *y, const double *weights, size_t coun
     return total;
 }
 
+/* The last step moves the estimates by sqrt(promised) standard errors, which changes the errors by
+** that over the root of the information: 1e-7 relative, whatever the number of events. */
+static double step_tolerance(const wp_glm_fit *fit, wp_family family)
+{
+    double rarer = fit->events;
+    if (family == WP_LOGISTIC)
+        rarer = fmin(rarer, fit->weight - fit->events);
+    return 1e-14 * fmin(fmax(rarer, 1), 1e5);
+}
+
 /* Log-likelihood of intercept and offset alone, without the factorials. */
 static wp_status null_loglik(const wp_glm_fit *fit, const wp_design_input *input, const double *y,
                              const wp_glm_options *options, double *out, const wp_run *run,
@@ -53,6 +64,7 @@ static wp_status null_loglik(const wp_glm_fit *fit, const wp_design_input *input
     wp_design design;
     WP_TRY(wp_design_make(&design, &alone, run, err));
     wp__newton state = {.design = &design, .y = y, .options = &plain, .run = run, .k = design.k};
+    state.tolerance = step_tolerance(fit, options->family);
     wp_status status;
     if (design.k > 0 && mean > 0 && !(logistic && mean >= 1))
         status = wp__newton_fit(&state, mean, err);
@@ -187,6 +199,7 @@ static void fit_constant_outcome(wp_glm_fit *fit, const wp_design *design)
 static wp_status fit_terms(wp_glm_fit *fit, wp__newton *state, wp_error *err)
 {
     double mean = fit->events / fit->weight;
+    state->tolerance = step_tolerance(fit, state->options->family);
     if (state->options->firth)
         mean = (fit->events + 0.5) / (fit->weight + 1);
     WP_TRY(wp__newton_fit(state, mean, err));

@@ -5,7 +5,8 @@
 ** Logistic: y in 0..1 (a share, where weights are trials), mean p = 1 / (1 + exp(-eta)).
 ** Poisson:  y >= 0, mean exp(eta).
 ** Newton step b += (Z'WZ)^-1 Z'm(y - mean), with halving when the likelihood falls; ends when the
-** step promises less than 1e-14 of log-likelihood. Large fits start from a fit to every 16th chunk.
+** step promises less than 1e-14 of log-likelihood per event (at most 1e-9), after that step. Large
+*fits start from a fit to every 16th chunk.
 ** Separation is proved, not guessed: a direction d with s_i z_i . d >= 0 in all rows (s = sign of
 ** y) along which the likelihood only rises (Albert & Anderson 1984). Estimates of the terms in d
 ** are then missing; loglik is its limit. Cost: O(rows k^2) per iteration, about 8 iterations. */

@@ -16,6 +16,7 @@ typedef struct wp__newton {
     double *b, *tried, *step; /* k */
     double *sums;             /* 1 + k + k*k */
     double *factor, *inverse; /* k*k */
+    double tolerance;         /* a step that promises less than this is the last one */
     double promised;          /* g' H^-1 g: twice the log-likelihood to be gained */
     int iterations;
     bool converged, separated;

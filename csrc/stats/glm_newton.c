@@ -8,7 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-#define STEP_TOLERANCE   1e-14
 #define PIVOT_TOLERANCE  1e-13
 #define PROOF_TOLERANCE  1e-4
 #define SAMPLE_ROWS_MIN  131072
@@ -190,7 +189,7 @@ static wp_status iterate(wp__newton *state, size_t stride, wp_error *err)
     WP_TRY(evaluate(state, stride, &definite, err));
     for (int i = 1; definite && i <= limit; i++) {
         state->iterations = i;
-        if (state->promised <= STEP_TOLERANCE * (state->separated ? 1e5 : 1)) {
+        if (state->promised <= (state->separated ? 1e-9 : state->tolerance)) {
             for (size_t j = 0; j < state->k; j++)
                 state->b[j] += state->step[j];
             state->sums[0] += state->promised / 2;
@@ -272,7 +271,7 @@ static wp_status iterate_firth(wp__newton *state, wp_error *err)
         double gain, before = penalised(state), loglik = state->sums[0];
         WP_TRY(firth_step(state, &gain, err));
         state->iterations = i;
-        state->converged = gain <= STEP_TOLERANCE;
+        state->converged = gain <= state->tolerance;
         if (state->converged) {
             state->sums[0] = loglik;
             return WP_OK;

@@ -348,6 +348,16 @@ static wp_status permute_cells(permute_work *work, const wp_run *run, wp_error *
     return status;
 }
 
+/* Scores of one stratum become the mid-ranks of their cases. */
+static void rank_scores(wp_cells *cells)
+{
+    double below = 0;
+    for (size_t c = 0; c < cells->count; c++) {
+        cells->columns[1][c] = below + (cells->weights[c] + 1) / 2;
+        below += cells->weights[c];
+    }
+}
+
 wp_status wp_permute_sum(const wp_resample_input *input, double *out, double *observed,
                          double *mean, double *variance, const wp_run *run, wp_error *err)
 {
@@ -361,6 +371,8 @@ wp_status wp_permute_sum(const wp_resample_input *input, double *out, double *ob
     wp_status status = wp_cells_make(&cells, columns, 2, input->rows, input->weights, run, err);
     if (status != WP_OK)
         goto done;
+    if (input->ranks)
+        rank_scores(&cells);
     positives = wp_alloc_array_zero(cells.count, sizeof *positives);
     strata = wp_alloc_array(cells.count, sizeof *strata);
     if (positives == NULL || strata == NULL) {

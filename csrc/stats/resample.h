@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/pool.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ typedef struct wp_resample_input {
     const double *weights;  /* whole numbers or NULL */
     const double *clusters; /* bootstrap: whole clusters are drawn; or NULL */
     const double *strata;   /* permutation: labels move within these; or NULL */
+    bool ranks;             /* permutation without strata: mid-ranks instead of scores */
     size_t rows, resamples;
     uint64_t seed;
 } wp_resample_input;

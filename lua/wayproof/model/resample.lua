@@ -170,10 +170,10 @@ function resample.score_permutation(scores, labels, options)
     if strata then known = known * (1 - strata:is_missing()) end
     labels, scores = labels:select(known), scores:select(known)
     weights, strata = weights and weights:select(known), strata and strata:select(known)
-    scores = scores:ranks(weights)
+    if strata then scores = scores:ranks(weights) end
   end
   local sums, observed, mean, variance = fit.call(what, core.model.permute_sum, scores, labels,
-    weights, strata, resamples, seed)
+    weights, strata, resamples, seed, options.ranks and true or false)
   local sd = math.sqrt(variance)
   local fields = { statistic = observed, mean = mean, sd = sd, resamples = resamples, seed = seed,
     alternative = alternative, replicates = sums, p = tails(sums, observed, alternative),
