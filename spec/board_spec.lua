@@ -123,3 +123,41 @@ describe("correction for multiplicity", function()
     end
   end)
 end)
+
+describe("a ledger", function()
+  local path
+  before_each(function()
+    path = os.tmpname()
+    os.remove(path)
+  end)
+  after_each(function() os.remove(path) end)
+
+  it("counts tries over calls, and charges a repeated question nothing", function()
+    local log = shop(800, 5)
+    local first = hypothesis("guides", wp.count "guide")
+    local alone = log:validate(first, { ledger = path, refute = false })
+    assert.equal(1, alone.tried)
+    assert.equal(alone.p, alone.p_adjusted)
+    local second = log:validate(hypothesis("themes", wp.count "theme"), { ledger = path,
+      refute = false })
+    assert.equal(2, second.tried)
+    assert.is_true(second.p_adjusted > second.p)
+    local again = log:validate(first, { ledger = path, refute = false })
+    assert.equal(1, again.tried)
+    assert.equal(alone.p_adjusted, again.p_adjusted)
+    assert.equal(alone.verdict, again.verdict)
+  end)
+
+  it("says why when the file cannot be written", function()
+    local result, message = shop(100, 5):validate(hypothesis("guides", wp.count "guide"),
+      { ledger = "/no/such/folder/tries.db" })
+    assert.is_nil(result)
+    assert.is_string(message)
+  end)
+
+  it("raises on what is no ledger", function()
+    assert.error_matches(function()
+      shop(100, 5):validate(hypothesis("guides", wp.count "guide"), { ledger = 7 })
+    end, "ledger: 7")
+  end)
+end)

@@ -208,8 +208,10 @@ function conclude.result(facts, p_adjusted, tried)
     reasons = with_texts(decided.reasons, facts),
     warnings = with_texts(collect_warnings(facts, decided), facts),
     needed = facts.needed, lead = facts.lead, windows = facts.windows,
-    seed = facts.settings.seed, version = version, fingerprint = facts.fingerprint,
+    p = facts.p, p_adjusted = p_adjusted, seed = facts.settings.seed, version = version,
+    fingerprint = facts.fingerprint, data = facts.data,
     minimum = facts.settings.minimum, alpha = facts.settings.alpha, tried = tried or 1,
+    data = facts.data, p = facts.p, p_adjusted = p_adjusted,
   }
   add_effects(fields, facts)
   if leak and case.frame then

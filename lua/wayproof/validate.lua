@@ -10,6 +10,7 @@ local conclude = require "wayproof.conclude"
 local core = require "wayproof.core"
 local hypothesis = require "wayproof.hypothesis"
 local judge = require "wayproof.judge"
+local ledger = require "wayproof.ledger"
 local metric = require "wayproof.metric"
 local needs = require "wayproof.needs"
 local resolve = require "wayproof.resolve"
@@ -17,7 +18,7 @@ local words = require "wayproof.metric_words"
 
 local validate = {}
 
-local log_options = { "adjust", "groups", "refute" }
+local log_options = { "ledger", "adjust", "groups", "refute" }
 
 -- One hypothesis or a list of them.
 local function hypotheses_of(given, what)
@@ -92,7 +93,7 @@ local function facts_of(log, frame, member, as_of_us, options)
   local facts = judge.facts(case, settings_of(h, options))
   facts.name, facts.hypothesis = h.name, h
   facts.windows = windows_of(h, as_of_us)
-  facts.fingerprint = h:fingerprint(log)
+  facts.fingerprint, facts.data = h:fingerprint(log), core.log.facts(log).fingerprint
   return facts
 end
 
@@ -112,35 +113,105 @@ local function all_facts(log, list, options)
   return facts
 end
 
---- Results of facts tried together, corrected for multiplicity, in the same order.
----@return wayproof.Result[] results, string method
-function validate.results(facts, options)
+local function ps_of(facts)
   local ps = {}
   for i, f in ipairs(facts) do ps[i] = f.p or false end
-  local adjusted, method = board.adjust(ps, options.adjust)
+  return ps
+end
+
+-- Corrects the p-values of one call: the hypotheses about one outcome are a family.
+local function correct_together(facts, method)
+  local families, order = {}, {}
+  for i, f in ipairs(facts) do
+    local key = ledger.family(f.hypothesis)
+    if not families[key] then
+      families[key] = {}
+      order[#order + 1] = families[key]
+    end
+    table.insert(families[key], i)
+  end
+  local corrected, used = {}, nil
+  for _, places in ipairs(order) do
+    local ps = {}
+    for k, i in ipairs(places) do ps[k] = facts[i].p or false end
+    local adjusted, method_used = board.adjust(ps, method)
+    used = (not used or used == method_used) and method_used or "by family size"
+    for k, i in ipairs(places) do corrected[i] = { p = adjusted[k], tried = #places } end
+  end
+  return corrected, used
+end
+
+--- Results of facts tried together, in the same order.
+---@param corrected? { p: number|nil, tried: integer }[]  by a ledger; else within the call
+---@return wayproof.Result[] results, string method
+function validate.results(facts, options, corrected)
+  local method = options.adjust or "by family size"
+  if not corrected then corrected, method = correct_together(facts, options.adjust) end
   local results = {}
   for i, f in ipairs(facts) do
-    results[i] = conclude.result(f, #facts > 1 and adjusted[i] or f.p, #facts)
+    results[i] = conclude.result(f, corrected[i].p, corrected[i].tried)
   end
   return results, method
+end
+
+-- Facts and results with every question written into the ledger before its answer is known.
+local function recorded(log, list, options, book)
+  local data = core.log.facts(log).fingerprint
+  local asked = {}
+  for i, h in ipairs(list) do
+    asked[i] = { hypothesis = h, fingerprint = h:fingerprint(log), windows = windows_of(h).text }
+  end
+  local tries, message, code = book:begin(asked, data)
+  if not tries then return nil, message, code end
+  local facts
+  facts, message, code = all_facts(log, list, options)
+  if not facts then return nil, message, code end
+  local ps, corrected = {}, nil
+  for i, f in ipairs(facts) do ps[i] = f.p or false end
+  corrected, message, code = book:correct(tries, ps, options.adjust)
+  if not corrected then return nil, message, code end
+  local results, method = validate.results(facts, options, corrected)
+  local done
+  done, message, code = book:complete(tries, results)
+  if not done then return nil, message, code end
+  return results, method
+end
+
+-- options.ledger: a path, or an open ledger, which stays open.
+local function with_ledger(log, list, options)
+  local given = options.ledger
+  if check.class(given) == "wayproof.Ledger" then return recorded(log, list, options, given) end
+  local book, message, code = ledger.open(check.name(given, "validate: ledger", "a path"))
+  if not book then return nil, message, code end
+  local closing <close> = book
+  return recorded(log, list, options, closing)
+end
+
+local function judged(log, list, options)
+  if options.ledger ~= nil then return with_ledger(log, list, options) end
+  local facts, message, code = all_facts(log, list, options)
+  if not facts then return nil, message, code end
+  return validate.results(facts, options)
 end
 
 --- Judges a hypothesis, or a list of them, on a log.
 ---@param log wayproof.Log
 ---@param given wayproof.Hypothesis|wayproof.Hypothesis[]
----@param options? {adjust: string, groups: integer, refute: boolean}  `adjust`: how
----  p-values are corrected over the hypotheses ("holm" up to five, else "bh"); `groups` of the dose
----  table (5); `refute = false` leaves out the refuters (faster; grade C at best)
+---@param options? {ledger: string|wayproof.Ledger, adjust: string, groups: integer, refute: boolean}
+---  `ledger` records and counts every try; `adjust`: how p-values are corrected over the questions
+---  about one outcome ("holm" up to five, else "bh"); `groups` of the dose table (5);
+---  `refute = false` leaves out the refuters (faster; grade C at best)
 ---@return wayproof.Result|wayproof.Board|nil result
 ---@return string? message, string? code
 function validate.log(log, given, options)
   options = check.options(options, log_options, "validate")
   local list, many = hypotheses_of(given, "validate")
-  local facts, message, code = all_facts(log, list, options)
-  if not facts then return nil, message, code end
-  local results, method = validate.results(facts, options)
+  local results, method, code = judged(log, list, options)
+  if not results then return nil, method, code end
   if not many then return results[1] end
-  return board.new(results, { tried = #results, method = method })
+  local tried = #results
+  for _, result in ipairs(results) do tried = math.max(tried, result.tried) end
+  return board.new(results, { tried = tried, method = method })
 end
 
 --- Judges a table that the user brought.
