@@ -211,7 +211,6 @@ function conclude.result(facts, p_adjusted, tried)
     p = facts.p, p_adjusted = p_adjusted, seed = facts.settings.seed, version = version,
     fingerprint = facts.fingerprint, data = facts.data,
     minimum = facts.settings.minimum, alpha = facts.settings.alpha, tried = tried or 1,
-    data = facts.data, p = facts.p, p_adjusted = p_adjusted,
   }
   add_effects(fields, facts)
   if leak and case.frame then

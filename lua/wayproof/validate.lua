@@ -113,12 +113,6 @@ local function all_facts(log, list, options)
   return facts
 end
 
-local function ps_of(facts)
-  local ps = {}
-  for i, f in ipairs(facts) do ps[i] = f.p or false end
-  return ps
-end
-
 -- Corrects the p-values of one call: the hypotheses about one outcome are a family.
 local function correct_together(facts, method)
   local families, order = {}, {}
@@ -166,8 +160,9 @@ local function recorded(log, list, options, book)
   local facts
   facts, message, code = all_facts(log, list, options)
   if not facts then return nil, message, code end
-  local ps, corrected = {}, nil
+  local ps = {}
   for i, f in ipairs(facts) do ps[i] = f.p or false end
+  local corrected
   corrected, message, code = book:correct(tries, ps, options.adjust)
   if not corrected then return nil, message, code end
   local results, method = validate.results(facts, options, corrected)
@@ -197,7 +192,8 @@ end
 --- Judges a hypothesis, or a list of them, on a log.
 ---@param log wayproof.Log
 ---@param given wayproof.Hypothesis|wayproof.Hypothesis[]
----@param options? {ledger: string|wayproof.Ledger, adjust: string, groups: integer, refute: boolean}
+---@param options? {ledger: string|wayproof.Ledger, adjust: string, groups: integer,
+---  refute: boolean}
 ---  `ledger` records and counts every try; `adjust`: how p-values are corrected over the questions
 ---  about one outcome ("holm" up to five, else "bh"); `groups` of the dose table (5);
 ---  `refute = false` leaves out the refuters (faster; grade C at best)
