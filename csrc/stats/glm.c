@@ -1,5 +1,4 @@
-/* See glm.h: likelihoods, errors and terms as callers see them, around the steps of glm_newton.c.
- */
+/* See glm.h: likelihoods, errors and terms for callers, around the steps of glm_newton.c. */
 #include "stats/glm_internal.h"
 
 #include "base/memory.h"
