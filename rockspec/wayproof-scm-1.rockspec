@@ -157,6 +157,7 @@ build = {
     ["wayproof.json"] = "lua/wayproof/json.lua",
     ["wayproof.judge"] = "lua/wayproof/judge.lua",
     ["wayproof.leakage"] = "lua/wayproof/leakage.lua",
+    ["wayproof.ledger"] = "lua/wayproof/ledger.lua",
     ["wayproof.log"] = "lua/wayproof/log.lua",
     ["wayproof.measure"] = "lua/wayproof/measure.lua",
     ["wayproof.measure_log"] = "lua/wayproof/measure_log.lua",
