@@ -5,7 +5,7 @@ local parts = {
   require "wayproof.model.glm",
   require "wayproof.model.linear",
   require "wayproof.model.survival",
-  require "wayproof.model.resample",
+  (require "wayproof.model.resample"), -- one value: require also returns the file
 }
 
 local model = {}
