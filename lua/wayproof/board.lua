@@ -80,6 +80,7 @@ local function names_of(self, wanted, most)
 end
 
 local method_names = { holm = "Holm", bh = "Benjamini-Hochberg", by = "Benjamini-Yekutieli",
+  ["by family size"] = "Holm for up to five of an outcome, else Benjamini-Hochberg",
   bonferroni = "Bonferroni", hochberg = "Hochberg" }
 
 local function render(self)
@@ -138,8 +139,6 @@ local Board = object.class {
     return columns, rows
   end,
 }
-
-function Board.methods:report(path) return require("wayproof.report").board(self, path) end
 
 --- A board of results; sorts them.
 ---@param results wayproof.Result[]

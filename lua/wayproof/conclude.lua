@@ -139,6 +139,8 @@ local function collect_warnings(facts, decided)
     if claims and not found.holdout then add "no_holdout" end
     if claims and found.gate and not found.gate.reliability then add "reliability_unmeasured" end
     if found.decided then add "decided" end
+    local proportional = facts.legs and facts.legs.proportional
+    if proportional and not proportional.holds then add "not_proportional" end
     if facts.shape == "peak" or facts.shape == "threshold" then add "non_monotone" end
     if facts.clusters and facts.clusters < 40 then add "few_clusters" end
   end
@@ -184,7 +186,11 @@ local function add_effects(fields, facts)
   fields.e_value = plain(facts.e_value)
   fields.baseline = facts.case.base and { columns = facts.case.base.names,
     r_squared = facts.case.base.r_squared } or nil
-  fields.extra = facts.extra
+  local legs = facts.legs
+  if legs then
+    fields.legs = { any = effect(legs.any), amount = effect(legs.amount),
+      dispersion = legs.dispersion, log_rank = legs.log_rank, proportional = legs.proportional }
+  end
 end
 
 --- The Result of one hypothesis.

@@ -76,6 +76,27 @@ function section.effects(r, out)
   end
 end
 
+function section.legs(r, out)
+  local legs = r.legs
+  if not legs then return end
+  out[#out + 1] = "what it is made of"
+  line(out, "having any at all", ratio_text(legs.any))
+  line(out, "how much, having some", ratio_text(legs.amount))
+  if legs.dispersion then
+    line(out, "dispersion", number(legs.dispersion)
+      .. (legs.dispersion > 1.5 and "  (varies more than counts would; errors allow for it)" or ""))
+  end
+  local test = legs.log_rank
+  if test then
+    line(out, "log-rank", string.format("χ² %s, df %d, p %s  (%s)", number(test.statistic),
+      test.df, show.p(test.p), test.groups))
+  end
+  if legs.proportional then
+    line(out, "same over time", string.format("χ² %s, p %s", number(legs.proportional.statistic),
+      show.p(legs.proportional.p)))
+  end
+end
+
 function section.noise(r, out)
   local noise = r.noise
   if not noise then return end
@@ -209,8 +230,8 @@ function section.reasons(r, out)
     number(r.minimum), number(r.alpha), integer(r.tried), r.version)
 end
 
-local order = { "reasons", "users", "effects", "noise", "stability", "holdout", "dose", "refuters",
-  "leakage", "needed" }
+local order = { "reasons", "users", "effects", "legs", "noise", "stability", "holdout", "dose",
+  "refuters", "leakage", "needed" }
 
 local function render(self)
   local r = self.result

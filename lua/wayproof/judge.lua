@@ -5,6 +5,7 @@
 -- multiplicity. A case that cannot be judged has `invalid` reasons and no other numbers.
 local effects = require "wayproof.effects"
 local leakage = require "wayproof.leakage"
+local legs = require "wayproof.legs"
 local model = require "wayproof.model"
 local power = require "wayproof.power"
 local refute = require "wayproof.refute"
@@ -211,6 +212,7 @@ function judge.facts(case, settings)
   if found.adjusted and stats.e_value then
     facts.e_value = refute.e_value(case, found, facts)
   end
+  facts.legs = legs.of(case, found)
   facts.lead = lead_of(case)
   facts.needed = power.needed(facts)
   return facts

@@ -369,6 +369,11 @@ function text.decided(_, facts)
     .. "are left out of the models", show.plural(facts.found.decided, "user"))
 end
 
+function text.not_proportional(_, facts)
+  return string.format("the effect changes with time since the landmark (p %s): the ratio is an "
+    .. "average", show.p(facts.legs.proportional.p))
+end
+
 function text.no_holdout()
   return "without entry times the effect could not be checked on later users"
 end
@@ -402,15 +407,16 @@ end
 local next_step = {}
 
 function next_step.validated()
-  return "steer by it, watch it (log:watch), and confirm with an experiment that moves it"
+  return "steer by it, ask again on new users (links decay), and confirm with an experiment "
+    .. "that moves it"
 end
 
 function next_step.vanity()
-  return "do not steer by it; look for a metric that adds to activity (log:discover)"
+  return "do not steer by it; look for a metric that says more than how busy somebody is"
 end
 
 function next_step.unrelated()
-  return "drop it; log:discover lists what does relate to the outcome"
+  return "drop it, and work upstream from the outcome to another metric"
 end
 
 function next_step.reversed(facts)

@@ -161,12 +161,6 @@ local Result = object.class {
 --- The working behind a verdict, each number with its name and interval; prints itself.
 function Result.methods:detail() return require("wayproof.detail").of(self) end
 
---- One self-contained HTML page.
-function Result.methods:report(path) return require("wayproof.report").result(self, path) end
-
---- A Vega-Lite specification as a table: "dose", "cohorts" …
-function Result.methods:chart(name) return require("wayproof.report").chart(self, name) end
-
 function result.new(fields) return Result.new(fields) end
 
 function result.is(value) return Result.is(value) end

@@ -176,7 +176,7 @@ end
 local function with_ledger(log, list, options)
   local given = options.ledger
   if check.class(given) == "wayproof.Ledger" then return recorded(log, list, options, given) end
-  local book, message, code = ledger.open(check.name(given, "validate: ledger", "a path"))
+  local book, message, code = ledger.ledger(check.name(given, "validate: ledger", "a path"))
   if not book then return nil, message, code end
   local closing <close> = book
   return recorded(log, list, options, closing)
