@@ -158,6 +158,7 @@ build = {
     ["wayproof.judge"] = "lua/wayproof/judge.lua",
     ["wayproof.leakage"] = "lua/wayproof/leakage.lua",
     ["wayproof.ledger"] = "lua/wayproof/ledger.lua",
+    ["wayproof.legs"] = "lua/wayproof/legs.lua",
     ["wayproof.log"] = "lua/wayproof/log.lua",
     ["wayproof.measure"] = "lua/wayproof/measure.lua",
     ["wayproof.measure_log"] = "lua/wayproof/measure_log.lua",

@@ -643,6 +643,48 @@ function wp.time(text) end
 ---@return string
 function wp.date(time_us) end
 
+--- The record of every question asked, in a SQLite file (made when there is none). A question about
+--- an outcome is written down before it is answered and enters the correction of later ones; asking
+--- the same of the same data again costs nothing. Close it with `:close()` or `<close>`.
+---
+---     local ledger = assert(wp.ledger "kpi.db")
+---     log:validate(guides, { ledger = ledger })
+---     print(ledger:history "comparison guides build confidence")
+---
+---@param path string
+---@return wayproof.Ledger|nil ledger
+---@return string? message, string? code
+function wp.ledger(path) end
+
+--- The tries of a team, in a SQLite file.
+---@class wayproof.Ledger
+local Ledger = {}
+
+--- Records a result that was judged without the ledger.
+---@param result wayproof.Result
+---@return true|nil done
+---@return string? message, string? code
+function Ledger:record(result) end
+
+--- How a verdict moved: every try of the hypotheses called `name`, oldest first.
+---@param name string
+---@return table history  list of { started, finished, status, verdict, grade, estimate, low, high, p,
+---   p_adjusted, tried, users, data, windows, question }; times in µs UTC
+function Ledger:history(name) end
+
+--- Every question tried on an outcome (or on its event), in the order of first asking.
+---@param outcome? wayproof.Outcome|string  nil: all outcomes
+---@return table tries  list of { name, metric, outcome, first, times, verdict, question }
+function Ledger:tries(outcome) end
+
+--- Validated verdicts that have expired: ask again on new data. They do after 90 days by default.
+---@param options? { after: string|number, now: integer|string }
+---@return table due  list of { name, verdict, grade, validated, age_seconds, question }
+function Ledger:due(options) end
+
+--- Closes the file; closing twice is fine.
+function Ledger:close() end
+
 --- The number of threads that C code uses; sets it when given one. Results never depend on it.
 ---
 ---     wp.threads(4)

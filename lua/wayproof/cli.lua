@@ -73,6 +73,7 @@ local function build_parser(argparse)
   validate:argument("hypotheses", "Lua file with wp.hypothesis \"name\" { … }")
   add_data_options(validate, true)
   validate:flag("--json", "print JSON")
+  validate:option("--ledger", "record and count every try in this file")
   validate:option("--require", "exit with 3 unless every verdict is this one"):target("require")
     :argname("VERDICT"):choices(verdicts)
 
@@ -205,7 +206,7 @@ function commands.validate(arguments)
   if not list then return code, message end
   local log <close>, why, log_code = cli.read(arguments)
   if not log then return log_code, why end
-  local board, wrong = log:validate(list)
+  local board, wrong = log:validate(list, { ledger = arguments.ledger })
   if not board then return exit.world, wrong end
   if arguments.json then
     io.stdout:write(board:json(), "\n")

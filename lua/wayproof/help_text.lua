@@ -1406,6 +1406,97 @@ return {
     text = "Microseconds since 1970 as ISO 8601 text in UTC.",
   },
   {
+    example = "local ledger = assert(wp.ledger \"kpi.db\")\nlog:validate(guides, { ledger = ledger })\nprint(ledger:history \"comparison guides build confidence\")",
+    group = "Times, threads, help",
+    name = "wp.ledger",
+    params = {
+      {
+        name = "path",
+        type = "string",
+      },
+    },
+    returns = {
+      "wayproof.Ledger|nil ledger",
+      "string? message, string? code",
+    },
+    signature = "wp.ledger(path)",
+    text = "The record of every question asked, in a SQLite file (made when there is none). A question about\nan outcome is written down before it is answered and enters the correction of later ones; asking\nthe same of the same data again costs nothing. Close it with `:close()` or `<close>`.",
+  },
+  {
+    class = true,
+    group = "Times, threads, help",
+    name = "wayproof.Ledger",
+    text = "The tries of a team, in a SQLite file.",
+  },
+  {
+    group = "Times, threads, help",
+    name = "ledger:record",
+    params = {
+      {
+        name = "result",
+        type = "wayproof.Result",
+      },
+    },
+    returns = {
+      "true|nil done",
+      "string? message, string? code",
+    },
+    signature = "ledger:record(result)",
+    text = "Records a result that was judged without the ledger.",
+  },
+  {
+    group = "Times, threads, help",
+    name = "ledger:history",
+    params = {
+      {
+        name = "name",
+        type = "string",
+      },
+    },
+    returns = {
+      "table history  list of { started, finished, status, verdict, grade, estimate, low, high, p,",
+    },
+    signature = "ledger:history(name)",
+    text = "How a verdict moved: every try of the hypotheses called `name`, oldest first.\n  p_adjusted, tried, users, data, windows, question }; times in µs UTC",
+  },
+  {
+    group = "Times, threads, help",
+    name = "ledger:tries",
+    params = {
+      {
+        name = "outcome?",
+        text = "nil: all outcomes",
+        type = "wayproof.Outcome|string",
+      },
+    },
+    returns = {
+      "table tries  list of { name, metric, outcome, first, times, verdict, question }",
+    },
+    signature = "ledger:tries(outcome)",
+    text = "Every question tried on an outcome (or on its event), in the order of first asking.",
+  },
+  {
+    group = "Times, threads, help",
+    name = "ledger:due",
+    params = {
+      {
+        name = "options?",
+        type = "{ after: string|number, now: integer|string }",
+      },
+    },
+    returns = {
+      "table due  list of { name, verdict, grade, validated, age_seconds, question }",
+    },
+    signature = "ledger:due(options)",
+    text = "Validated verdicts that have expired: ask again on new data. They do after 90 days by default.",
+  },
+  {
+    group = "Times, threads, help",
+    name = "ledger:close",
+    signature = "ledger:close()",
+    text = "Closes the file; closing twice is fine.",
+  },
+  {
     example = "wp.threads(4)",
     group = "Times, threads, help",
     name = "wp.threads",

@@ -26,6 +26,7 @@ local rooms = {
     "outcome" },
   { "wayproof.hypothesis", "hypothesis" },
   { "wayproof.time", "time", "date" },
+  { "wayproof.ledger", "ledger" },
   { "wayproof.core", "threads" },
 }
 

@@ -394,7 +394,7 @@ end
 ---@param path string
 ---@return wayproof.Ledger|nil ledger
 ---@return string? message, string? code
-function ledger.open(path)
+function ledger.ledger(path)
   check.name(path, "ledger", "a path")
   local db, message, code = core.sqlite.open(path)
   if not db then return nil, message, code end

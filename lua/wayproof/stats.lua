@@ -8,8 +8,13 @@ local core = require("wayproof.core").stats
 
 local stats = {}
 
-for _, part in ipairs { "proportion", "rank", "strata", "dose", "many", "drift", "power" } do
-  for name, call in pairs(require("wayproof.stats." .. part)) do stats[name] = call end
+local parts = {
+  require "wayproof.stats.proportion", require "wayproof.stats.rank",
+  require "wayproof.stats.strata", require "wayproof.stats.dose", require "wayproof.stats.many",
+  require "wayproof.stats.drift", require "wayproof.stats.power",
+}
+for _, part in ipairs(parts) do
+  for name, call in pairs(part) do stats[name] = call end
 end
 for _, name in ipairs { "wilson_interval", "hybrid_interval", "independence" } do
   stats[name] = nil -- shared inside the room only
