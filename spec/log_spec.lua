@@ -422,6 +422,16 @@ describe("reader options", function()
     assert.has_error(function() wp.read_csv() end)
   end)
 
+  it("that make every time fall in 1970 are questioned when the log is printed", function()
+    local log = assert(wp.read_rows({ { user = 1, event = "a", time = 1700000000 } },
+      { time_unit = "ms" }))
+    assert.matches("every event falls in 1970: is `time_unit` right?", tostring(log), 1, true)
+    log:close()
+    log = assert(wp.read_rows { { user = 1, event = "a", time = 1700000000 } })
+    assert.is_nil(tostring(log):find("1970", 1, true))
+    log:close()
+  end)
+
   it("can name every row where there is no event column", function()
     local log <close> = assert(wp.read_rows({ { user = "a", time = 5 } }, { event_name = "order" }))
     assert.equal("order", log:journey "a"[1].event)

@@ -249,6 +249,9 @@ local function notes(summary, lines)
   if not summary.ties_ordered then
     note(summary.ties, "event", " at the same instant as the user's event before, in row order")
   end
+  if summary.first and summary.first >= 0 and summary.last < 365 * 86400000000 then
+    lines[#lines + 1] = "every event falls in 1970: is `time_unit` right?"
+  end
   if summary.time_zone_assumed then
     lines[#lines + 1] = "some times have no offset: read as UTC (timezone = \"…\" if they are not)"
   end

@@ -11,7 +11,7 @@ local stats = {}
 local parts = {
   require "wayproof.stats.proportion", require "wayproof.stats.rank",
   require "wayproof.stats.strata", require "wayproof.stats.dose", require "wayproof.stats.many",
-  require "wayproof.stats.drift", require "wayproof.stats.power",
+  require "wayproof.stats.drift", (require "wayproof.stats.power"),
 }
 for _, part in ipairs(parts) do
   for name, call in pairs(part) do stats[name] = call end
