@@ -202,8 +202,12 @@ function text.no_relation(_, facts)
 end
 
 function text.activity_noise(_, facts)
-  local adjusted = facts.found.adjusted
-  if facts.found.gate and not facts.found.gate.floor then
+  local adjusted, gate = facts.found.adjusted, facts.found.gate
+  if gate and not gate.floor then
+    if gate.reliability and gate.reliability < facts.settings.reliability then
+      return string.format("activity is measured too badly here (halves of it agree at %s "
+        .. "reliability) to tell the metric from it", percent(gate.reliability))
+    end
     return "the metric moves so closely with activity that the two cannot be told apart"
   end
   return string.format("there is something (a factor of %s on the %s), but activity measured at %s "
