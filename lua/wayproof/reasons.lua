@@ -403,7 +403,9 @@ end
 local function users_and_days(needed)
   local words_out = count(needed.users) .. " users"
   if needed.days and needed.days > 0 then
-    words_out = words_out .. " (about " .. show.plural(needed.days, "more day") .. ")"
+    local years = needed.days / 365.25
+    words_out = words_out .. " (about " .. (years < 2 and show.plural(needed.days, "more day")
+      or show.plural(math.floor(years + 0.5), "more year")) .. ")"
   end
   return words_out
 end
