@@ -1,16 +1,15 @@
-/* The search for one user's winning chain, steps in order.
+/* One user's winning chain: the plan, the relevant rows, and what is said about the winner.
 **
-** Data structure: items (relevant rows) and, per item and level, the latest entry from which a
-** chain ends there, with a pointer back. For each pair of levels that may follow each other a
-** window over the lower level's items yields the latest entry among those whose gap fits.
-** Invariant: when item i is looked at, every window holds exactly the items that may precede it. */
+** The search itself is in chain_loose.c (steps in order), chain_ties.c (the same where moments need
+** care), chain_any.c (any order) and chain_plain.c (the common case). With a held property each
+** value is a journey of its own, and the best of their chains wins. */
 #include "journey/chain.h"
 
 #include "base/memory.h"
 
 #include <stdlib.h>
 
-#define NONE UINT32_MAX
+#define NONE WP_CHAIN_NONE
 
 /* --- Plan ------------------------------------------------------------------------------------ */
 
@@ -45,8 +44,8 @@ wp_status wp_chain_plan_start(const wp_columns *columns, const wp_funnel_options
     for (uint32_t code = 0; code < codes; code++) {
         for (uint32_t i = 0; i < options->steps_count; i++)
             if (wp_bit(options->steps[i].selection.codes, code)) {
+                plan->shared = plan->shared || plan->code_steps[code] != 0;
                 plan->code_steps[code] |= 1u << i;
-                plain = plain && plan->code_step[code] == 0;
                 plan->code_step[code] = (uint8_t)(i + 1);
             }
         for (uint32_t i = 0; i < options->exclusions_count; i++)
@@ -59,7 +58,7 @@ wp_status wp_chain_plan_start(const wp_columns *columns, const wp_funnel_options
     for (uint32_t i = 0; i < options->exclusions_count; i++)
         if (options->exclusions[i].selection.conditions_count > 0)
             plan->conditioned_exclusions |= 1u << i;
-    if (!plain) {
+    if (!plain || plan->shared) {
         wp_free(plan->code_step);
         plan->code_step = NULL;
     }
@@ -100,8 +99,10 @@ static wp_status reserve_states(wp_chain_search *search, uint32_t steps, size_t 
         search->backs = backs != NULL ? backs : search->backs;
         uint8_t *levels = wp_realloc_array(search->back_levels, capacity, 1);
         search->back_levels = levels != NULL ? levels : search->back_levels;
-        if (starts == NULL || backs == NULL || levels == NULL)
-            return wp_fail_memory(err, capacity * 9);
+        uint8_t *joined = wp_realloc_array(search->joined_levels, capacity, 1);
+        search->joined_levels = joined != NULL ? joined : search->joined_levels;
+        if (starts == NULL || backs == NULL || levels == NULL || joined == NULL)
+            return wp_fail_memory(err, capacity * 10);
         search->states_capacity = capacity;
     }
     if (search->level_capacity < items || search->level_items[steps - 1] == NULL) {
@@ -117,6 +118,12 @@ static wp_status reserve_states(wp_chain_search *search, uint32_t steps, size_t 
     return WP_OK;
 }
 
+/* Whether the way on from the step `from` is guarded by the exclusion. */
+static bool guards(const wp_funnel_exclusion *exclusion, uint32_t from)
+{
+    return from >= exclusion->after_step && from < exclusion->before_step;
+}
+
 /* The windows of a plan: step `to` may follow the step before it and, past optional ones, earlier
 ** ones. Made once per worker; a window's queue grows when used. */
 static wp_status start_windows(const wp_funnel_options *options, wp_chain_search *search,
@@ -130,7 +137,11 @@ static wp_status start_windows(const wp_funnel_options *options, wp_chain_search
         return wp_fail_memory(err, (size_t)steps * steps * sizeof *search->windows);
     for (uint32_t to = 1; to < steps; to++)
         for (uint32_t from = to; from-- > 0;) {
-            search->windows[search->windows_count++] = (wp_chain_window){.from = from, .to = to};
+            wp_chain_window *window = &search->windows[search->windows_count++];
+            *window = (wp_chain_window){.from = from, .to = to};
+            for (uint32_t e = 0; e < options->exclusions_count; e++)
+                if (!options->exclusions[e].whole_user && guards(&options->exclusions[e], from))
+                    window->exclusions |= 1u << e;
             if (!options->steps[from].optional || from == 0)
                 break;
         }
@@ -143,6 +154,7 @@ void wp_chain_search_reset(wp_chain_search *search)
     wp_free(search->starts);
     wp_free(search->backs);
     wp_free(search->back_levels);
+    wp_free(search->joined_levels);
     for (uint32_t level = 0; level < WP_FUNNEL_STEPS_MAX; level++)
         wp_free(search->level_items[level]);
     for (uint32_t i = 0; i < search->windows_count; i++)
@@ -171,8 +183,9 @@ static wp_status fill_items(const wp_chain_plan *plan, wp_chain_search *search, 
 {
     const wp_columns *columns = plan->columns;
     const wp_funnel_options *options = plan->options;
-    bool all = options->order == WP_ORDER_STRICT;
+    bool all = options->order == WP_ORDER_STRICT; /* a foreign row breaks the chain */
     search->items_count = 0;
+    search->rows_count = rows->count;
     WP_TRY(wp__chain_reserve_items(search, rows->count, err));
     for (uint32_t i = 0; i < rows->count; i++) {
         uint32_t row = wp_rows_at(rows, i), code = wp_code_at(&columns->events, row);
@@ -193,310 +206,8 @@ static wp_status fill_items(const wp_chain_plan *plan, wp_chain_search *search, 
     return WP_OK;
 }
 
-/* --- Windows --------------------------------------------------------------------------------- */
-
-typedef struct run {
-    const wp_funnel_options *options;
-    wp_chain_search *search;
-    const wp_chain_item *items;
-    size_t begin, end; /* items of this run: all, or those of one held value */
-    uint32_t steps_count;
-    uint32_t best_level, best_item; /* best_level: steps reached */
-} run;
-
-static uint32_t start_of(const run *r, uint32_t item, uint32_t level)
-{
-    return r->search->starts[(size_t)item * r->steps_count + level];
-}
-
-static wp_status window_push(const run *r, wp_chain_window *window, uint32_t item, bool bounded,
-                             wp_error *err)
-{
-    uint32_t start = start_of(r, item, window->from);
-    if (!bounded) {
-        if (window->tail == 0 || start > start_of(r, window->queue[0], window->from)) {
-            window->queue[0] = item;
-            window->tail = 1;
-        }
-        return WP_OK;
-    }
-    while (window->tail > window->head &&
-           start_of(r, window->queue[window->tail - 1], window->from) < start)
-        window->tail--;
-    if (window->tail == window->capacity) {
-        size_t capacity = window->capacity * 2;
-        uint32_t *queue = wp_realloc_array(window->queue, capacity, sizeof *queue);
-        if (queue == NULL)
-            return wp_fail_memory(err, capacity * sizeof *queue);
-        window->queue = queue;
-        window->capacity = capacity;
-    }
-    window->queue[window->tail++] = item;
-    return WP_OK;
-}
-
-/* Whether the chain that ends at (item, level) uses `other`: with free ties it could, and only
-** among rows of the same moment. */
-static bool chain_uses(const run *r, uint32_t item, uint32_t level, uint32_t other)
-{
-    if (r->options->reuse_rows)
-        return false;
-    for (;;) {
-        if (item == other)
-            return true;
-        size_t state = (size_t)item * r->steps_count + level;
-        if (level == 0 || r->search->backs[state] == NONE)
-            return false;
-        item = r->search->backs[state];
-        level = r->search->back_levels[state];
-    }
-}
-
-/* The item that the chain ending at `item` as step window->to comes from, or NONE. */
-static wp_status window_best(const run *r, wp_chain_window *window, uint32_t item, uint32_t *out,
-                             wp_error *err)
-{
-    const wp_funnel_step *step = &r->options->steps[window->to];
-    const uint32_t *list = r->search->level_items[window->from];
-    int64_t now_us = r->items[item].time_us, gap_min_us = step->gap_min_us;
-    bool bounded = step->gap_max_us >= 0, free_ties = r->options->ties == WP_TIES_ANY;
-    if (r->options->ties == WP_TIES_STRICT && gap_min_us < 1)
-        gap_min_us = 1;
-    if (window->queue == NULL) {
-        window->queue = wp_alloc_array(64, sizeof *window->queue);
-        window->capacity = 64;
-        if (window->queue == NULL)
-            return wp_fail_memory(err, 64 * sizeof *window->queue);
-    }
-    while (window->next < r->search->level_counts[window->from]) {
-        uint32_t other = list[window->next];
-        if (r->items[other].time_us > now_us - gap_min_us || (!free_ties && other >= item))
-            break;
-        WP_TRY(window_push(r, window, other, bounded, err));
-        window->next++;
-    }
-    while (bounded && window->head < window->tail &&
-           now_us - r->items[window->queue[window->head]].time_us > step->gap_max_us)
-        window->head++;
-    *out = NONE;
-    for (size_t i = window->head; i < window->tail; i++)
-        if (!free_ties || !chain_uses(r, window->queue[i], window->from, item)) {
-            *out = window->queue[i];
-            return WP_OK;
-        }
-    /* With free ties the row itself may have taken the only place: look for another. */
-    if (free_ties && window->tail > window->head) {
-        uint32_t best = NONE;
-        for (size_t i = window->next; i-- > 0;) {
-            uint32_t other = list[i];
-            if (bounded && now_us - r->items[other].time_us > step->gap_max_us)
-                break;
-            if (!chain_uses(r, other, window->from, item) &&
-                (best == NONE ||
-                 start_of(r, other, window->from) >= start_of(r, best, window->from)))
-                best = other;
-            if (best != NONE && r->items[other].time_us < now_us && !bounded)
-                break; /* earlier rows were entered no later */
-        }
-        *out = best;
-    }
-    return WP_OK;
-}
-
-static void window_clear(const run *r, wp_chain_window *window)
-{
-    window->head = window->tail = 0;
-    window->next = r->search->level_counts[window->from];
-}
-
-/* --- The search ------------------------------------------------------------------------------ */
-
-static void set_state(run *r, uint32_t item, uint32_t level, uint32_t start, uint32_t back,
-                      uint32_t back_level)
-{
-    size_t state = (size_t)item * r->steps_count + level;
-    r->search->starts[state] = start;
-    r->search->backs[state] = back;
-    r->search->back_levels[state] = (uint8_t)back_level;
-    r->search->level_items[level][r->search->level_counts[level]++] = item;
-    if (level + 1 > r->best_level) {
-        r->best_level = level + 1;
-        r->best_item = item;
-    }
-}
-
-static bool fits_window(const run *r, uint32_t start, uint32_t item)
-{
-    return r->options->within_us < 0 ||
-           r->items[item].time_us - r->items[start].time_us <= r->options->within_us;
-}
-
-/* Reaches `level` at `item` from the best chain before it, if there is one. */
-static wp_status advance(run *r, uint32_t item, uint32_t level, wp_error *err)
-{
-    uint32_t best_start = NONE, best_back = NONE, best_from = 0;
-    for (uint32_t i = 0; i < r->search->windows_count; i++) {
-        wp_chain_window *window = &r->search->windows[i];
-        if (window->to != level)
-            continue;
-        uint32_t back = NONE;
-        WP_TRY(window_best(r, window, item, &back, err));
-        if (back == NONE)
-            continue;
-        uint32_t start = start_of(r, back, window->from);
-        /* Windows of a step come nearest first, so equal entries keep the optional step. */
-        if (best_start == NONE || start > best_start) {
-            best_start = start;
-            best_back = back;
-            best_from = window->from;
-        }
-    }
-    if (best_start != NONE && fits_window(r, best_start, item))
-        set_state(r, item, level, best_start, best_back, best_from);
-    return WP_OK;
-}
-
-/* Strict order: only the row directly before counts. */
-static void advance_strict(run *r, uint32_t item, uint32_t level)
-{
-    if (item == r->begin || r->items[item - 1].place + 1 != r->items[item].place)
-        return;
-    const wp_funnel_step *step = &r->options->steps[level];
-    int64_t gap_us = r->items[item].time_us - r->items[item - 1].time_us;
-    if (gap_us < step->gap_min_us || (step->gap_max_us >= 0 && gap_us > step->gap_max_us) ||
-        (r->options->ties == WP_TIES_STRICT && gap_us == 0))
-        return;
-    for (uint32_t from = level; from-- > 0;) {
-        uint32_t start = start_of(r, item - 1, from);
-        if (start != NONE && fits_window(r, start, item)) {
-            set_state(r, item, level, start, item - 1, from);
-            return;
-        }
-        if (!r->options->steps[from].optional)
-            return;
-    }
-}
-
-static void exclude(run *r, uint32_t item)
-{
-    for (uint32_t left = r->items[item].exclusions; left != 0; left &= left - 1) {
-        const wp_funnel_exclusion *exclusion = &r->options->exclusions[__builtin_ctz(left)];
-        if (exclusion->whole_user)
-            continue; /* judged on the winner */
-        for (uint32_t i = 0; i < r->search->windows_count; i++) {
-            wp_chain_window *window = &r->search->windows[i];
-            if (window->from >= exclusion->after_step && window->from < exclusion->before_step)
-                window_clear(r, window);
-        }
-    }
-}
-
-static bool may_enter(const run *r, uint32_t item, uint32_t only)
-{
-    return (r->items[item].steps & 1u) != 0 && (only == NONE || only == item);
-}
-
-/* The only entry of entry = "first" and "latest"; NONE when any will do. */
-static uint32_t only_entry(const run *r)
-{
-    if (r->options->entry == WP_ENTRY_ANY)
-        return NONE;
-    uint32_t only = (uint32_t)r->end; /* nobody: no item has this number */
-    for (size_t i = r->begin; i < r->end; i++)
-        if ((r->items[i].steps & 1u) != 0) {
-            only = (uint32_t)i;
-            if (r->options->entry == WP_ENTRY_FIRST)
-                break;
-        }
-    return only;
-}
-
-/* End of the group of rows that count as of the same moment as `item`. */
-static size_t group_end(const run *r, size_t item)
-{
-    size_t end = item + 1;
-    if (r->options->ties != WP_TIES_ANY)
-        return end;
-    while (end < r->end && r->items[end].time_us - r->items[item].time_us <= r->options->grace_us)
-        end++;
-    return end;
-}
-
-static wp_status search_run(run *r, wp_error *err)
-{
-    wp_chain_search *search = r->search;
-    uint32_t only = only_entry(r);
-    for (uint32_t level = 0; level < r->steps_count; level++)
-        search->level_counts[level] = 0;
-    for (uint32_t i = 0; i < search->windows_count; i++) {
-        search->windows[i].next = 0;
-        search->windows[i].head = search->windows[i].tail = 0;
-    }
-    size_t states = (r->end - r->begin) * r->steps_count;
-    memset(search->starts + r->begin * r->steps_count, 0xff, states * sizeof *search->starts);
-    for (size_t begin = r->begin, end; begin < r->end; begin = end) {
-        end = group_end(r, begin);
-        for (size_t i = begin; i < end; i++)
-            exclude(r, (uint32_t)i);
-        for (uint32_t level = 0; level < r->steps_count; level++)
-            for (size_t i = begin; i < end; i++) {
-                uint32_t item = (uint32_t)i;
-                if ((r->items[i].steps >> level & 1u) == 0)
-                    continue;
-                if (level == 0) {
-                    if (may_enter(r, item, only))
-                        set_state(r, item, 0, item, NONE, 0);
-                } else if (r->options->order == WP_ORDER_STRICT) {
-                    advance_strict(r, item, level);
-                } else {
-                    WP_TRY(advance(r, item, level, err));
-                }
-            }
-    }
-    return WP_OK;
-}
-
-static void trace(const run *r, wp_chain *out)
-{
-    uint32_t item = r->best_item, level = r->best_level - 1;
-    out->level = r->best_level;
-    out->completed_us = r->items[item].time_us;
-    out->entered_us = r->items[start_of(r, item, level)].time_us;
-    for (;;) {
-        out->rows[level] = r->items[item].row;
-        size_t state = (size_t)item * r->steps_count + level;
-        if (level == 0)
-            return;
-        item = r->search->backs[state];
-        level = r->search->back_levels[state];
-    }
-}
-
-/* Whether an event that removes the whole user lies inside the winner's steps, or after a step
-** that was never followed while its window was open. */
-static bool is_excluded(const wp_chain_plan *plan, const wp_chain_search *search,
-                        const wp_chain *chain)
-{
-    const wp_funnel_options *options = plan->options;
-    const wp_times *times = &plan->columns->times;
-    for (uint32_t e = 0; e < options->exclusions_count; e++) {
-        const wp_funnel_exclusion *exclusion = &options->exclusions[e];
-        uint32_t after = chain->rows[exclusion->after_step];
-        if (!exclusion->whole_user || after == WP_FUNNEL_NO_ROW)
-            continue;
-        uint32_t before = chain->rows[exclusion->before_step];
-        int64_t limit_us =
-            options->within_us < 0 ? INT64_MAX : chain->entered_us + options->within_us;
-        for (size_t i = 0; i < search->items_count; i++) {
-            const wp_chain_item *item = &search->items[i];
-            if ((item->exclusions >> e & 1u) != 0 && item->row > after &&
-                (before != WP_FUNNEL_NO_ROW ? item->row < before
-                                            : wp_time_at(times, item->row) <= limit_us))
-                return true;
-        }
-    }
-    return false;
-}
+/* --- The search over all values of the held property -------------------------------------------
+ */
 
 static int by_hold(const void *a, const void *b)
 {
@@ -515,51 +226,168 @@ static bool is_better(const wp_chain *a, const wp_chain *b)
     return a->entered_us > b->entered_us;
 }
 
-/* With a held property one run per value, the best chain wins; a missing value holds nothing. */
-static wp_status search_ordered(const wp_chain_plan *plan, wp_chain_search *search, wp_chain *out,
-                                wp_error *err)
+/* Rows that may begin a chain. */
+static uint32_t entry_bits(const wp_funnel_options *options)
 {
-    const wp_funnel_options *options = plan->options;
-    WP_TRY(start_windows(options, search, err));
-    WP_TRY(reserve_states(search, options->steps_count, search->items_count, err));
-    bool hold = options->hold_text >= 0;
-    if (hold)
-        qsort(search->items, search->items_count, sizeof *search->items, by_hold);
-    for (size_t begin = 0, end; begin < search->items_count; begin = end) {
-        end = hold ? begin + 1 : search->items_count;
-        while (hold && end < search->items_count &&
-               search->items[end].hold == search->items[begin].hold)
-            end++;
-        if (hold && search->items[begin].hold == 0)
-            continue;
-        run r = {options, search, search->items, begin, end, options->steps_count, 0, NONE};
-        WP_TRY(search_run(&r, err));
-        if (r.best_level == 0)
-            continue;
-        wp_chain chain = {0};
-        memset(chain.rows, 0xff, sizeof chain.rows);
-        trace(&r, &chain);
-        if (is_better(&chain, out))
-            *out = chain;
+    return options->order == WP_ORDER_ANY && !options->first_required ? UINT32_MAX : 1u;
+}
+
+/* The only entry of entry = "first" and "latest"; NONE when any will do. Nobody's item has the
+** number r->end. */
+static uint32_t only_entry(const wp_chain_run *r)
+{
+    if (r->options->entry == WP_ENTRY_ANY)
+        return NONE;
+    uint32_t only = (uint32_t)r->end;
+    for (size_t i = r->begin; i < r->end; i++)
+        if ((r->items[i].steps & entry_bits(r->options)) != 0) {
+            only = (uint32_t)i;
+            if (r->options->entry == WP_ENTRY_FIRST)
+                break;
+        }
+    return only;
+}
+
+/* Whether the window of the last entry that counts is not over. */
+static bool is_open(const wp_chain_run *r)
+{
+    const wp_funnel_options *options = r->options;
+    if (options->within_us < 0)
+        return false;
+    for (size_t i = r->end; i-- > r->begin;)
+        if ((r->items[i].steps & entry_bits(options)) != 0 && (r->only == NONE || r->only == i))
+            return r->items[i].time_us + options->within_us > options->as_of_us;
+    return false;
+}
+
+static void start_run(wp_chain_run *r)
+{
+    wp_chain_search *search = r->search;
+    for (uint32_t level = 0; level < r->steps_count; level++)
+        search->level_counts[level] = 0;
+    for (uint32_t i = 0; i < search->windows_count; i++) {
+        wp_chain_window *window = &search->windows[i];
+        window->next = window->head = window->tail = 0;
+        window->seen = r->begin;
+        window->barrier = NONE;
     }
+    size_t states = (r->end - r->begin) * r->steps_count;
+    memset(search->starts + r->begin * r->steps_count, 0xff, states * sizeof *search->starts);
+}
+
+static wp_status search_ordered(wp_chain_run *r, wp_chain *chain, bool *pending, wp_error *err)
+{
+    const wp_funnel_options *options = r->options;
+    bool by_moment = options->ties == WP_TIES_ANY && r->shared && !options->reuse_rows &&
+                     options->grace_us == 0 && options->order == WP_ORDER_LOOSE;
+    start_run(r);
+    WP_TRY(by_moment ? wp__chain_ties(r, err) : wp__chain_loose(r, err));
+    if (r->best_level == 0)
+        return WP_OK;
+    chain->level = r->best_level;
+    chain->completed_us = r->items[r->best_item].time_us;
+    chain->entered_us = r->items[wp__chain_start(r, r->best_item, r->best_level - 1)].time_us;
+    if (by_moment)
+        wp__chain_ties_trace(r, chain);
+    else
+        wp__chain_loose_trace(r, chain);
+    *pending = r->best_level < r->steps_count && wp__chain_still_open(r);
     return WP_OK;
 }
 
-static void judge_pending(const wp_chain_plan *plan, const wp_chain_search *search, wp_chain *out)
+/* One run per held value; a missing value holds nothing. */
+static wp_status search_values(const wp_chain_plan *plan, wp_chain_search *search, wp_chain *out,
+                               wp_error *err)
 {
     const wp_funnel_options *options = plan->options;
-    if (out->level == 0 || out->level == options->steps_count || options->within_us < 0)
-        return;
-    bool any_step = options->order == WP_ORDER_ANY && !options->first_required;
-    uint32_t enter = any_step ? UINT32_MAX : 1u;
-    int64_t entered_us = WP_TIME_MISSING;
-    for (size_t i = 0; i < search->items_count; i++)
-        if ((search->items[i].steps & enter) != 0 &&
-            (entered_us == WP_TIME_MISSING      ? true
-             : options->entry == WP_ENTRY_FIRST ? search->items[i].time_us < entered_us
-                                                : search->items[i].time_us > entered_us))
-            entered_us = search->items[i].time_us;
-    out->pending = entered_us + options->within_us > options->as_of_us;
+    bool hold = options->hold_text >= 0, any_pending = false, any_open = false;
+    WP_TRY(start_windows(options, search, err));
+    WP_TRY(reserve_states(search, options->steps_count, search->items_count, err));
+    if (hold)
+        qsort(search->items, search->items_count, sizeof *search->items, by_hold);
+    for (size_t begin = 0, end; begin < search->items_count; begin = end) {
+        uint32_t value = search->items[begin].hold;
+        end = hold ? begin + 1 : search->items_count;
+        while (hold && end < search->items_count && search->items[end].hold == value)
+            end++;
+        if (hold && value == 0)
+            continue;
+        wp_chain_run r = {.options = options,
+                          .search = search,
+                          .items = search->items,
+                          .begin = begin,
+                          .end = end,
+                          .steps_count = options->steps_count,
+                          .shared = plan->shared};
+        r.only = only_entry(&r);
+        wp_chain chain = {.hold = value};
+        bool pending = false;
+        memset(chain.rows, 0xff, sizeof chain.rows);
+        if (options->order == WP_ORDER_ANY) {
+            wp__chain_any(&r, &chain);
+            pending = chain.level < r.steps_count && is_open(&r);
+        } else {
+            WP_TRY(search_ordered(&r, &chain, &pending, err));
+        }
+        if (chain.level == 0)
+            continue;
+        any_pending = any_pending || pending;
+        any_open = any_open || is_open(&r);
+        if (is_better(&chain, out))
+            *out = chain;
+    }
+    out->pending = any_pending && out->level < options->steps_count;
+    out->open = any_open;
+    return WP_OK;
+}
+
+/* --- Exclusion of people ------------------------------------------------------------------------
+ */
+
+/* Whether the exclusion lies between two rows of the winner that follow each other, or after its
+** last one while the window was open. */
+static bool hits(const wp_chain_plan *plan, const wp_chain *chain, const wp_chain_item *item,
+                 const wp_funnel_exclusion *exclusion)
+{
+    const wp_funnel_options *options = plan->options;
+    const wp_times *times = &plan->columns->times;
+    bool by_time = options->ties == WP_TIES_ANY;
+    for (uint32_t from = exclusion->after_step; from < exclusion->before_step; from++) {
+        uint32_t here = chain->rows[from], next = from + 1;
+        if (here == WP_FUNNEL_NO_ROW)
+            continue;
+        while (next < options->steps_count && chain->rows[next] == WP_FUNNEL_NO_ROW)
+            next++;
+        if (by_time ? item->time_us <= wp_time_at(times, here) : item->row <= here)
+            continue;
+        if (next < options->steps_count) {
+            uint32_t row = chain->rows[next];
+            if (by_time ? item->time_us < wp_time_at(times, row) : item->row < row)
+                return true;
+        } else if (options->within_us < 0 ||
+                   item->time_us - chain->entered_us <= options->within_us) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_excluded(const wp_chain_plan *plan, const wp_chain_search *search,
+                        const wp_chain *chain)
+{
+    const wp_funnel_options *options = plan->options;
+    for (uint32_t e = 0; e < options->exclusions_count; e++) {
+        if (!options->exclusions[e].whole_user)
+            continue;
+        for (size_t i = 0; i < search->items_count; i++) {
+            const wp_chain_item *item = &search->items[i];
+            if ((item->exclusions >> e & 1u) != 0 &&
+                (options->hold_text < 0 || item->hold == chain->hold) &&
+                hits(plan, chain, item, &options->exclusions[e]))
+                return true;
+        }
+    }
+    return false;
 }
 
 wp_status wp_chain_find(const wp_chain_plan *plan, wp_chain_search *search, uint32_t user,
@@ -572,12 +400,7 @@ wp_status wp_chain_find(const wp_chain_plan *plan, wp_chain_search *search, uint
     WP_TRY(fill_items(plan, search, user, rows, err));
     if (search->items_count == 0)
         return WP_OK;
-    if (plan->options->order == WP_ORDER_ANY)
-        WP_TRY(wp__chain_any_order(plan, search, out, err));
-    else
-        WP_TRY(search_ordered(plan, search, out, err));
-    if (out->level > 0 && is_excluded(plan, search, out))
-        out->excluded = true;
-    judge_pending(plan, search, out);
+    WP_TRY(search_values(plan, search, out, err));
+    out->excluded = out->level > 0 && is_excluded(plan, search, out);
     return WP_OK;
 }

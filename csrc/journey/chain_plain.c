@@ -67,8 +67,11 @@ static plain_best run_steps(const wp_funnel_options *options, const wp_chain_ite
     return best;
 }
 
-static bool is_pending(const wp_funnel_options *options, const wp_chain_item *items, size_t count)
+/* Whether the window of the last entry that counts is not over. */
+static bool is_open(const wp_funnel_options *options, const wp_chain_item *items, size_t count)
 {
+    if (options->within_us < 0)
+        return false;
     int64_t entered_us = WP_TIME_MISSING;
     for (size_t i = 0; i < count; i++)
         if (items[i].steps == 1) {
@@ -96,7 +99,7 @@ wp_status wp__chain_plain(const wp_chain_plan *plan, wp_chain_search *search, co
     for (uint32_t i = best.entry; step <= best.level; i++)
         if (items[i].steps == step)
             out->rows[step++ - 1] = items[i].row;
-    if (best.level < options->steps_count && options->within_us >= 0)
-        out->pending = is_pending(options, items, count);
+    out->open = is_open(options, items, count);
+    out->pending = out->open && best.level < options->steps_count;
     return WP_OK;
 }
