@@ -19,6 +19,10 @@ typedef struct wp_sessions {
 WP_NODISCARD wp_status wp_sessions_measure(const wp_log *log, int64_t timeout_us, const wp_run *run,
                                            wp_sessions *out, wp_error *err);
 
+/* The same for a whole log with 32-bit times; timeout in their unit (sessions_plain.c). */
+WP_NODISCARD wp_status wp__sessions_plain(const wp_log *log, int64_t timeout, const wp_run *run,
+                                          wp_sessions *out, wp_error *err);
+
 /* --- Transitions: from an event to the user's next one --------------------------------------- */
 
 typedef struct wp_transition_options {

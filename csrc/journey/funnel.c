@@ -1,11 +1,11 @@
 /* Funnels over all users; see funnel.h for what is computed, chain.h for one user's search.
 **
-** A range of users fills its own lists, which are joined in order. */
+** A range of users fills its own lists, which are joined in order. Figures of the steps are in
+** csrc/journey/funnel_figure.c. */
 #include "journey/funnel.h"
 
 #include "base/memory.h"
 #include "journey/chain.h"
-#include "journey/select.h"
 
 #define RANGES 64u
 
@@ -63,7 +63,8 @@ static wp_status funnel_range(void *context, size_t chunk, unsigned worker, wp_e
         WP_TRY(part_grow(part, steps, err));
         part->users[part->count] = user;
         part->levels[part->count] = (uint8_t)chain.level;
-        part->pending[part->count] = chain.pending;
+        part->pending[part->count] = (uint8_t)((chain.pending ? WP_FUNNEL_PENDING : 0) |
+                                               (chain.open ? WP_FUNNEL_OPEN : 0));
         memcpy(part->rows + part->count * steps, chain.rows, steps * sizeof *chain.rows);
         part->count++;
     }
@@ -159,72 +160,6 @@ void wp_funnel_reset(wp_funnel *funnel)
     wp_free(funnel->pending);
     wp_free(funnel->rows);
     *funnel = (wp_funnel){0};
-}
-
-/* The row that a step's time is counted from: the chain's first one, or the one before. In any
-** order the rows' times need not rise with their places, so the earliest, or the latest before. */
-static uint32_t row_before(const wp_funnel *funnel, const uint32_t *rows, uint32_t step,
-                           bool any_order, bool from_previous)
-{
-    if (!any_order) {
-        uint32_t k = from_previous && step > 0 ? step - 1 : 0;
-        while (k > 0 && rows[k] == WP_FUNNEL_NO_ROW)
-            k--;
-        return rows[k];
-    }
-    uint32_t since = rows[step];
-    for (uint32_t k = 0; k < funnel->steps_count; k++) {
-        if (rows[k] == WP_FUNNEL_NO_ROW || rows[k] >= rows[step])
-            continue;
-        if (since == rows[step] || (from_previous ? rows[k] > since : rows[k] < since))
-            since = rows[k];
-    }
-    return since;
-}
-
-static size_t collect_times(const wp_funnel *funnel, const wp_columns *columns, uint32_t step,
-                            bool any_order, bool from_previous, int64_t *times_us)
-{
-    size_t count = 0;
-    for (uint32_t i = 0; i < funnel->users_count; i++) {
-        const uint32_t *rows = funnel->rows + (size_t)i * funnel->steps_count;
-        if (rows[step] == WP_FUNNEL_NO_ROW)
-            continue;
-        uint32_t since = row_before(funnel, rows, step, any_order, from_previous);
-        times_us[count++] =
-            wp_time_at(&columns->times, rows[step]) - wp_time_at(&columns->times, since);
-    }
-    return count;
-}
-
-wp_status wp_funnel_figure(const wp_funnel *funnel, const wp_columns *columns,
-                           const wp_funnel_options *options, wp_funnel_figures *out, wp_error *err)
-{
-    int64_t *times_us = wp_alloc_array((size_t)funnel->users_count + 1, sizeof *times_us);
-    if (times_us == NULL)
-        return wp_fail_memory(err, funnel->users_count * sizeof *times_us);
-    for (uint32_t step = 0; step < funnel->steps_count; step++) {
-        wp_funnel_figures figures = {0, 0, 0, NAN, NAN, NAN, NAN};
-        bool any_order = options->order == WP_ORDER_ANY;
-        bool optional = !any_order && options->steps[step].optional;
-        for (uint32_t i = 0; i < funnel->users_count; i++) {
-            bool here = funnel->rows[(size_t)i * funnel->steps_count + step] != WP_FUNNEL_NO_ROW;
-            figures.users_count += optional ? here : funnel->levels[i] > step;
-            if (funnel->levels[i] == step + 1 && step + 1 < funnel->steps_count)
-                *(funnel->pending[i] ? &figures.pending_count : &figures.stopped_count) += 1;
-        }
-        size_t count = collect_times(funnel, columns, step, any_order, false, times_us);
-        if (count > 0) {
-            figures.median_seconds = wp_quantile_i64(times_us, count, 0.5) / 1e6;
-            figures.p90_seconds = wp_quantile_i64(times_us, count, 0.9) / 1e6;
-            count = collect_times(funnel, columns, step, any_order, true, times_us);
-            figures.median_step_seconds = wp_quantile_i64(times_us, count, 0.5) / 1e6;
-            figures.p90_step_seconds = wp_quantile_i64(times_us, count, 0.9) / 1e6;
-        }
-        out[step] = figures;
-    }
-    wp_free(times_us);
-    return WP_OK;
 }
 
 void wp_funnel_by_value(const wp_funnel *funnel, const wp_texts *texts, uint32_t at_step,

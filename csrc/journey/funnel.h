@@ -5,6 +5,10 @@
 ** it completes earliest; among those it entered latest; among those every step is the earliest.
 ** Its rows give times that are never negative and can be listed.
 **
+** An excluded event lies between two steps when its row does (with free ties: its time); it ends
+** the attempts that stand between its two steps there. With a held property every value is a
+** journey of its own, and only excluded events of the same value count.
+**
 ** Cost: linear in rows times steps for loose and strict order, whatever the number of entries: for
 ** each level the latest entry that reached it dominates all earlier ones, and per-step gaps are a
 ** sliding-window maximum over them. Results are the same for any number of threads. */
@@ -59,10 +63,13 @@ typedef struct wp_funnel_options {
     wp_funnel_ties ties;
     bool reuse_rows;     /* with WP_TIES_ANY: one row may serve several steps */
     bool first_required; /* in any order: windows begin at rows of the first step only */
-    int64_t grace_us;    /* rows at most this far apart count as of equal time; with WP_TIES_ANY */
+    int64_t grace_us;    /* a step may lie this much before the one before it; with WP_TIES_ANY */
     int64_t as_of_us;    /* end of observation, for pending */
     int hold_text;       /* text column that stays constant along the chain; -1: none */
 } wp_funnel_options;
+
+#define WP_FUNNEL_PENDING 1u /* not through, and some attempt could still go further at as_of_us */
+#define WP_FUNNEL_OPEN    2u /* the window of the last entry that counts was not over at as_of_us */
 
 /* One entry per user who reached the first step (or, in any order, some step). */
 typedef struct wp_funnel {
@@ -70,7 +77,7 @@ typedef struct wp_funnel {
     uint32_t steps_count;
     uint32_t *users;  /* in the order of the log */
     uint8_t *levels;  /* furthest step reached, 1 .. steps_count (any order: how many) */
-    uint8_t *pending; /* 1: the last attempt's window was still open at as_of_us */
+    uint8_t *pending; /* bits WP_FUNNEL_PENDING and WP_FUNNEL_OPEN */
     uint32_t
         *rows; /* users_count * steps_count: rows of the winner, WP_FUNNEL_NO_ROW if not in it */
     uint32_t excluded_count; /* users removed by an exclusion of the whole user */
@@ -86,14 +93,15 @@ typedef struct wp_funnel_figures {
     uint32_t users_count;   /* reached this step (an optional step: have it in their sequence) */
     uint32_t stopped_count; /* went no further and had the time to */
     uint32_t pending_count; /* went no further, but their window is still open */
+    uint32_t closed_count;  /* of users_count: their window was over, whatever they did in it */
     double median_seconds, p90_seconds;           /* from the first step; NaN when nobody */
     double median_step_seconds, p90_step_seconds; /* from the sequence's step before */
 } wp_funnel_figures;
 
-/* Figures of all steps into out[steps_count]. optional[step] as in the options. */
+/* Figures of all steps into out[steps_count]. */
 WP_NODISCARD wp_status wp_funnel_figure(const wp_funnel *funnel, const wp_columns *columns,
-                                        const wp_funnel_options *options, wp_funnel_figures *out,
-                                        wp_error *err);
+                                        const wp_funnel_options *options, const wp_run *run,
+                                        wp_funnel_figures *out, wp_error *err);
 
 /* Users per step by the value that an event property has on the winner's row of step `at_step`:
 ** counts[code * steps_count + step], zeroed by the caller. Users without that step do not count. */

@@ -1,7 +1,43 @@
-/* Quickselect, written once for two widths; see select.h. */
+/* Order statistics, written once for two widths; see select.h. */
 #include "journey/select.h"
 
-#define DEFINE_SELECT(NAME, TYPE)                                                                  \
+#include <stdbool.h>
+#include <string.h>
+
+#define BINS     3776u
+#define BINS_LOG 6   /* 64 bins per power of two */
+#define FEW      512 /* below this, clearing the bins costs more than it saves */
+
+/* Rises with the key: the key itself below 128, then its power of two and leading bits. */
+static inline unsigned bin_of(uint64_t key)
+{
+    unsigned shift = 63 - (unsigned)__builtin_clzll(key | 1u << BINS_LOG) - BINS_LOG;
+    return (shift << BINS_LOG) + (unsigned)(key >> shift);
+}
+
+/* Places k and k + 1 that a quantile lies between, and how far. */
+static size_t place_of(double probability, size_t count, double *part)
+{
+    double place = probability * (double)(count - 1);
+    size_t k = (size_t)place;
+    *part = k + 1 < count ? place - (double)k : 0;
+    return k;
+}
+
+/* Marks the bins that hold the places k and k + 1 of each probability. */
+static void mark_bins(const uint32_t *counts, size_t count, const double *probabilities,
+                      size_t probabilities_count, uint8_t *marks)
+{
+    for (size_t p = 0; p < probabilities_count; p++) {
+        double part;
+        size_t k = place_of(probabilities[p], count, &part), below = 0;
+        size_t last = part > 0 ? k + 1 : k;
+        for (unsigned bin = 0; below <= last; below += counts[bin++])
+            marks[bin] |= counts[bin] > 0 && below + counts[bin] > k;
+    }
+}
+
+#define DEFINE_QUANTILES(NAME, TYPE)                                                               \
     /* Puts the k-th smallest at place k, smaller ones before it, larger ones after it. */         \
     static TYPE select_##NAME(TYPE *v, size_t count, size_t k)                                     \
     {                                                                                              \
@@ -31,18 +67,56 @@
         }                                                                                          \
         return v[k];                                                                               \
     }                                                                                              \
-    double wp_quantile_##NAME(TYPE *values, size_t count, double probability)                      \
+    /* Between places k and k + 1. */                                                              \
+    static double quantile_##NAME(TYPE *values, size_t count, size_t k, double part)               \
     {                                                                                              \
-        double place = probability * (double)(count - 1);                                          \
-        size_t k = (size_t)place;                                                                  \
         TYPE here = select_##NAME(values, count, k);                                               \
-        if (place == (double)k || k + 1 >= count)                                                  \
+        if (part == 0)                                                                             \
             return (double)here;                                                                   \
         TYPE next = values[k + 1];                                                                 \
         for (size_t i = k + 2; i < count; i++)                                                     \
             next = values[i] < next ? values[i] : next;                                            \
-        return (double)here + ((double)next - (double)here) * (place - (double)k);                 \
+        return (double)here + ((double)next - (double)here) * part;                                \
+    }                                                                                              \
+    /* Moves the values of marked bins to the front, in order; returns how many. */                \
+    static size_t keep_##NAME(TYPE *values, size_t count, TYPE lowest, const uint8_t *marks)       \
+    {                                                                                              \
+        size_t kept = 0;                                                                           \
+        for (size_t i = 0; i < count; i++) {                                                       \
+            TYPE value = values[i];                                                                \
+            values[kept] = value;                                                                  \
+            kept += marks[bin_of((uint64_t)value - (uint64_t)lowest)];                             \
+        }                                                                                          \
+        return kept;                                                                               \
+    }                                                                                              \
+    void wp_quantiles_##NAME(TYPE *values, size_t count, const double *probabilities,              \
+                             size_t probabilities_count, double *out)                              \
+    {                                                                                              \
+        if (count < FEW) {                                                                         \
+            for (size_t p = 0; p < probabilities_count; p++) {                                     \
+                double part;                                                                       \
+                size_t k = place_of(probabilities[p], count, &part);                               \
+                out[p] = quantile_##NAME(values, count, k, part);                                  \
+            }                                                                                      \
+            return;                                                                                \
+        }                                                                                          \
+        uint32_t counts[BINS] = {0};                                                               \
+        uint8_t marks[BINS] = {0};                                                                 \
+        TYPE lowest = values[0];                                                                   \
+        for (size_t i = 1; i < count; i++)                                                         \
+            lowest = values[i] < lowest ? values[i] : lowest;                                      \
+        for (size_t i = 0; i < count; i++)                                                         \
+            counts[bin_of((uint64_t)values[i] - (uint64_t)lowest)]++;                              \
+        mark_bins(counts, count, probabilities, probabilities_count, marks);                       \
+        size_t kept = keep_##NAME(values, count, lowest, marks);                                   \
+        for (size_t p = 0; p < probabilities_count; p++) {                                         \
+            double part;                                                                           \
+            size_t k = place_of(probabilities[p], count, &part), dropped = 0, below = 0;           \
+            for (unsigned bin = 0; below + counts[bin] <= k; below += counts[bin++])               \
+                dropped += marks[bin] ? 0 : counts[bin];                                           \
+            out[p] = quantile_##NAME(values, kept, k - dropped, part);                             \
+        }                                                                                          \
     }
 
-DEFINE_SELECT(u32, uint32_t)
-DEFINE_SELECT(i64, int64_t)
+DEFINE_QUANTILES(u32, uint32_t)
+DEFINE_QUANTILES(i64, int64_t)

@@ -112,9 +112,12 @@ static wp_status join_parts(session_work *work, uint32_t ranges, double seconds_
     }
     if (total > 0) {
         result.mean_events = (double)result.events_count / (double)total;
-        result.median_events = wp_quantile_u32(sizes, total, 0.5);
-        result.median_seconds = wp_quantile_i64(durations, total, 0.5) * seconds_per_unit;
-        result.p90_seconds = wp_quantile_i64(durations, total, 0.9) * seconds_per_unit;
+        const double points[] = {0.5, 0.9};
+        double found[2];
+        wp_quantiles_u32(sizes, total, points, 1, &result.median_events);
+        wp_quantiles_i64(durations, total, points, 2, found);
+        result.median_seconds = found[0] * seconds_per_unit;
+        result.p90_seconds = found[1] * seconds_per_unit;
         result.max_seconds = (double)longest * seconds_per_unit;
     }
     wp_free(sizes);
@@ -128,6 +131,8 @@ wp_status wp_sessions_measure(const wp_log *log, int64_t timeout_us, const wp_ru
 {
     const wp_times *times = &log->columns->times;
     int64_t unit_us = times->offsets != NULL ? times->unit_us : 1;
+    if (log->rows == NULL && times->offsets != NULL && timeout_us >= 0)
+        return wp__sessions_plain(log, timeout_us / unit_us, run, out, err);
     session_work work = {.log = log, .timeout = timeout_us / unit_us};
     WP_TRY(wp_scratch_start(log, run, &work.scratch, err));
     uint32_t ranges = wp_user_ranges(log->columns, RANGES, work.starts);

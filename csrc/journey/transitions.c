@@ -35,7 +35,8 @@ typedef struct transition_work {
     pair_table tables[RANGES];
     uint32_t *gaps; /* in units of the log; NULL in the first scan */
     int64_t *gaps_us;
-    uint32_t dense;
+    uint32_t dense, ranges;
+    wp_transitions *out; /* for the gaps */
 } transition_work;
 
 static wp_status table_start(pair_table *table, uint32_t dense, wp_error *err)
@@ -253,12 +254,40 @@ static pair *find_pair(pair_table *table, uint32_t from, uint32_t to)
     return &table->pairs[hash_place(table, ((uint64_t)from << 32 | to) + 1)];
 }
 
+/* Chunk: a pair. Its gaps end where the last range with any has stopped writing. */
+static wp_status select_gaps(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    (void)worker;
+    (void)err;
+    transition_work *work = context;
+    const wp_times *times = &work->log->columns->times;
+    wp_transition *row = &work->out->rows[chunk];
+    size_t end = 0;
+    for (uint32_t i = work->ranges; i-- > 0 && end == 0;) {
+        const pair *entry = find_pair(&work->tables[i], row->from, row->to);
+        end = entry->count > 0 ? entry->place : 0;
+    }
+    const double points[] = {0.5, 0.9};
+    double found[2], seconds_per_unit;
+    size_t begin = end - (size_t)row->count;
+    if (work->gaps != NULL)
+        wp_quantiles_u32(work->gaps + begin, (size_t)row->count, points, 2, found);
+    else
+        wp_quantiles_i64(work->gaps_us + begin, (size_t)row->count, points, 2, found);
+    seconds_per_unit = (double)(work->gaps != NULL ? times->unit_us : 1) / 1e6;
+    row->median_seconds = seconds_per_unit * found[0];
+    row->p90_seconds = seconds_per_unit * found[1];
+    return WP_OK;
+}
+
 /* Second scan: gaps grouped by pair, then the order statistics of each group. */
 static wp_status measure_times(transition_work *work, uint32_t ranges, const wp_run *run,
                                wp_transitions *out, wp_error *err)
 {
     const wp_times *times = &work->log->columns->times;
     size_t place = 0;
+    work->out = out;
+    work->ranges = ranges;
     for (size_t k = 0; k < out->rows_count; k++)
         for (uint32_t i = 0; i < ranges; i++) {
             pair *entry = find_pair(&work->tables[i], out->rows[k].from, out->rows[k].to);
@@ -274,19 +303,8 @@ static wp_status measure_times(transition_work *work, uint32_t ranges, const wp_
     if (work->gaps == NULL && work->gaps_us == NULL)
         return wp_fail_memory(err, (place + 1) * sizeof *work->gaps);
     wp_status status = wp_pool_run(run, ranges, transition_range, work, err);
-    double seconds_per_unit = (double)(times->offsets != NULL ? times->unit_us : 1) / 1e6;
-    size_t begin = 0;
-    for (size_t k = 0; k < out->rows_count && status == WP_OK; k++) {
-        wp_transition *row = &out->rows[k];
-        double *results[] = {&row->median_seconds, &row->p90_seconds};
-        const double points[] = {0.5, 0.9};
-        for (int q = 0; q < 2; q++)
-            *results[q] = seconds_per_unit *
-                          (work->gaps != NULL
-                               ? wp_quantile_u32(work->gaps + begin, row->count, points[q])
-                               : wp_quantile_i64(work->gaps_us + begin, row->count, points[q]));
-        begin += row->count;
-    }
+    if (status == WP_OK)
+        status = wp_pool_run(run, out->rows_count, select_gaps, work, err);
     wp_free(work->gaps);
     wp_free(work->gaps_us);
     return status;

@@ -138,13 +138,15 @@ static void push_figures(lua_State *L, const wp_funnel_figures *figures, uint32_
 {
     lua_createtable(L, (int)count, 0);
     for (uint32_t i = 0; i < count; i++) {
-        lua_createtable(L, 0, 8);
+        lua_createtable(L, 0, 16);
         lua_pushinteger(L, figures[i].users_count);
         lua_setfield(L, -2, "users");
         lua_pushinteger(L, figures[i].stopped_count);
         lua_setfield(L, -2, "dropped");
         lua_pushinteger(L, figures[i].pending_count);
         lua_setfield(L, -2, "pending");
+        lua_pushinteger(L, figures[i].closed_count);
+        lua_setfield(L, -2, "closed");
         set_seconds(L, "median_seconds", figures[i].median_seconds);
         set_seconds(L, "p90_seconds", figures[i].p90_seconds);
         set_seconds(L, "median_step_seconds", figures[i].median_step_seconds);
@@ -175,7 +177,8 @@ static int l_measure(lua_State *L)
     wp_funnel_figures figures[WP_FUNNEL_STEPS_MAX];
     wp_status status = wp_funnel_measure(log, &handle->options, &run, &handle->funnel, &err);
     if (status == WP_OK)
-        status = wp_funnel_figure(&handle->funnel, log->columns, &handle->options, figures, &err);
+        status =
+            wp_funnel_figure(&handle->funnel, log->columns, &handle->options, &run, figures, &err);
     if (status != WP_OK)
         return wpl_push_failure(L, &err);
     push_figures(L, figures, handle->steps_count);
@@ -207,7 +210,7 @@ static void push_sequence(lua_State *L, const funnel_handle *handle, uint32_t i)
     lua_setfield(L, -2, "user");
     lua_pushinteger(L, funnel->levels[i]);
     lua_setfield(L, -2, "level");
-    lua_pushboolean(L, funnel->pending[i]);
+    lua_pushboolean(L, (funnel->pending[i] & WP_FUNNEL_PENDING) != 0);
     lua_setfield(L, -2, "pending");
     lua_createtable(L, (int)funnel->steps_count, 0);
     lua_createtable(L, (int)funnel->steps_count, 0);
@@ -242,7 +245,7 @@ static int m_list(lua_State *L)
         bool wanted;
         if (kind != 0)
             wanted = funnel->levels[i] == step && step < handle->steps_count &&
-                     funnel->pending[i] == (kind == 2);
+                     ((funnel->pending[i] & WP_FUNNEL_PENDING) != 0) == (kind == 2);
         else if (optional)
             wanted = funnel->rows[(size_t)i * funnel->steps_count + (size_t)step - 1] !=
                      WP_FUNNEL_NO_ROW;
@@ -257,8 +260,8 @@ static int m_list(lua_State *L)
 }
 
 /* handle:by_value(text_column, at_step) -> list of { value (nil: missing), users = {…} } by code of
-*the
-** value; values that nobody has are left out. */
+ *the
+ ** value; values that nobody has are left out. */
 static int m_by_value(lua_State *L)
 {
     funnel_handle *handle = luaL_checkudata(L, 1, WPL_FUNNEL);
