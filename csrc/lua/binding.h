@@ -71,5 +71,6 @@ int wpl_open_model(lua_State *L);
 int wpl_open_sqlite(lua_State *L);
 int wpl_open_funnel(lua_State *L);
 int wpl_open_flow(lua_State *L);
+int wpl_open_friction(lua_State *L);
 
 #endif
