@@ -5,14 +5,12 @@
 ** in ticks: a row is at or after t0 + x exactly when its tick is at least t0's plus x / unit
 *rounded
 ** up. Cost: one pass over the rows up to the last border, four or more of them per step. */
+#include "journey/below.h"
 #include "journey/window.h"
 
 #include "base/memory.h"
 
 #include <stdlib.h>
-#if defined(__SSE2__)
-#    include <emmintrin.h>
-#endif
 
 static int64_t ceil_div(int64_t a, int64_t b)
 {
@@ -81,75 +79,6 @@ wp_status wp__ranges_init(wp_span *span, wp_error *err)
 
 /* --- Searching ----------------------------------------------------------------------------- */
 
-/* How many of the sorted ticks lie below the bound. Halves while long, then counts: counting has no
-** branches to guess wrong on the short journeys that most users have. */
-#if defined(__SSE2__)
-static const int32_t lane_masks[32] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
-                                       -1, -1, -1, -1, -1, 0,  0,  0,  0,  0};
-
-/* Of the first `count` of 16 ticks; all 16 may be read. The sign bit turned, unsigned numbers
-** compare as signed ones. */
-static uint32_t below_in_16(const uint32_t *ticks, uint32_t count, __m128i bound, __m128i sign)
-{
-    const int32_t *lanes = lane_masks + 16 - count;
-    __m128i sum = _mm_setzero_si128();
-    for (int i = 0; i < 4; i++) {
-        __m128i block = _mm_loadu_si128((const __m128i *)(const void *)(ticks + 4 * i));
-        __m128i mask = _mm_loadu_si128((const __m128i *)(const void *)(lanes + 4 * i));
-        __m128i below = _mm_cmplt_epi32(_mm_xor_si128(block, sign), bound);
-        sum = _mm_sub_epi32(sum, _mm_and_si128(below, mask));
-    }
-    sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4e));
-    sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xb1));
-    return (uint32_t)_mm_cvtsi128_si32(sum);
-}
-
-/* `readable` ticks may be read from ticks[0] on, whoever they belong to. */
-static uint32_t count_short(const uint32_t *ticks, uint32_t count, uint32_t readable,
-                            uint32_t bound)
-{
-    const __m128i sign = _mm_set1_epi32(INT32_MIN);
-    const __m128i wide = _mm_xor_si128(_mm_set1_epi32((int)bound), sign);
-    uint32_t below = 0;
-    while (below < count && readable - below >= 16) {
-        uint32_t step = count - below < 16 ? count - below : 16;
-        uint32_t more = below_in_16(ticks + below, step, wide, sign);
-        below += more;
-        if (more < 16)
-            return below;
-    }
-    while (below < count && ticks[below] < bound)
-        below++;
-    return below;
-}
-#else
-static uint32_t count_short(const uint32_t *ticks, uint32_t count, uint32_t readable,
-                            uint32_t bound)
-{
-    uint32_t below = 0;
-    (void)readable;
-    for (uint32_t i = 0; i < count; i++)
-        below += ticks[i] < bound;
-    return below;
-}
-#endif
-
-static uint32_t count_below_32(const uint32_t *ticks, uint32_t count, uint32_t readable,
-                               uint32_t bound)
-{
-    uint32_t below = 0;
-    while (count > 128) {
-        uint32_t half = count / 2;
-        if (ticks[below + half] < bound) {
-            below += half + 1;
-            count -= half + 1;
-        } else {
-            count = half;
-        }
-    }
-    return below + count_short(ticks + below, count, readable - below, bound);
-}
-
 static uint32_t count_below_64(const int64_t *ticks, uint32_t count, int64_t bound)
 {
     uint32_t low = 0, high = count;
@@ -172,7 +101,7 @@ static uint32_t first_at(const wp_span *span, uint32_t begin, uint32_t end, int6
         return begin;
     if (tick > UINT32_MAX)
         return end;
-    return begin + count_below_32(span->ticks_32 + begin, end - begin, span->readable - begin,
+    return begin + wp_count_below(span->ticks_32 + begin, end - begin, span->readable - begin,
                                   (uint32_t)tick);
 }
 

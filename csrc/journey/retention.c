@@ -3,6 +3,7 @@
 #include "journey/flow.h"
 
 #include "base/memory.h"
+#include "journey/below.h"
 
 #define RANGES 16u
 
@@ -17,6 +18,9 @@ typedef struct retention_work {
     wp_scratch scratch;
     uint32_t starts[RANGES + 1];
     retention_part parts[RANGES];
+    /* The plain question: the boundaries as offsets of the log, each the first one at or after. */
+    uint32_t *bounds;        /* periods_count + 1; NULL: not plain */
+    double periods_per_tick; /* about: where to look for a period first */
 } retention_work;
 
 /* The period that holds the instant; `hint` is where to look first. */
@@ -79,6 +83,8 @@ static void count_user(const retention_work *work, retention_part *part, uint32_
     int64_t t0_us = wp_time_at(&columns->times, wp_rows_at(rows, first));
     uint32_t cohort = period_of(options, t0_us, 0), hint = cohort, last = 0;
     uint64_t *active = part->active + (size_t)cohort * offsets;
+    uint64_t *observable = part->observable + (size_t)cohort * offsets;
+    bool relative = options->user_period_us > 0;
     part->users[cohort]++;
     bool back = false;
     for (uint32_t i = first; i < rows->count; i++) {
@@ -91,7 +97,8 @@ static void count_user(const retention_work *work, retention_part *part, uint32_
         last = offset;
         if (offset == offsets)
             break; /* later events lie beyond the table as well */
-        if (!options->on_or_after && part->stamp[offset] != user + 1) {
+        if (!options->on_or_after && part->stamp[offset] != user + 1 &&
+            (!relative || is_observable(options, t0_us, cohort, offset))) {
             part->stamp[offset] = user + 1;
             active[offset]++;
         }
@@ -99,9 +106,77 @@ static void count_user(const retention_work *work, retention_part *part, uint32_
     if (options->on_or_after && back)
         for (uint32_t offset = 0; offset < offsets && offset <= last; offset++)
             active[offset]++;
+    if (options->user_period_us == 0)
+        return; /* the same for the whole cohort: counted at the end */
     uint64_t *observable = part->observable + (size_t)cohort * offsets;
     for (uint32_t offset = 0; offset < offsets; offset++)
         observable[offset] += is_observable(options, t0_us, cohort, offset);
+}
+
+/* --- All rows of a log with 32-bit times, calendar periods, every event counts
+ *--------------------
+ **
+ ** A user's rows of one period are neighbours, so the loop goes from period to period and skips the
+ ** rows between by counting sixteen at a time. */
+
+static bool accepts_all(const wp_selection *selection)
+{
+    return selection->codes == NULL && selection->conditions_count == 0;
+}
+
+static wp_status start_bounds(retention_work *work, wp_error *err)
+{
+    const wp_retention_options *options = work->options;
+    const wp_times *times = &work->log->columns->times;
+    if (work->log->rows != NULL || times->offsets == NULL || options->user_period_us > 0 ||
+        options->on_or_after || !accepts_all(options->start) || !accepts_all(options->returns))
+        return WP_OK;
+    work->bounds = wp_alloc_array((size_t)options->periods_count + 1, sizeof *work->bounds);
+    if (work->bounds == NULL)
+        return wp_fail_memory(err, options->periods_count * sizeof *work->bounds);
+    for (uint32_t p = 0; p <= options->periods_count; p++) {
+        int64_t since_us = options->boundaries_us[p] - times->base_us;
+        int64_t tick = since_us <= 0 ? 0 : (since_us + times->unit_us - 1) / times->unit_us;
+        work->bounds[p] = tick > UINT32_MAX ? UINT32_MAX : (uint32_t)tick;
+    }
+    work->periods_per_tick =
+        options->periods_count / ((double)work->bounds[options->periods_count] + 1);
+    return WP_OK;
+}
+
+/* The period of a tick; periods are nearly of one length, so the guess is hardly ever far off. */
+static inline uint32_t period_at(const retention_work *work, uint32_t tick)
+{
+    const uint32_t *bounds = work->bounds;
+    uint32_t period = (uint32_t)((double)tick * work->periods_per_tick);
+    while (tick < bounds[period])
+        period--;
+    while (period + 1 < work->options->periods_count && tick >= bounds[period + 1])
+        period++;
+    return period;
+}
+
+static void count_plain(const retention_work *work, retention_part *part, uint32_t first,
+                        uint32_t count)
+{
+    const wp_columns *columns = work->log->columns;
+    const uint32_t *ticks = columns->times.offsets;
+    uint32_t offsets = work->options->offsets_count, row = first, end = first + count;
+    uint32_t cohort = period_at(work, ticks[row]), period = cohort;
+    uint64_t *active = part->active + (size_t)cohort * offsets;
+    uint64_t *observable = part->observable + (size_t)cohort * offsets;
+    bool relative = options->user_period_us > 0;
+    part->users[cohort]++;
+    while (period - cohort < offsets) {
+        active[period - cohort]++;
+        if (period + 1 >= work->options->periods_count)
+            return;
+        row += wp_count_below(ticks + row, end - row, columns->events_count - row,
+                              work->bounds[period + 1]);
+        if (row == end)
+            return;
+        period = period_at(work, ticks[row]);
+    }
 }
 
 static void part_reset(retention_part *part)
@@ -132,9 +207,38 @@ static wp_status retention_range(void *context, size_t chunk, unsigned worker, w
     WP_TRY(part_start(&work->parts[chunk], work->options, err));
     for (uint32_t user = work->starts[chunk]; user < work->starts[chunk + 1]; user++) {
         wp_rows rows = wp_rows_of(work->log, user, work->scratch.rows[worker]);
-        count_user(work, &work->parts[chunk], user, &rows);
+        if (work->bounds == NULL)
+            count_user(work, &work->parts[chunk], user, &rows);
+        else if (rows.count > 0)
+            count_plain(work, &work->parts[chunk], rows.first, rows.count);
     }
     return WP_OK;
+}
+
+/* The sums take over the arrays of the first part. In the calendar a cell is observable for the
+** whole cohort or for nobody. */
+static void fold_parts(retention_work *work, uint32_t ranges, wp_retention *out)
+{
+    const wp_retention_options *options = work->options;
+    size_t offsets = options->offsets_count, cells = options->periods_count * offsets;
+    retention_part *sum = &work->parts[0];
+    for (uint32_t i = 1; i < ranges; i++) {
+        for (uint32_t c = 0; c < options->periods_count; c++)
+            sum->users[c] += work->parts[i].users[c];
+        for (size_t c = 0; c < cells; c++) {
+            sum->active[c] += work->parts[i].active[c];
+            sum->observable[c] += work->parts[i].observable[c];
+        }
+    }
+    if (options->user_period_us == 0)
+        for (uint32_t c = 0; c < options->periods_count; c++)
+            for (uint32_t offset = 0; offset < offsets; offset++)
+                if (is_observable(options, 0, c, offset))
+                    sum->observable[c * offsets + offset] = sum->users[c];
+    *out = (wp_retention){options->periods_count, options->offsets_count, sum->users, sum->active,
+                          sum->observable};
+    wp_free(sum->stamp);
+    *sum = (retention_part){0};
 }
 
 wp_status wp_retention_measure(const wp_log *log, const wp_retention_options *options,
@@ -143,24 +247,14 @@ wp_status wp_retention_measure(const wp_log *log, const wp_retention_options *op
     retention_work work = {.log = log, .options = options};
     WP_TRY(wp_scratch_start(log, run, &work.scratch, err));
     uint32_t ranges = wp_user_ranges(log->columns, RANGES, work.starts);
-    wp_status status = wp_pool_run(run, ranges, retention_range, &work, err);
-    if (status == WP_OK) {
-        size_t cells = (size_t)options->periods_count * options->offsets_count;
-        for (uint32_t i = 1; i < ranges; i++) {
-            for (uint32_t c = 0; c < options->periods_count; c++)
-                work.parts[0].users[c] += work.parts[i].users[c];
-            for (size_t c = 0; c < cells; c++) {
-                work.parts[0].active[c] += work.parts[i].active[c];
-                work.parts[0].observable[c] += work.parts[i].observable[c];
-            }
-        }
-        *out = (wp_retention){options->periods_count, options->offsets_count, work.parts[0].users,
-                              work.parts[0].active, work.parts[0].observable};
-        wp_free(work.parts[0].stamp);
-        work.parts[0] = (retention_part){0};
-    }
+    wp_status status = start_bounds(&work, err);
+    if (status == WP_OK)
+        status = wp_pool_run(run, ranges, retention_range, &work, err);
+    if (status == WP_OK)
+        fold_parts(&work, ranges, out);
     for (uint32_t i = 0; i < ranges; i++)
         part_reset(&work.parts[i]);
+    wp_free(work.bounds);
     wp_scratch_reset(&work.scratch);
     return status;
 }
