@@ -59,7 +59,8 @@ static int64_t find_anchor(const path_work *work, uint32_t user, const wp_rows *
 }
 
 /* Writes up to steps_count classes from the anchor on, away from it in time; returns how many. */
-static uint32_t walk(const path_work *work, const wp_rows *rows, uint32_t anchor, uint32_t *path)
+static uint32_t walk(const path_work *work, uint32_t user, const wp_rows *rows, uint32_t anchor,
+                     uint32_t *path)
 {
     const wp_path_options *options = work->options;
     const wp_columns *columns = work->log->columns;
@@ -69,8 +70,7 @@ static uint32_t walk(const path_work *work, const wp_rows *rows, uint32_t anchor
     for (int64_t i = anchor; i >= 0 && i < rows->count && length < options->steps_count;
          i += step) {
         uint32_t row = wp_rows_at(rows, (uint32_t)i);
-        uint32_t code = wp_code_at(&columns->events, row);
-        int32_t class = options->classes != NULL ? options->classes[code] : (int32_t)code;
+        int32_t class = wp_class_at(&options->classes, columns, user, row);
         if (class < 0)
             continue;
         int64_t now_us = wp_time_at(&columns->times, row);
@@ -100,7 +100,7 @@ static wp_status path_range(void *context, size_t chunk, unsigned worker, wp_err
             continue;
         WP_TRY(part_grow(part, steps, err));
         uint32_t *path = part->paths + part->count * steps;
-        uint32_t length = walk(work, &rows, (uint32_t)anchor, path);
+        uint32_t length = walk(work, user, &rows, (uint32_t)anchor, path);
         if (length == 0)
             continue;
         for (uint32_t i = 0; i < steps; i++) {
@@ -226,8 +226,7 @@ wp_status wp_paths_measure(const wp_log *log, const wp_path_options *options, co
         return wp_fail(err, WP_INVALID, "paths: steps: %u (expected 1 to %u)", options->steps_count,
                        STEPS_MAX);
     path_work work = {.log = log, .options = options};
-    work.classes_count =
-        options->classes != NULL ? options->classes_count : log->columns->event_names.count;
+    work.classes_count = wp_classes_count(&options->classes, log->columns);
     WP_TRY(wp_scratch_start(log, run, &work.scratch, err));
     wp_paths result = {0};
     uint32_t ranges = wp_user_ranges(log->columns, RANGES, work.starts);

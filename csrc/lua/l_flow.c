@@ -19,7 +19,10 @@ typedef struct flow_result {
     wp_paths paths;
     wp_group *groups;
     uint32_t groups_count;
+    wp_gaps gaps;
     int32_t *classes;
+    wp_selection *selections; /* of classes */
+    uint32_t selections_count;
     int64_t *boundaries_us;
 } flow_result;
 
@@ -29,12 +32,14 @@ static int result_close(lua_State *L)
     wp_transitions_reset(&result->transitions);
     wp_retention_reset(&result->retention);
     wp_paths_reset(&result->paths);
+    wp_gaps_reset(&result->gaps);
     wp_groups_free(result->groups, result->groups_count);
-    result->groups = NULL;
+    for (uint32_t i = 0; i < result->selections_count; i++)
+        wp_selection_reset(&result->selections[i]);
+    wp_free(result->selections);
     wp_free(result->classes);
     wp_free(result->boundaries_us);
-    result->classes = NULL;
-    result->boundaries_us = NULL;
+    *result = (flow_result){0};
     return 0;
 }
 
@@ -64,25 +69,55 @@ static bool field_boolean(lua_State *L, int table, const char *name)
     return value;
 }
 
-/* options.classes: a list with the class (1-based) of each event code (1-based), false for none. */
-static const int32_t *field_classes(lua_State *L, int table, const wp_columns *columns,
-                                    flow_result *owner)
+static int out_of_memory(lua_State *L)
+{
+    return luaL_error(L, "out of memory");
+}
+
+/* options.class_selections: a resolved selector per class, for codes whose class is true. */
+static void field_selections(lua_State *L, int table, const wp_columns *columns, flow_result *owner)
+{
+    if (lua_getfield(L, table, "class_selections") != LUA_TNIL) {
+        uint32_t count = (uint32_t)lua_rawlen(L, -1);
+        owner->selections = wp_alloc_array_zero((size_t)count + 1, sizeof *owner->selections);
+        if (owner->selections == NULL)
+            out_of_memory(L);
+        owner->selections_count = count;
+        for (uint32_t i = 0; i < count; i++) {
+            lua_rawgeti(L, -1, (lua_Integer)i + 1);
+            wpl_to_selection(L, lua_gettop(L), columns, &owner->selections[i]);
+            lua_pop(L, 1);
+        }
+    }
+    lua_pop(L, 1);
+}
+
+/* options.classes: a list with the class (1-based) of each event code (1-based), false for none,
+** true to ask the selections; options.classes_count: how many there are. */
+static wp_classes field_classes(lua_State *L, int table, const wp_columns *columns,
+                                flow_result *owner)
 {
     if (lua_getfield(L, table, "classes") == LUA_TNIL) {
         lua_pop(L, 1);
-        return NULL;
+        return (wp_classes){0};
     }
     uint32_t count = columns->event_names.count;
     owner->classes = wp_alloc_array((size_t)count + 1, sizeof *owner->classes);
     if (owner->classes == NULL)
-        luaL_error(L, "out of memory");
+        out_of_memory(L);
     for (uint32_t code = 0; code < count; code++) {
         lua_rawgeti(L, -1, (lua_Integer)code + 1);
-        owner->classes[code] = lua_isinteger(L, -1) ? (int32_t)lua_tointeger(L, -1) - 1 : -1;
+        owner->classes[code] = lua_isinteger(L, -1)   ? (int32_t)lua_tointeger(L, -1) - 1
+                               : lua_toboolean(L, -1) ? WP_CLASS_ASK
+                                                      : WP_CLASS_NONE;
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
-    return owner->classes;
+    field_selections(L, table, columns, owner);
+    uint32_t classes_count = (uint32_t)field_integer(L, table, "classes_count", 0);
+    luaL_argcheck(L, owner->selections == NULL || owner->selections_count == classes_count, table,
+                  "a selection per class expected");
+    return (wp_classes){owner->classes, owner->selections, classes_count};
 }
 
 static void set_integer(lua_State *L, const char *name, uint64_t value)
@@ -134,7 +169,6 @@ static int l_transitions(lua_State *L)
     flow_result *result = new_result(L);
     wp_transition_options options = {
         .classes = field_classes(L, 2, log->columns, result),
-        .classes_count = (uint32_t)field_integer(L, 2, "classes_count", 0),
         .timeout_us = field_integer(L, 2, "timeout_us", -1),
         .times = field_boolean(L, 2, "times"),
     };
@@ -186,7 +220,7 @@ static int l_retention(lua_State *L)
     luaL_argcheck(L, boundaries >= 2, 2, "at least one period expected");
     result->boundaries_us = wp_alloc_array(boundaries, sizeof *result->boundaries_us);
     if (result->boundaries_us == NULL)
-        return luaL_error(L, "out of memory");
+        return out_of_memory(L);
     for (size_t i = 0; i < boundaries; i++) {
         lua_rawgeti(L, -1, (lua_Integer)i + 1);
         result->boundaries_us[i] = luaL_checkinteger(L, -1);
@@ -239,7 +273,6 @@ static int l_paths(lua_State *L)
         .start = start,
         .finish = finish,
         .classes = field_classes(L, 2, log->columns, result),
-        .classes_count = (uint32_t)field_integer(L, 2, "classes_count", 0),
         .steps_count = (uint32_t)field_integer(L, 2, "steps", 10),
         .timeout_us = field_integer(L, 2, "timeout_us", -1),
         .merge_repeats = field_boolean(L, 2, "merge_repeats"),
@@ -275,9 +308,50 @@ static int l_paths(lua_State *L)
     return 4;
 }
 
-/* groups(log, text_column, per_user, groups_max, last) -> list of { value = text or nil, log = view
- *}, users
- ** left out. Columns are 1-based positions as in core.log.names. */
+/* gaps(log, { classes, classes_count, timeout_us, cap_us }) -> a list per class of { events, gaps,
+** users, median_seconds, p75_seconds, p90_seconds, p99_seconds, max_seconds, capped_seconds, bands
+*},
+** ends of the bands in seconds. */
+static int l_gaps(lua_State *L)
+{
+    static const char *const points[WP_GAP_POINTS] = {"median_seconds", "p75_seconds",
+                                                      "p90_seconds", "p99_seconds"};
+    const wp_log *log = wpl_check_log(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    flow_result *result = new_result(L);
+    wp_classes classes = field_classes(L, 2, log->columns, result);
+    wp_error err;
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    if (wp_gaps_measure(log, &classes, field_integer(L, 2, "timeout_us", -1),
+                        field_integer(L, 2, "cap_us", INT64_MAX), &run, &result->gaps,
+                        &err) != WP_OK)
+        return wpl_push_failure(L, &err);
+    lua_createtable(L, (int)result->gaps.rows_count, 0);
+    for (uint32_t i = 0; i < result->gaps.rows_count; i++) {
+        const wp_gap_row *row = &result->gaps.rows[i];
+        lua_createtable(L, 0, 10);
+        set_integer(L, "events", row->events_count);
+        set_integer(L, "gaps", row->count);
+        set_integer(L, "users", row->users_count);
+        for (unsigned p = 0; p < WP_GAP_POINTS; p++)
+            set_number(L, points[p], row->seconds[p]);
+        set_number(L, "max_seconds", row->max_seconds);
+        set_number(L, "capped_seconds", row->capped_seconds);
+        push_counts(L, row->bands, WP_GAP_BANDS);
+        lua_setfield(L, -2, "bands");
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_createtable(L, WP_GAP_BANDS - 1, 0);
+    for (unsigned band = 0; band + 1 < WP_GAP_BANDS; band++) {
+        lua_pushinteger(L, wp_gap_bands_us[band] / 1000000);
+        lua_rawseti(L, -2, (lua_Integer)band + 1);
+    }
+    return 2;
+}
+
+/* groups(log, text_column, per_user, groups_max, last) -> list of { value = text or nil,
+** log = view }, users left out. Columns are 1-based positions as in core.log.names. */
 static int l_groups(lua_State *L)
 {
     const wp_log *log = wpl_check_log(L, 1);
@@ -318,9 +392,13 @@ static int l_groups(lua_State *L)
 int wpl_open_flow(lua_State *L)
 {
     wpl_class(L, WPL_RESULT, result_close, NULL, NULL);
-    static const luaL_Reg functions[] = {{"sessions", l_sessions},   {"transitions", l_transitions},
-                                         {"retention", l_retention}, {"paths", l_paths},
-                                         {"groups", l_groups},       {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"sessions", l_sessions},
+                                         {"transitions", l_transitions},
+                                         {"retention", l_retention},
+                                         {"paths", l_paths},
+                                         {"groups", l_groups},
+                                         {"gaps", l_gaps},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }
