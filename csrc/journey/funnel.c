@@ -63,8 +63,8 @@ static wp_status funnel_range(void *context, size_t chunk, unsigned worker, wp_e
         WP_TRY(part_grow(part, steps, err));
         part->users[part->count] = user;
         part->levels[part->count] = (uint8_t)chain.level;
-        part->pending[part->count] = (uint8_t)((chain.pending ? WP_FUNNEL_PENDING : 0) |
-                                               (chain.open ? WP_FUNNEL_OPEN : 0));
+        part->pending[part->count] =
+            (uint8_t)((chain.pending ? WP_FUNNEL_PENDING : 0) | (chain.open ? WP_FUNNEL_OPEN : 0));
         memcpy(part->rows + part->count * steps, chain.rows, steps * sizeof *chain.rows);
         part->count++;
     }

@@ -105,19 +105,17 @@ static void count_user(const retention_work *work, retention_part *part, uint32_
     }
     if (options->on_or_after && back)
         for (uint32_t offset = 0; offset < offsets && offset <= last; offset++)
-            active[offset]++;
-    if (options->user_period_us == 0)
+            active[offset] += !relative || is_observable(options, t0_us, cohort, offset);
+    if (!relative)
         return; /* the same for the whole cohort: counted at the end */
-    uint64_t *observable = part->observable + (size_t)cohort * offsets;
     for (uint32_t offset = 0; offset < offsets; offset++)
         observable[offset] += is_observable(options, t0_us, cohort, offset);
 }
 
-/* --- All rows of a log with 32-bit times, calendar periods, every event counts
- *--------------------
- **
- ** A user's rows of one period are neighbours, so the loop goes from period to period and skips the
- ** rows between by counting sixteen at a time. */
+/* --- The plain question: a whole log with 32-bit times, calendar periods, every event ----------
+**
+** A user's rows of one period are neighbours, so the loop goes from period to period and skips the
+** rows between by counting sixteen at a time. */
 
 static bool accepts_all(const wp_selection *selection)
 {
@@ -164,8 +162,6 @@ static void count_plain(const retention_work *work, retention_part *part, uint32
     uint32_t offsets = work->options->offsets_count, row = first, end = first + count;
     uint32_t cohort = period_at(work, ticks[row]), period = cohort;
     uint64_t *active = part->active + (size_t)cohort * offsets;
-    uint64_t *observable = part->observable + (size_t)cohort * offsets;
-    bool relative = options->user_period_us > 0;
     part->users[cohort]++;
     while (period - cohort < offsets) {
         active[period - cohort]++;

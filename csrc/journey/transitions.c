@@ -89,12 +89,6 @@ static pair *table_entry(pair_table *table, uint32_t from, uint32_t to, wp_error
     return entry;
 }
 
-static int32_t class_of(const transition_work *work, uint32_t row)
-{
-    uint32_t code = wp_code_at(&work->log->columns->events, row);
-    return work->options->classes != NULL ? work->options->classes[code] : (int32_t)code;
-}
-
 /* First scan: counts. Second scan (gaps set): writes the gaps at their places. */
 static wp_status scan_journey(transition_work *work, pair_table *table, uint32_t user,
                               const wp_rows *rows, wp_error *err)
@@ -106,7 +100,7 @@ static wp_status scan_journey(transition_work *work, pair_table *table, uint32_t
     int64_t from_us = 0;
     for (uint32_t i = 0; i < rows->count; i++) {
         uint32_t row = wp_rows_at(rows, i);
-        int32_t to = class_of(work, row);
+        int32_t to = wp_class_at(&work->options->classes, work->log->columns, user, row);
         if (to < 0)
             continue;
         int64_t now_us = need_time ? wp_time_at(times, row) : 0;
@@ -151,7 +145,7 @@ static wp_status transition_range(void *context, size_t chunk, unsigned worker, 
         WP_TRY(table_start(table, work->dense, err));
     const wp_columns *columns = work->log->columns;
     bool plain = !second && work->log->rows == NULL && columns->events.width == 1 &&
-                 work->dense > 0 && work->options->classes == NULL && work->options->timeout_us < 0;
+                 work->dense > 0 && work->options->classes.by_code == NULL && work->options->timeout_us < 0;
     for (uint32_t user = work->starts[chunk]; user < work->starts[chunk + 1]; user++) {
         wp_rows rows = wp_rows_of(work->log, user, work->scratch.rows[worker]);
         if (plain)
@@ -314,8 +308,7 @@ wp_status wp_transitions_measure(const wp_log *log, const wp_transition_options 
                                  const wp_run *run, wp_transitions *out, wp_error *err)
 {
     transition_work work = {.log = log, .options = options};
-    uint32_t classes =
-        options->classes != NULL ? options->classes_count : log->columns->event_names.count;
+    uint32_t classes = wp_classes_count(&options->classes, log->columns);
     work.dense = classes > 0 && classes <= DENSE_MAX ? classes : 0;
     WP_TRY(wp_scratch_start(log, run, &work.scratch, err));
     wp_transitions result = {0};

@@ -260,8 +260,7 @@ static int m_list(lua_State *L)
 }
 
 /* handle:by_value(text_column, at_step) -> list of { value (nil: missing), users = {…} } by code of
- *the
- ** value; values that nobody has are left out. */
+** the value; values that nobody has are left out. */
 static int m_by_value(lua_State *L)
 {
     funnel_handle *handle = luaL_checkudata(L, 1, WPL_FUNNEL);
