@@ -95,7 +95,7 @@ spec: build ## specs that are quick; F=spec/one_spec.lua runs one file
 	@$(LUA) tools/busted.lua $(if $(F),$(F),--exclude-tags=slow)
 
 GC ?= incremental
-gc-hostile: build ## specs while Lua's collector is as nasty as it can be (GC=generational: the other)
+gc-hostile: build ## specs while Lua's collector never rests (GC=generational: the other one)
 	@WAYPROOF_GC=$(GC) $(LUA) tools/busted.lua $(if $(F),$(F),--exclude-tags=slow,house,oom)
 
 # The interpreter stays Debian's: the sanitizer's library is preloaded and sees our .so.
