@@ -1,7 +1,9 @@
 --- Plain activity as columns: what a metric must add to.
 --
 -- Default: log volume (all events but the metric's own) as a restricted cubic spline with knots at
--- 5, 35, 65, 95 %, log active days, log sessions, and W = entry time, segments, outcome history.
+-- 5, 35, 65, 95 %, log active days, log sessions, silence (how long before the end of the window
+-- the last event was, as a share of it; a spline too, and times volume), and W = entry time as a
+-- spline of up to 8 knots, segments, outcome history.
 -- A list that the hypothesis gives enters as given, without anything else but `adjust`. Columns
 -- that are constant or follow from earlier ones are left out, so every fit has full rank.
 -- Cost: O(n k^2) for k columns (gram.lua).
@@ -14,13 +16,15 @@ local baseline = {}
 local levels = { 0.05, 0.35, 0.65, 0.95 }
 baseline.collinear = 0.999 -- R^2 of the metric on the baseline above which it is the baseline
 baseline.levels_most, baseline.level_least = 20, 20 -- levels of a property with a column, users
+baseline.calendar_knots, baseline.knot_events = 8, 25 -- knots of entry time; events for each
 baseline.history_most = 0.98 -- R^2 of volume on W above which history is volume again
 
--- Quantiles 5, 35, 65, 95 % without ties.
-local function knots_of(v)
-  local at = v:quantiles(levels)
+-- Quantiles of v at `places` (5, 35, 65, 95 %) without ties.
+local function knots_of(v, places)
+  places = places or levels
+  local at = v:quantiles(places)
   local knots = {}
-  for i = 1, #levels do
+  for i = 1, #places do
     if at[i] and (#knots == 0 or at[i] > knots[#knots]) then knots[#knots + 1] = at[i] end
   end
   return knots
@@ -53,16 +57,18 @@ local function dummies(item, codes, group, list)
   add(list, name .. " other", rest, group)
 end
 
+local function add_curve(list, name, v, knots, group)
+  if #knots < 3 then return end
+  for i, column in ipairs(core.vector.spline(v, knots)) do
+    add(list, string.format("%s (curve %d)", name, i), column, group)
+  end
+end
+
 local function add_default(list, case, learn)
   local z = case.volume and scale.standardise(case.volume:log1p(), learn)
   add(list, "volume", z, "z")
   if z then
-    local knots = knots_of(learn and z:select(learn) or z)
-    if #knots >= 3 then
-      for i, column in ipairs(core.vector.spline(z, knots)) do
-        add(list, "volume (curve " .. i .. ")", column, "activity")
-      end
-    end
+    add_curve(list, "volume", z, knots_of(learn and z:select(learn) or z), "activity")
   end
   if case.days then
     add(list, "active days", (scale.standardise(case.days:log1p(), learn)), "activity")
@@ -70,11 +76,39 @@ local function add_default(list, case, learn)
   if case.sessions then
     add(list, "sessions", (scale.standardise(case.sessions:log1p(), learn)), "activity")
   end
+  if case.silence then
+    local r = scale.standardise(case.silence, learn)
+    add(list, "silence", r, "activity")
+    if r then
+      add_curve(list, "silence", r, knots_of(learn and r:select(learn) or r), "activity")
+      -- A long silence says more about somebody who used to do much.
+      if z then add(list, "silence x volume", r * z, "activity") end
+    end
+  end
+end
+
+--- Columns of a calendar: entry time as a restricted cubic spline, as fine as the events allow.
+--- Seasons and launches move metric and outcome together; a straight line would not see them.
+---@return table list of {name, v, group = "w"}
+function baseline.calendar(entry, events, learn)
+  local list = {}
+  local t = scale.standardise(entry, learn)
+  if not t then return list end
+  add(list, "entry time", t, "w")
+  local count = math.max(3, math.min(baseline.calendar_knots, events // baseline.knot_events))
+  local at = {}
+  for i = 1, count do at[i] = 0.05 + 0.9 * (i - 1) / (count - 1) end
+  add_curve(list, "entry time", t, knots_of(t, at), "w")
+  return list
 end
 
 -- W: what is known before activity.
 local function add_before(list, case, learn)
-  if case.entry then add(list, "entry time", (scale.standardise(case.entry, learn)), "w") end
+  if case.entry then
+    local events, others = case:information()
+    local calendar = baseline.calendar(case.entry, math.min(events, others), learn)
+    table.move(calendar, 1, #calendar, #list + 1, list)
+  end
   for _, across in ipairs(case.across or {}) do
     dummies(across, across.codes, "w", list)
   end

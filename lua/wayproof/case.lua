@@ -31,7 +31,7 @@ function Case:information()
 end
 
 local vectors = { "y", "time", "status", "m", "entry", "volume", "total", "days", "sessions",
-  "even", "odd", "first_half", "second_half", "history", "cluster" }
+  "silence", "even", "odd", "first_half", "second_half", "history", "cluster" }
 
 -- Items of a list with the rows of their vector under `key` chosen.
 local function choose(list, key, mask)
@@ -193,6 +193,7 @@ local function add_activity(out, h, columns, pick)
   else
     out.volume, out.total = pick(columns.volume):fill(0), pick(columns.total):fill(0)
     out.days, out.sessions = pick(columns.days):fill(0), pick(columns.sessions):fill(0)
+    out.silence = 1 - pick(columns.last):fill(0) / h.observe_us
   end
   for _, key in ipairs { "even", "odd", "first_half", "second_half" } do
     out[key] = pick(columns[key]):fill(0)

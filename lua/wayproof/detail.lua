@@ -21,6 +21,17 @@ local function line(out, name, text)
   out[#out + 1] = "  " .. show.pad(name, 22) .. " " .. wrapped
 end
 
+-- Names of columns; those that a spline adds to a column are told by one word.
+local function without_curves(names)
+  local out, curved = {}, {}
+  for _, name in ipairs(names) do
+    local of = name:match "^(.-) %(curve %d+%)$"
+    if of then curved[of] = true else out[#out + 1] = name end
+  end
+  for i, name in ipairs(out) do out[i] = curved[name] and name .. " (curve)" or name end
+  return table.concat(out, ", ")
+end
+
 local function ratio_text(e)
   if not e or not e.estimate then return nil end
   local text = "×" .. show.interval(e.estimate, e.low, e.high)
@@ -61,7 +72,7 @@ function section.effects(r, out)
   line(out, "at equal activity", ratio_text(r.adjusted))
   if r.baseline then
     line(out, "baseline", string.format("%s  (R² of the metric on it %s)",
-      #r.baseline.columns > 0 and table.concat(r.baseline.columns, ", ") or "none",
+      #r.baseline.columns > 0 and without_curves(r.baseline.columns) or "none",
       number(r.baseline.r_squared)))
   end
   local added = r.added_information

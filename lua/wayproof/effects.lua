@@ -61,15 +61,32 @@ local function pick(list, places)
   return out
 end
 
+local function is_calendar(name)
+  return name:find("entry time", 1, true) == 1
+end
+
 -- The segments' dummies of W (entry time left out), for strata and holdout models.
 local function segment_columns(base)
   local out = {}
   for _, i in ipairs(base.w) do
-    if base.names[i] ~= "entry time" and base.groups[i] == "w" then
+    if not is_calendar(base.names[i]) and base.groups[i] == "w" then
       out[#out + 1] = base.columns[i]
     end
   end
   return out
+end
+
+-- Score of what the discovery fit learned about activity, for the late users. Their calendar is
+-- their own: a curve fitted to earlier months says nothing about later ones.
+local function activity_score(first, base, kept, late)
+  local total
+  for place, i in ipairs(kept) do
+    if not is_calendar(base.names[i]) then
+      local part = base.columns[i]:select(late) * first:beta(place)
+      total = total and total + part or part
+    end
+  end
+  return total
 end
 
 -- Discovery fit on the earliest 70 %, then the same effect on the latest 30 % given the score.
@@ -83,11 +100,18 @@ local function out_of_time(case, base, x, mask)
   local place = #kept + 1
   local discovery = { beta = first:beta(place), se = first:se(place), p = first:p(place),
     users = #early_case.x, events = early_case:events() }
-  local score = first:score(selected(pick(base.columns, kept), late))
+  local score = activity_score(first, base, kept, late)
   local late_case = case:part(late)
   local design = score and score:min() ~= score:max() and { score } or {}
   for _, v in ipairs(selected(segment_columns(base), late)) do
     if v:min() ~= v:max() then design[#design + 1] = v end
+  end
+  if not base.given then
+    local events, others = late_case:information()
+    local entry = case.entry:select(late)
+    for _, item in ipairs(baseline.calendar(entry, math.min(events, others))) do
+      design[#design + 1] = item.v
+    end
   end
   local second = fit.run(late_case, with(design, x:select(late)))
   if not second.ok then return discovery, { failed = second.failed, users = #late_case.x } end

@@ -150,6 +150,7 @@ local function add_activity(pass, h, columns, own)
     columns.days = pass:column({ kind = "active_days", selector = rest }, window)
     columns.sessions = pass:column({ kind = "sessions", selector = rest,
       timeout_us = needs.session_us }, window)
+    columns.last = pass:column({ kind = "time_of_last", selector = everything }, window)
   end
   local middle = h.observe_us // 2
   columns.even = pass:column(count_of(rest, "even"), window)
