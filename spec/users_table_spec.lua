@@ -155,6 +155,28 @@ describe("a users table", function()
     assert.is_true(dated:summary().attributes_dated)
   end)
 
+  it("gives attributes a value from `known_at` on, in filters, sums and at the anchor", function()
+    local rows = { { user = "a", event = "x", time = "2024-01-01" },
+      { user = "a", event = "x", time = "2024-01-03" }, { user = "a", event = "x",
+        time = "2024-01-05" } }
+    local log <close> = assert(wp.read_rows(rows, { users = { id = "id", numbers = { "seats" },
+      properties = { "plan" }, known_at = "seen",
+      rows = { { id = "a", plan = "pro", seats = 2, seen = "2024-01-03" } } } }))
+    local frame = assert(log:measure { observe = "7d", as_of = "2024-02-01", metrics = {
+      pro = wp.count { plan = "pro" }, other = wp.count { plan = wp.is_not "pro" },
+      seats = wp.sum("x", "seats"), plans = wp.distinct "plan", at = wp.attribute "seats" } })
+    local found = {}
+    for _, name in ipairs { "pro", "other", "seats", "plans", "at" } do
+      found[name] = frame:column(name)[1]
+    end
+    assert.same({ pro = 2, other = 1, seats = 4.0, plans = 1, at = 2.0 }, found)
+    local outside = assert(log:measure { observe = "7d", as_of = "2024-02-01",
+      metrics = { n = wp.count() }, population = { plan = "pro" } })
+    assert.equal(1, outside.n.outside)
+    local later <close> = log:where { plan = "pro" }
+    assert.equal(2, #later)
+  end)
+
   it("takes the id of its rows from the events' user column by default", function()
     local log <close> = assert(wp.read_rows(events,
       { users = { rows = { { user = "ann", plan = "pro" } }, properties = { "plan" } } }))

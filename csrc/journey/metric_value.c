@@ -33,6 +33,16 @@ static inline double total_of(total t)
     return isfinite(t.sum) ? t.sum + t.lost : t.sum;
 }
 
+/* Where the value at an event stands: with its row, or with its user once it is known. */
+static bool find_place(const wp_leaf_run *run, uint32_t i, uint32_t row, size_t *place)
+{
+    const wp_columns *columns = run->span->columns;
+    uint32_t user = run->span->users[i];
+    *place = run->leaf->per_user ? user : row;
+    return !run->leaf->per_user ||
+           wp_attributes_known(columns, user, wp_time_at(&columns->times, row));
+}
+
 typedef struct tally {
     uint64_t count;
     total sum;
@@ -46,7 +56,9 @@ static tally tally_user(const wp_leaf_run *run, const wp_numbers *numbers, uint3
     for (uint32_t local = run->lo[i]; local < run->hi[i]; local++) {
         if (!wp_span_has(span, run->leaf->a, local))
             continue;
-        size_t place = run->leaf->per_user ? span->users[i] : wp_span_row(span, local);
+        size_t place;
+        if (!find_place(run, i, wp_span_row(span, local), &place))
+            continue;
         double number = wp_number_at(numbers, place);
         if (isnan(number))
             continue;
@@ -125,7 +137,9 @@ static uint32_t distinct_numbers(const wp_leaf_run *run, const wp_numbers *numbe
     for (uint32_t local = run->lo[i]; local < run->hi[i]; local++) {
         if (!wp_span_has(span, run->leaf->a, local))
             continue;
-        size_t place = run->leaf->per_user ? span->users[i] : wp_span_row(span, local);
+        size_t place;
+        if (!find_place(run, i, wp_span_row(span, local), &place))
+            continue;
         double number = wp_number_at(numbers, place);
         if (!isnan(number))
             run->room->numbers[count++] = number;
@@ -147,10 +161,11 @@ static uint32_t distinct_codes(const wp_leaf_run *run, const wp_codes *codes, bo
         room->stamp = 1;
     }
     for (uint32_t local = run->lo[i]; local < run->hi[i]; local++) {
-        if (!wp_span_has(span, run->leaf->a, local))
+        size_t place;
+        if (!wp_span_has(span, run->leaf->a, local) ||
+            !find_place(run, i, wp_span_row(span, local), &place))
             continue;
-        uint32_t code =
-            wp_code_at(codes, run->leaf->per_user ? span->users[i] : wp_span_row(span, local));
+        uint32_t code = wp_code_at(codes, place);
         if ((code == 0 && !zero_counts) || room->stamps[code] == room->stamp)
             continue;
         room->stamps[code] = room->stamp;
@@ -192,7 +207,9 @@ static double anchor_value(const wp_leaf_run *run, uint32_t i)
 {
     const wp_columns *columns = run->span->columns;
     const wp_leaf *leaf = run->leaf;
-    size_t place = leaf->per_user ? run->span->users[i] : run->span->anchor[i];
+    size_t place;
+    if (!find_place(run, i, run->span->anchor[i], &place))
+        return NAN;
     if (leaf->source == WP_SOURCE_NUMBER)
         return wp_number_at(number_source(leaf, columns), place);
     if (leaf->source == WP_SOURCE_EVENT)

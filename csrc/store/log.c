@@ -42,6 +42,8 @@ void wp_columns_release(wp_columns *columns)
 {
     if (columns == NULL || atomic_fetch_sub(&columns->references, 1) != 1)
         return;
+    if (columns->loader != NULL)
+        columns->loader->free(columns->loader);
     wp_free(columns->row_starts);
     dictionary_reset(&columns->user_ids);
     wp_free(columns->times.offsets);
@@ -187,6 +189,9 @@ bool wp_condition_holds(const wp_columns *columns, const wp_condition *condition
     if (condition->kind == WP_SELECTED)
         return wp_selection_has(columns, condition->selection, user, row) != condition->negated;
     size_t place = condition->per_user ? user : row;
+    if (condition->per_user &&
+        !wp_attributes_known(columns, user, wp_time_at(&columns->times, row)))
+        return condition->negated; /* no value yet */
     bool holds;
     if (condition->kind == WP_TEXT_IN) {
         const wp_texts *texts =

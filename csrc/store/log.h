@@ -101,8 +101,11 @@ typedef struct wp_texts {
     wp_dictionary values;
 } wp_texts;
 
+struct wp_loader;
+
 typedef struct wp_columns {
     atomic_int references;
+    struct wp_loader *loader; /* brings what is not in memory yet; NULL: everything is */
     uint32_t events_count, users_count;
     uint32_t *row_starts; /* users_count + 1 */
     wp_dictionary user_ids;
@@ -127,6 +130,36 @@ typedef struct wp_columns {
     uint64_t fingerprint;      /* of the contents: same events in same order, same number */
     int64_t bytes_size;        /* memory held */
 } wp_columns;
+
+/* What may be brought later. Until then its pointers are NULL; counts, names and dictionaries of
+** event names are there from the start. */
+typedef enum wp_part {
+    WP_PART_ROWS,       /* row_starts, times, events */
+    WP_PART_IDS,        /* user_ids */
+    WP_PART_NUMBERS,    /* numbers[column] */
+    WP_PART_TEXTS,      /* texts[column] */
+    WP_PART_ATTRIBUTES, /* all columns per user, known_at_us */
+    WP_PART_ALL,        /* all of these */
+    WP_PART_FINGERPRINT /* fingerprint; brings everything when it is not known otherwise */
+} wp_part;
+
+/* `load` brings a part that is not there and is called by one thread at a time, while no other
+** works on the columns. When it fails, the columns are as before. */
+typedef struct wp_loader {
+    wp_status (*load)(struct wp_loader *loader, wp_columns *columns, wp_part part, uint32_t column,
+                      const wp_run *run, wp_error *err);
+    void (*free)(struct wp_loader *loader);
+} wp_loader;
+
+/* Makes sure that a part is in memory. */
+WP_NODISCARD static inline wp_status wp_columns_need(wp_columns *columns, wp_part part,
+                                                     uint32_t column, const wp_run *run,
+                                                     wp_error *err)
+{
+    return columns->loader == NULL
+               ? WP_OK
+               : columns->loader->load(columns->loader, columns, part, column, run, err);
+}
 
 typedef struct wp_log {
     atomic_int references;
@@ -196,6 +229,13 @@ typedef struct wp_condition {
 
 bool wp_condition_holds(const wp_columns *columns, const wp_condition *condition, uint32_t user,
                         uint32_t row);
+
+/* Whether a user's attributes have values at an instant: from `known_at` on, or always without. */
+static inline bool wp_attributes_known(const wp_columns *columns, uint32_t user, int64_t time_us)
+{
+    return columns->known_at_us == NULL ||
+           (columns->known_at_us[user] != WP_TIME_MISSING && columns->known_at_us[user] <= time_us);
+}
 
 /* Which events: a set of event codes and conditions that must all hold. */
 typedef struct wp_selection {
