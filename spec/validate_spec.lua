@@ -281,6 +281,41 @@ describe("attributes of the users table", function()
     assert.is_true(codes(r.warnings).undated_attribute)
   end)
 
+  it("are refused however the metric or the outcome reads them", function()
+    local log = with_users()
+    for name, metric in pairs { filter = wp.count("view", { seats = wp.above(3) }),
+      alone = wp.count { seats = 4 }, sum = wp.sum("view", "seats"),
+      different = wp.distinct("seats", "view"), first = wp.first_value(nil, "seats"),
+      within = wp.log1p(wp.count "view" + wp.attribute "seats") } do
+      local r = log:validate(ask(name, { metric = metric }))
+      assert.equal("undated_attribute", r.reasons[1].code, name)
+      r = log:validate(ask(name, { metric = wp.count "view", outcome = wp.outcome(metric) }))
+      assert.equal("undated_attribute", r.reasons[1].code, name)
+    end
+    local r = with_users(0):validate(ask("dated", { metric = wp.count { seats = 4 } }))
+    assert.is_false(codes(r.reasons).undated_attribute or false)
+  end)
+
+  it("are refused in a measured frame, too", function()
+    local frame = assert(with_users():measure { metrics = { seats = wp.attribute "seats",
+      views = wp.count "view" }, outcome = wp.converts "purchase", observe = "7d",
+      within = "30d" })
+    local function judged(options)
+      options.outcome = "outcome"
+      return frame:validate(options)
+    end
+    local r = judged { metric = "seats", activity = { "views" } }
+    assert.equal("undated_attribute", r.reasons[1].code)
+    r = judged { metric = wp.log1p(wp.attribute "seats"), activity = { "views" } }
+    assert.equal("undated_attribute", r.reasons[1].code)
+    r = judged { metric = "seats", activity = { "views" },
+      acknowledge = { "undated_attribute" } }
+    assert.not_equal("invalid", r.verdict)
+    assert.is_true(codes(r.warnings).undated_attribute)
+    r = judged { metric = "views", activity = { "seats" } }
+    assert.is_true(codes(r.warnings).undated_attribute)
+  end)
+
   it("are warned about when they adjust", function()
     local r = with_users():validate(ask("views", { metric = wp.count "view",
       adjust = { "seats" }, activity = { wp.active_days() } }))

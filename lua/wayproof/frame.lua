@@ -36,14 +36,15 @@ end
 
 --- A Frame around a handle of the core. `names` are the handle's columns in order; a name of
 --- `false` hides the column. `extra.n` says why users were lost, `extra.words` is printed under the
---- title.
+--- title; `extra.undated` names by column the attribute without a date that it was made of.
 ---@return wayproof.Frame
 function frame.wrap(handle, names, extra)
   extra = extra or {}
   local counts = handle:counts()
   local measured = handle:fixed("user") ~= nil
   local state = { handle = handle, index = {}, columns = {}, measured = measured,
-    words = extra.words, windows = extra.windows, cache = setmetatable({}, { __mode = "v" }) }
+    words = extra.words, windows = extra.windows, undated = extra.undated,
+    cache = setmetatable({}, { __mode = "v" }) }
   if measured then state.columns[1] = "user" end
   for i, name in ipairs(names) do
     if name then
@@ -341,6 +342,7 @@ function Frame.__index(self, key)
   if key == "n" then return copy(state.n) end
   if key == "columns" then return copy(state.columns) end
   if key == "windows" then return copy(state.windows) end
+  if key == "undated" then return copy(state.undated) end
   if key == "users" or key == "outside" or key == "no_anchor" then return state.n[key] end
   return nil
 end

@@ -19,7 +19,7 @@ hypothesis.options = { "metric", "outcome", "observe", "within", "expect", "from
   "acknowledge", "across", "minimum", "reliability", "strict_vanity", "as_of", "alpha", "seed" }
 
 hypothesis.defaults = { expect = "rise", gap_us = 0, minimum = 1.2, reliability = 0.4,
-  strict_vanity = false, alpha = 0.05, seed = 1 }
+  strict_vanity = false, alpha = 0.05, seed = 1, acknowledge = {} }
 
 local acknowledgeable = { "missing", "separation", "undated_attribute" }
 
@@ -65,11 +65,10 @@ local function adjust_list(value, what)
   return list
 end
 
-local function acknowledged(value)
-  local list = check.names(value, "hypothesis: acknowledge")
-  for _, code in ipairs(list) do
-    check.choice(code, acknowledgeable, "hypothesis: acknowledge")
-  end
+--- The list of what is accepted knowingly, checked.
+function hypothesis.acknowledged(value, what)
+  local list = check.names(value, what)
+  for _, code in ipairs(list) do check.choice(code, acknowledgeable, what) end
   return list
 end
 
@@ -153,6 +152,16 @@ local function default(value, fallback)
   return value
 end
 
+local setting_checks = { minimum = above_one, reliability = reliability,
+  strict_vanity = check.boolean, alpha = fraction, seed = check.integer,
+  acknowledge = hypothesis.acknowledged }
+
+--- One of `minimum, reliability, strict_vanity, alpha, seed, acknowledge`, checked, or its default.
+function hypothesis.setting(given, key, what)
+  if given[key] == nil then return hypothesis.defaults[key] end
+  return setting_checks[key](given[key], what .. ": " .. key)
+end
+
 --- The fields of a hypothesis from its options; raises on anything wrong.
 function hypothesis.fields(name, given)
   check.options(given, hypothesis.options, "hypothesis")
@@ -171,16 +180,12 @@ function hypothesis.fields(name, given)
     activity = optional(given, "activity", metric_list),
     adjust = optional(given, "adjust", adjust_list) or {},
     cluster = optional(given, "cluster", check.name, "the name of a property"),
-    acknowledge = given.acknowledge ~= nil and acknowledged(given.acknowledge) or {},
     across = optional(given, "across", check.names) or {},
-    minimum = default(optional(given, "minimum", above_one), defaults.minimum),
-    reliability = default(optional(given, "reliability", reliability), defaults.reliability),
-    strict_vanity = default(optional(given, "strict_vanity", check.boolean),
-      defaults.strict_vanity),
     as_of_us = optional(given, "as_of", instant),
-    alpha = default(optional(given, "alpha", fraction), defaults.alpha),
-    seed = default(optional(given, "seed", check.integer), defaults.seed),
   }
+  for key in pairs(setting_checks) do
+    fields[key] = hypothesis.setting(given, key, "hypothesis")
+  end
   check_span(fields)
   return fields
 end

@@ -13,6 +13,7 @@ local measure = require "wayproof.measure"
 local metric = require "wayproof.metric"
 local outcome = require "wayproof.outcome"
 local select_events = require "wayproof.select"
+local undated = require "wayproof.undated"
 local words = require "wayproof.metric_words"
 
 local measure_log = {}
@@ -271,9 +272,13 @@ function measure_log.measure(log, given)
   loss, message, code = handle:settle { needed_us = needed_us, prior = prior_at,
     outcome = outcome_at, required = required }
   if not loss then return nil, message, code end
-  local names = {}
-  for i, column in ipairs(columns) do names[i] = column.name end
+  local names, today = {}, {}
+  for i, column in ipairs(columns) do
+    names[i] = column.name
+    if column.name then today[column.name] = undated.find(log, column.metric) end
+  end
   return frame.wrap(handle, names, { n = loss_of(asked, counts, loss), words = say(asked),
+    undated = today,
     windows = { as_of_us = asked.as_of_us, metric = window(0, asked.observe_us),
       outcome = asked.outcome
         and window(asked.landmark_us, asked.landmark_us + asked.within_us) or nil } })

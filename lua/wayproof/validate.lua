@@ -11,9 +11,8 @@ local core = require "wayproof.core"
 local hypothesis = require "wayproof.hypothesis"
 local judge = require "wayproof.judge"
 local ledger = require "wayproof.ledger"
-local metric = require "wayproof.metric"
 local needs = require "wayproof.needs"
-local resolve = require "wayproof.resolve"
+local undated = require "wayproof.undated"
 local words = require "wayproof.metric_words"
 
 local validate = {}
@@ -53,28 +52,14 @@ local function windows_of(h, as_of_us)
       h.gap_us > 0 and " a gap of " .. words.duration(h.gap_us) or "") }
 end
 
--- Attributes of the users table that a hypothesis reads and that have no date: what they hold may
--- have become known after the outcome. Returns one that the metric reads, and one read elsewhere.
-local function undated(h, log)
-  if core.log.facts(log).attributes_dated then return nil end
-  local of_metric, other
-  local function look(name)
-    local column = resolve.find_column(log, name)
-    if column and column.per_user then other = other or name end
-  end
-  metric.walk(h.metric, function(node)
-    if node.kind == "attribute" then of_metric = of_metric or node.name end
-  end)
-  for _, name in ipairs(h.across) do look(name) end
-  for _, item in ipairs(h.adjust) do
-    look(type(item) == "string" and item or item.name)
-  end
-  for _, condition in ipairs(h.population or {}) do look(condition.column) end
-  return of_metric, other
-end
-
+-- Today's values are refused in the metric and in the outcome, and warned about elsewhere.
 local function add_undated(case, h, log)
-  local of_metric, other = undated(h, log)
+  local of_metric = undated.find(log, h.metric) or undated.find(log, h.outcome)
+  local other
+  for _, key in ipairs { "across", "adjust", "activity", "population", "from",
+    "until_selector" } do
+    other = other or undated.find(log, h[key])
+  end
   local accepted = false
   for _, code in ipairs(h.acknowledge) do accepted = accepted or code == "undated_attribute" end
   if of_metric and not accepted then

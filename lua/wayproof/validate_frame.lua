@@ -96,19 +96,14 @@ local function is_binary(y)
 end
 
 local function settings_of(options)
-  local defaults = hypothesis.defaults
-  local function number(key, low, high)
-    if options[key] == nil then return defaults[key] end
-    return check.number(options[key], "validate: " .. key, low, high)
-  end
   local expect = check.choice(options.expect or "rise", { "rise", "fall" }, "validate: expect")
-  return { claim = expect == "fall" and -1 or 1, expect = expect,
-    minimum = number("minimum", 1), alpha = number("alpha", 0, 1),
-    reliability = number("reliability", 0, 1), seed = options.seed or defaults.seed,
-    acknowledge = type(options.acknowledge) == "string" and { options.acknowledge }
-      or options.acknowledge or {},
-    strict_vanity = options.strict_vanity or false, groups = options.groups,
+  local settings = { claim = expect == "fall" and -1 or 1, expect = expect, groups = options.groups,
     refute = options.refute ~= false }
+  for _, key in ipairs { "minimum", "alpha", "reliability", "seed", "strict_vanity",
+    "acknowledge" } do
+    settings[key] = hypothesis.setting(options, key, "validate")
+  end
+  return settings
 end
 
 -- The users with a value of everything that is asked.
@@ -185,6 +180,33 @@ local function case_from(frame, data)
   return case
 end
 
+-- Columns of a frame measured on a log may hold today's values of attributes.
+local function add_undated(case, frame, options, accepted)
+  local today = frame.undated
+  if not today then return end
+  local function find(given)
+    for _, item in ipairs(list_of(given) or {}) do
+      local found = type(item) == "string" and today[item]
+      if metric.is(item) then
+        metric.walk(item, function(leaf)
+          found = found or leaf.kind == "attribute" and today[leaf.name]
+        end)
+      end
+      if found then return found end
+    end
+  end
+  local name = find(options.metric) or find(options.outcome)
+  local other = find(options.activity) or find(options.adjust) or find(options.across)
+  for _, code in ipairs(accepted) do
+    if code == "undated_attribute" then name, other = nil, name or other end
+  end
+  if name then
+    case.invalid = { code = "undated_attribute", name = name }
+  elseif other then
+    table.insert(case.warnings, { code = "undated_attribute", name = other })
+  end
+end
+
 -- A frame measured on a log knows its windows and when its users started.
 local function measured_defaults(frame, options)
   local windows = frame.windows
@@ -214,6 +236,7 @@ function validate_frame.run(frame, given)
   local case = case_from(frame, data)
   case.leaking, case.caps = judge_windows(metric_window, outcome_window)
   case.reliability = settings.reliability
+  add_undated(case, frame, options, settings.acknowledge)
   local facts = judge.facts(case, settings)
   facts.name = options.name or data.metric_name .. " → " .. data.outcome_name
   facts.hypothesis = { metric = data.metric_name, outcome = data.outcome_name,
