@@ -168,6 +168,7 @@ build = {
     ["wayproof.friction_text"] = "lua/wayproof/friction_text.lua",
     ["wayproof.funnel"] = "lua/wayproof/funnel.lua",
     ["wayproof.funnel_presets"] = "lua/wayproof/funnel_presets.lua",
+    ["wayproof.funnel_rules"] = "lua/wayproof/funnel_rules.lua",
     ["wayproof.gram"] = "lua/wayproof/gram.lua",
     ["wayproof.help"] = "lua/wayproof/help.lua",
     ["wayproof.help_text"] = "lua/wayproof/help_text.lua",
