@@ -46,7 +46,7 @@ static wp_status count_slice(void *context, size_t slice, unsigned worker, wp_er
         for (uint32_t step = 0; step < steps; step++) {
             bool here = rows[step] != WP_FUNNEL_NO_ROW;
             bool optional = !work->any_order && work->options->steps[step].optional;
-            counts[step].timed += here;
+            counts[step].timed += work->any_order ? level > step : here;
             bool counted = optional ? here : level > step;
             counts[step].users += counted;
             counts[step].closed += counted && (funnel->pending[i] & WP_FUNNEL_OPEN) == 0;
@@ -58,32 +58,24 @@ static wp_status count_slice(void *context, size_t slice, unsigned worker, wp_er
     return WP_OK;
 }
 
-/* In any order rows' times need not rise with their places: a step is timed from the earliest row
-** before it, or from the latest one before it. */
-static uint32_t row_before(const uint32_t *rows, uint32_t steps, uint32_t step, bool nearest)
-{
-    uint32_t since = rows[step];
-    for (uint32_t k = 0; k < steps; k++) {
-        if (rows[k] == WP_FUNNEL_NO_ROW || rows[k] >= rows[step])
-            continue;
-        if (since == rows[step] || (nearest ? rows[k] > since : rows[k] < since))
-            since = rows[k];
-    }
-    return since;
-}
-
+/* In any order step k stands for having done k steps: the rows by time. */
 static void time_any_order(figure_work *work, const uint32_t *rows, size_t *places)
 {
-    const wp_times *times = &work->columns->times;
-    uint32_t steps = work->funnel->steps_count;
-    for (uint32_t step = 0; step < steps; step++) {
+    uint32_t sorted[WP_FUNNEL_STEPS_MAX], count = 0;
+    for (uint32_t step = 0; step < work->funnel->steps_count; step++) {
         if (rows[step] == WP_FUNNEL_NO_ROW)
             continue;
-        size_t place = places[step]++;
-        int64_t now_us = wp_time_at(times, rows[step]);
-        for (uint32_t kind = 0; kind < KINDS; kind++)
-            work->lists[step][kind][place] =
-                now_us - wp_time_at(times, row_before(rows, steps, step, kind == 1));
+        uint32_t at = count++;
+        for (; at > 0 && sorted[at - 1] > rows[step]; at--)
+            sorted[at] = sorted[at - 1];
+        sorted[at] = rows[step];
+    }
+    const wp_times *times = &work->columns->times;
+    for (uint32_t k = 0; k < count; k++) {
+        size_t place = places[k]++;
+        int64_t now_us = wp_time_at(times, sorted[k]);
+        work->lists[k][0][place] = now_us - wp_time_at(times, sorted[0]);
+        work->lists[k][1][place] = now_us - wp_time_at(times, sorted[k > 0 ? k - 1 : 0]);
     }
 }
 

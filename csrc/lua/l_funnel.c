@@ -227,10 +227,12 @@ static void push_sequence(lua_State *L, const funnel_handle *handle, uint32_t i)
 }
 
 /* handle:list(step, kind [, limit]) -> list of sequences; kind "reached" (this step or further),
-** "dropped" (no further, window closed) or "pending" (no further yet). */
+** "dropped" (no further, window closed), "pending" (no further yet) or "did" (it is in the
+*sequence,
+** for steps in any order). */
 static int m_list(lua_State *L)
 {
-    static const char *const kinds[] = {"reached", "dropped", "pending", NULL};
+    static const char *const kinds[] = {"reached", "dropped", "pending", "did", NULL};
     funnel_handle *handle = luaL_checkudata(L, 1, WPL_FUNNEL);
     luaL_argcheck(L, handle->log != NULL, 1, "funnel is closed");
     lua_Integer step = luaL_checkinteger(L, 2);
@@ -243,10 +245,10 @@ static int m_list(lua_State *L)
     lua_Integer count = 0;
     for (uint32_t i = 0; i < funnel->users_count && count < limit; i++) {
         bool wanted;
-        if (kind != 0)
+        if (kind == 1 || kind == 2)
             wanted = funnel->levels[i] == step && step < handle->steps_count &&
                      ((funnel->pending[i] & WP_FUNNEL_PENDING) != 0) == (kind == 2);
-        else if (optional)
+        else if (optional || kind == 3)
             wanted = funnel->rows[(size_t)i * funnel->steps_count + (size_t)step - 1] !=
                      WP_FUNNEL_NO_ROW;
         else
@@ -257,6 +259,49 @@ static int m_list(lua_State *L)
         lua_rawseti(L, -2, ++count);
     }
     return 1;
+}
+
+static void push_change(lua_State *L, const funnel_handle *handle, uint32_t user, unsigned before,
+                        unsigned after)
+{
+    lua_createtable(L, 0, 3);
+    push_dictionary_text(L, &handle->log->columns->user_ids, user);
+    lua_setfield(L, -2, "user");
+    lua_pushinteger(L, before);
+    lua_setfield(L, -2, "before");
+    lua_pushinteger(L, after);
+    lua_setfield(L, -2, "after");
+}
+
+/* handle:changes(other, most) -> users further in other, users less far, the first `most` of them
+*as
+** { user, before, after }; level 0: not in the funnel. Both are of the same log. */
+static int m_changes(lua_State *L)
+{
+    funnel_handle *handle = luaL_checkudata(L, 1, WPL_FUNNEL);
+    funnel_handle *other = luaL_checkudata(L, 2, WPL_FUNNEL);
+    lua_Integer most = luaL_checkinteger(L, 3), listed = 0, further = 0, less = 0;
+    luaL_argcheck(L, handle->log != NULL && other->log != NULL, 1, "funnel is closed");
+    luaL_argcheck(L, handle->log->columns == other->log->columns, 2, "funnel of another log");
+    const wp_funnel *a = &handle->funnel, *b = &other->funnel;
+    lua_newtable(L);
+    for (uint32_t i = 0, k = 0; i < a->users_count || k < b->users_count;) {
+        uint32_t user_a = i < a->users_count ? a->users[i] : UINT32_MAX;
+        uint32_t user_b = k < b->users_count ? b->users[k] : UINT32_MAX;
+        uint32_t user = user_a < user_b ? user_a : user_b;
+        unsigned before = user_a == user ? a->levels[i++] : 0;
+        unsigned after = user_b == user ? b->levels[k++] : 0;
+        further += after > before;
+        less += after < before;
+        if (after == before || listed >= most)
+            continue;
+        push_change(L, handle, user, before, after);
+        lua_rawseti(L, -2, ++listed);
+    }
+    lua_pushinteger(L, further);
+    lua_pushinteger(L, less);
+    lua_rotate(L, -3, 2);
+    return 3;
 }
 
 /* handle:by_value(text_column, at_step) -> list of { value (nil: missing), users = {…} } by code of
@@ -298,7 +343,8 @@ static int m_by_value(lua_State *L)
 
 int wpl_open_funnel(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"list", m_list}, {"by_value", m_by_value}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"list", m_list}, {"by_value", m_by_value}, {"changes", m_changes}, {NULL, NULL}};
     wpl_class(L, WPL_FUNNEL, m_close, methods, NULL);
     static const luaL_Reg functions[] = {{"measure", l_measure}, {NULL, NULL}};
     luaL_newlib(L, functions);

@@ -1,8 +1,8 @@
 --- The rules by which other tools count funnels, and a comparison of two sets of rules.
 ---
 --- Each preset states that tool's documented behaviour in our own options; `notes` say it in words.
---- `ours` are the defaults. Sources: the tools' documentation and public source, see
---- doc/design/funnels.md.
+--- `ours` are the defaults. Sources and golden cases: doc/design/funnels.md and
+--- spec/funnel_presets_spec.lua.
 local check = require "wayproof.check"
 local object = require "wayproof.object"
 local show = require "wayproof.show"
@@ -17,103 +17,134 @@ local known = {
   clickhouse = {
     rules = { order = "loose", entry = "any", ties = "any", reuse_rows = true,
       exclude_scope = "attempt" },
+    orders = { "loose" },
+    orders_note = "its strict_order stops at the first other event for good and is not offered",
     notes = "windowFunnel without modes: the newest first step restarts the chain, events of one "
       .. "instant count in the order of the steps, one event may serve several steps",
   },
   posthog = {
     rules = { order = "loose", entry = "any", ties = "any", within = "14d",
       exclude_scope = "user" },
-    notes = "ordered funnel: the newest first step restarts the chain, ties convert, an excluded "
-      .. "event removes the person, 14 days unless said otherwise",
+    notes = "the newest first step restarts the chain, events of one instant convert in either "
+      .. "order, an excluded event removes the person, 14 days unless said otherwise",
   },
   mixpanel = {
     rules = { order = "loose", entry = "first", ties = "any", grace = 2, within = "7d",
-      exclude_scope = "attempt" },
-    notes = "the first entry holds the attempt, events up to 2 seconds apart count as ordered "
-      .. "either way, 7 days unless said otherwise",
+      first_required = true, exclude_scope = "attempt" },
+    orders = { "loose", "any" },
+    orders_note = "its 'specific order' allows other events in between",
+    notes = "uniques: only the first entry counts, consecutive steps within 2 seconds of each other "
+      .. "are interchangeable, 7 days unless said otherwise",
   },
   amplitude = {
     rules = { order = "loose", entry = "any", ties = "any", within = "1d", first_required = true,
       exclude_scope = "attempt" },
-    notes = "events of one instant count as ordered, in any order the first step must still come "
-      .. "first, 1 day unless said otherwise",
+    notes = "events of one instant count as ordered, in any order the first step must still come, "
+      .. "1 day unless said otherwise",
   },
   retentioneering = {
     rules = { order = "loose", entry = "first", ties = "as_recorded", exclude_scope = "attempt",
       denominator = "all" },
-    notes = "row order decides ties, the first entry wins, no window, rates of all paths",
+    orders = { "loose" },
+    orders_note = "its funnel has steps in order only",
+    notes = "row order decides ties, the first entry wins, no window, rates are of all paths",
   },
 }
 
+presets.names = { "amplitude", "clickhouse", "mixpanel", "posthog", "retentioneering" }
+
 --- A preset by name; raises with the names there are.
 function presets.get(name)
-  local names = {}
-  for key in pairs(known) do names[#names + 1] = key end
-  table.sort(names)
-  return known[check.choice(name, names, "funnel: semantics")]
+  return known[check.choice(name, presets.names, "funnel: semantics")]
 end
 
--- The rules that can differ, in the order in which they are explained.
-local aspects = {
-  { name = "ties", words = { any = "events of one instant convert in either order",
-    as_recorded = "events of one instant count in row order",
-    strict = "a step needs a later time" } },
-  { name = "grace", words = function(value)
-    return string.format("events up to %s apart count as ordered either way",
-      show.seconds(value or 0))
-  end },
-  { name = "reuse_rows", words = { ["true"] = "one event may serve several steps",
-    ["nil"] = "one event serves one step" } },
-  { name = "entry", words = { any = "every first step begins an attempt",
-    first = "only the first entry counts", latest = "only the latest entry counts" } },
-  { name = "order", words = { loose = "other events may lie between", strict = "no event between",
-    any = "any order" } },
-  { name = "first_required", words = { ["true"] = "the first step must come first",
-    ["nil"] = "any step may come first" } },
-  { name = "exclude_scope", words = { attempt = "an excluded event ends the attempt",
-    user = "an excluded event removes the person" } },
-  { name = "within", words = function(value)
-    return value and "within " .. tostring(value) or "no time limit"
-  end },
+-- What can differ, in the order in which it is explained -------------------------------------------
+
+local function tie_words(rules)
+  if rules.ties == "strict" then return "a step needs a later time" end
+  if rules.ties ~= "any" then return "events of one instant count in row order" end
+  local words = "events of one instant convert in either order"
+  if rules.grace then
+    words = string.format("steps up to %s apart are interchangeable",
+      type(rules.grace) == "number" and show.seconds(rules.grace) or rules.grace)
+  end
+  return words .. (rules.reuse_rows and ", one event may serve several steps" or "")
+end
+
+local words_of = {
+  entry = { any = "every first step begins an attempt", first = "only the first entry counts",
+    latest = "only the latest entry counts" },
+  first_required = { [true] = "the first step must come first", [false] = "any step may come first" },
+  exclude_scope = { attempt = "an excluded event ends the attempt",
+    user = "an excluded event removes the person" },
 }
 
-local function aspect_words(aspect, value)
-  if type(aspect.words) == "function" then return aspect.words(value) end
-  return aspect.words[tostring(value)]
+local function duration_words(value)
+  return type(value) == "number" and show.seconds(value) or tostring(value)
 end
 
--- Furthest step by user (0: removed by an exclusion, or never entered).
-local function levels_of(handle)
-  local levels = {}
-  for _, sequence in ipairs(handle:list(1, "reached")) do levels[sequence.user] = sequence.level end
-  return levels
+-- Each: the options it sets, whether it can matter here, and its words for a set of rules.
+local aspects = {
+  { name = "ties", keys = { "ties", "grace", "reuse_rows" }, words = tie_words,
+    applies = function(rules) return rules.order == "loose" end },
+  { name = "entry", keys = { "entry" },
+    words = function(rules) return words_of.entry[rules.entry] end },
+  { name = "first_required", keys = { "first_required" },
+    words = function(rules) return words_of.first_required[rules.first_required or false] end,
+    applies = function(rules) return rules.order == "any" end },
+  { name = "exclude_scope", keys = { "exclude_scope" },
+    words = function(rules) return words_of.exclude_scope[rules.exclude_scope] end,
+    applies = function(rules) return #rules.exclusions > 0 end },
+  -- A window that was asked for stays; only the default differs between tools.
+  { name = "within", keys = { "within" }, words = function(rules)
+      return rules.within and "within " .. duration_words(rules.within) or "no time limit"
+    end,
+    applies = function(rules) return rules.within == nil end },
+}
+
+local function same(aspect, ours, theirs)
+  for _, key in ipairs(aspect.keys) do
+    if (ours[key] or nil) ~= (theirs[key] or nil) then return false end
+  end
+  return true
 end
 
-local function count_changes(before, after)
-  local further, less = 0, 0
-  for user, level in pairs(after) do
-    local was = before[user] or 0
-    if level > was then further = further + 1 elseif level < was then less = less + 1 end
+-- Printing ---------------------------------------------------------------------------------------
+
+local function difference_words(difference)
+  if difference.further + difference.less == 0 then
+    return "no person's furthest step changes"
   end
-  for user in pairs(before) do
-    if not after[user] then less = less + 1 end
+  local parts = {}
+  if difference.further > 0 then
+    parts[1] = show.plural(difference.further, "person", "people") .. " further"
   end
-  return further, less
+  if difference.less > 0 then
+    parts[#parts + 1] = show.plural(difference.less, "person", "people") .. " less far"
+  end
+  local examples = {}
+  for i, change in ipairs(difference.people) do
+    if i > 3 then break end
+    examples[i] = string.format("%s: step %d, not %d", change.user, change.after, change.before)
+  end
+  return table.concat(parts, ", ") .. " (" .. table.concat(examples, "; ") .. ")"
+end
+
+local function converted_words(figures)
+  return string.format("%s of %s%s", show.integer(figures.converted), show.integer(figures.base),
+    figures.base > 0 and " (" .. show.percent(figures.converted / figures.base) .. ")" or "")
 end
 
 local function render(self)
-  local lines = { string.format("%s counts %s of %s converted, these rules %s of %s",
-    self.semantics,
-    show.integer(self.theirs.converted), show.integer(self.theirs.base),
-    show.integer(self.ours.converted), show.integer(self.ours.base)) }
-  if #self.differences == 0 then
-    lines[#lines + 1] = "no rule differs"
-  end
+  local lines = { string.format("%s counts %s through, these rules %s", self.semantics,
+    converted_words(self.theirs), converted_words(self.ours)), "" }
+  if #self.differences == 0 then lines[#lines + 1] = "  no rule differs" end
   for _, difference in ipairs(self.differences) do
-    lines[#lines + 1] = show.wrap(string.format("  %s instead of %s: %s get further, %s less far",
-      difference.theirs, difference.ours, show.plural(difference.further, "user"),
-      show.integer(difference.less)), 78, "    ")
+    lines[#lines + 1] = show.wrap(string.format("  %s, not: %s", difference.theirs,
+      difference.ours), 76, "  "):gsub("^", "  ")
+    lines[#lines + 1] = "    " .. show.wrap(difference_words(difference), 74, "    ")
   end
+  lines[#lines + 1] = ""
   lines[#lines + 1] = show.wrap(self.semantics .. ": " .. self.notes, 78, "  ")
   return table.concat(lines, "\n")
 end
@@ -133,52 +164,56 @@ local Comparison = object.class {
 
 ---@class wayproof.FunnelComparison
 ---@field semantics string
----@field differences { rule: string, ours: string, theirs: string, further: integer, less: integer
----   }[]  the
----   users whose furthest step moves when that rule alone is changed
+---@field notes string       the tool's rules in a sentence
+---@field differences { rule: string, ours: string, theirs: string, further: integer, less: integer,
+---   people: table[] }[]  people whose furthest step moves when that rule alone is changed, the
+---   first 20 of them as `user, before, after`
 ---@field ours { converted: integer, base: integer }
----@field theirs { converted: integer, base: integer }
+---@field theirs { converted: integer, base: integer }  with all of their rules
 
---- Compares settled rules with a preset. `measure(options)` gives a data handle and figures.
-function presets.compare(semantics, rules, measure, options)
+--- Compares settled rules with a preset.
+---@param measure fun(given: table): userdata, table  measures by unsettled rules: handle and fields
+---@param given table  the options of the funnel
+function presets.compare(semantics, rules, measure, given)
   local preset = presets.get(semantics)
+  -- Options that say our rules in full, so that nothing but `changes` differs.
   local function with(changes)
-    local changed = {}
-    for key, value in pairs(options) do changed[key] = value end
-    changed.semantics = nil
-    for _, aspect in ipairs(aspects) do changed[aspect.name] = rules[aspect.name] end
-    for key, value in pairs(changes) do changed[key] = value end
-    local handle, fields = measure(changed)
-    local levels = levels_of(handle)
-    handle:close()
-    return levels, fields
+    local options = {}
+    for key, value in pairs(given) do options[key] = value end
+    options.semantics = nil
+    for _, aspect in ipairs(aspects) do
+      for _, key in ipairs(aspect.keys) do options[key] = rules[key] or false end
+    end
+    for key, value in pairs(changes) do options[key] = value end
+    return measure(options)
   end
-  local base_levels, base = with {}
+  local base, base_fields = with {}
   local differences, all = {}, {}
   for _, aspect in ipairs(aspects) do
-    local theirs = preset.rules[aspect.name]
-    -- A window that was asked for stays; only the default differs between tools.
-    local asked = aspect.name == "order" -- what is asked, not how it is counted
-      or (aspect.name == "within" and rules.within ~= nil)
-      or (aspect.name == "first_required" and rules.order ~= "any")
-    local differs = theirs ~= rules[aspect.name] and not asked
-    if differs then
-      local change = {}
-      if theirs == nil then change[aspect.name] = false else change[aspect.name] = theirs end
-      all[aspect.name] = change[aspect.name]
-      local further, less = count_changes(base_levels, (with(change)))
-      differences[#differences + 1] = { rule = aspect.name,
-        ours = aspect_words(aspect, rules[aspect.name]), theirs = aspect_words(aspect, theirs),
-        further = further, less = less }
+    local applies = not aspect.applies or aspect.applies(rules)
+    if applies and not same(aspect, rules, preset.rules) then
+      local changes = {}
+      for _, key in ipairs(aspect.keys) do
+        changes[key] = preset.rules[key] or false
+        all[key] = changes[key]
+      end
+      local other = with(changes)
+      local further, less, people = base:changes(other, 20)
+      other:close()
+      differences[#differences + 1] = { rule = aspect.name, ours = aspect.words(rules),
+        theirs = aspect.words(preset.rules), further = further, less = less, people = people }
     end
   end
-  local _, theirs = with(all)
-  local all_users = preset.rules.denominator == "all"
+  base:close()
+  local last, theirs = with(all)
+  last:close()
+  local function base_of(fields, denominator)
+    return denominator == "all" and fields.people or fields.entered
+  end
   return Comparison.new {
     semantics = semantics, notes = preset.notes, differences = differences,
-    ours = { converted = base.converted,
-      base = rules.denominator == "all" and base.people or base.entered },
-    theirs = { converted = theirs.converted, base = all_users and theirs.people or theirs.entered },
+    ours = { converted = base_fields.converted, base = base_of(base_fields, rules.denominator) },
+    theirs = { converted = theirs.converted, base = base_of(theirs, preset.rules.denominator) },
   }
 end
 

@@ -1,13 +1,13 @@
 --- What every analysis of a log accepts: `where`, `since`, `before` and `by`.
 ---
---- `where`, `since` and `before` narrow the log first (no event is copied). `by` names a property
---- or
+--- `where`, `since` and `before` narrow the log first (no event is copied). `by` names a property or
 --- an attribute: people are grouped by their first value of it in what is left, and the analysis
---- runs once per group besides once for everybody.
+--- runs once per group besides once for everybody. All events of a person are in one group.
 local check = require "wayproof.check"
 local core = require "wayproof.core"
 local object = require "wayproof.object"
 local resolve = require "wayproof.resolve"
+local time = require "wayproof.time"
 
 local view = {}
 
@@ -22,26 +22,58 @@ function view.allowed(own)
   return table.move(view.options, 1, #view.options, #list + 1, list)
 end
 
---- The log that `options` ask about.
----@return userdata log
-function view.of(log, options, what)
-  local narrow = {}
+local function narrow(log, options, what)
+  local wanted = {}
   if options.where ~= nil then
     check.type(options.where, "table", what .. ": where", "a filter table")
-    for key, value in pairs(options.where) do narrow[key] = value end
+    for key, value in pairs(options.where) do wanted[key] = value end
   end
-  narrow.since = options.since or narrow.since
-  narrow.before = options.before or narrow.before
-  if next(narrow) == nil then return log end
-  return log:where(narrow)
+  if options.since ~= nil then wanted.since = options.since end
+  if options.before ~= nil then wanted.before = options.before end
+  if next(wanted) == nil then return log end
+  return log:where(wanted)
+end
+
+--- The log that `options` ask about. Raises what a failing world says: an analysis has no second
+--- return value.
+---@return userdata log
+function view.of(log, options, what)
+  if check.class(log) ~= "wayproof.Log" then
+    check.fail("%s: %s (expected a log: call methods with a colon)", what, check.describe(log))
+  end
+  if log:is_closed() then check.fail("%s: log is closed", what) end
+  local part, message = narrow(log, options, what)
+  if not part then error(message, 0) end
+  return part
+end
+
+--- The same up to `options.as_of`, and the end of observation in µs: `as_of`, else the log's last
+--- event (of everybody: who is left out by `where` was observed as long).
+---@return userdata log
+---@return integer as_of_us
+function view.observed(log, options, what)
+  local part = view.of(log, options, what)
+  local last_us = core.log.facts(log).last or 0
+  if options.before ~= nil then
+    local before_us = time.instant(options.before, what .. ": before")
+    if before_us - 1 < last_us then last_us = before_us - 1 end
+  end
+  if options.as_of == nil then return part, last_us end
+  local as_of_us = time.instant(options.as_of, what .. ": as_of")
+  if as_of_us < last_us then
+    local seen, message = part:where { before = as_of_us + 1 }
+    if not seen then error(message, 0) end
+    part = seen
+  end
+  return part, as_of_us
 end
 
 local groups_default = 12
 
 --- Runs `analyse` for each group of people by their first (or last) value of `options.by`.
----@return table fields  `by`, `groups` (list of the fields of each group, with `value` and
----   `people`) and
----   `users_left` (people in groups beyond the option `groups`)
+---@param analyse fun(log: userdata): table  fields of one group
+---@return table fields  `by`, `groups` (list of the fields of each group, with `value`; nil: people
+---   without one) and `users_left` (people in groups beyond the option `groups`)
 function view.groups(narrowed, options, what, last, analyse)
   check.name(options.by, what .. ": by", "a property or attribute name")
   local column = resolve.column(narrowed, options.by)
@@ -63,13 +95,15 @@ function view.groups(narrowed, options, what, last, analyse)
 end
 
 --- Runs `analyse(view)` for everybody and, with `by`, for each group, largest first.
----@param analyse fun(log: userdata): table  fields of the result
+---@param analyse fun(log: userdata, as_of_us: integer): table  fields of the result
 ---@return table fields  those of everybody; with `by` also those of view.groups
 function view.run(log, options, what, analyse)
-  local narrowed = view.of(log, options, what)
-  local fields = analyse(narrowed)
+  local part, as_of_us = view.observed(log, options, what)
+  local fields = analyse(part, as_of_us)
   if options.by ~= nil then
-    local grouped = view.groups(narrowed, options, what, false, analyse)
+    local grouped = view.groups(part, options, what, false, function(group)
+      return analyse(group, as_of_us)
+    end)
     fields.by, fields.groups, fields.users_left = grouped.by, grouped.groups, grouped.users_left
   end
   return fields
