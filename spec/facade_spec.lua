@@ -48,6 +48,18 @@ describe("require \"wayproof\" #processes", function()
     assert.same({}, rooms)
   end)
 
+  it("refuses a number of threads that makes no sense, blaming the caller", function()
+    local wp = require "wayproof"
+    for _, n in ipairs { 0, 257, 1.5, "two" } do
+      local ok, message = pcall(wp.threads, n)
+      assert.is_false(ok)
+      assert.matches("threads: .* %(expected a whole number from 1 to 256%)$", message)
+    end
+    local before = wp.threads()
+    assert.equal(3, wp.threads(3))
+    assert.equal(before, wp.threads(before))
+  end)
+
   it("adds no global, prints nothing and loads no room", function()
     assert.equal("1\n", run [[
       local before = 0

@@ -27,7 +27,7 @@ local rooms = {
   { "wayproof.hypothesis", "hypothesis" },
   { "wayproof.time", "time", "date" },
   { "wayproof.ledger", "ledger" },
-  { "wayproof.core", "threads" },
+  { "wayproof.threads", "threads" },
 }
 
 local function door(module, name)
