@@ -220,6 +220,7 @@ build = {
     ["wayproof.stats.rank"] = "lua/wayproof/stats/rank.lua",
     ["wayproof.stats.strata"] = "lua/wayproof/stats/strata.lua",
     ["wayproof.suggest"] = "lua/wayproof/suggest.lua",
+    ["wayproof.threads"] = "lua/wayproof/threads.lua",
     ["wayproof.time"] = "lua/wayproof/time.lua",
     ["wayproof.undated"] = "lua/wayproof/undated.lua",
     ["wayproof.validate"] = "lua/wayproof/validate.lua",
