@@ -19,7 +19,7 @@ typedef struct figure_work {
     const wp_funnel *funnel;
     const wp_columns *columns;
     const wp_funnel_options *options;
-    bool any_order;
+    bool any_order, has_optional;
     step_counts counts[SLICES][WP_FUNNEL_STEPS_MAX];
     size_t places[SLICES][WP_FUNNEL_STEPS_MAX]; /* in the lists of a step */
     size_t sizes[WP_FUNNEL_STEPS_MAX];
@@ -32,6 +32,29 @@ static uint32_t slice_start(const figure_work *work, size_t slice)
     return (uint32_t)((uint64_t)work->funnel->users_count * slice / SLICES);
 }
 
+/* Steps in order and none optional: what a user has follows from the level alone. */
+static void count_levels(const figure_work *work, size_t slice, step_counts *counts)
+{
+    const wp_funnel *funnel = work->funnel;
+    uint32_t steps = funnel->steps_count, reached = 0, closed = 0;
+    uint32_t seen[WP_FUNNEL_STEPS_MAX + 1][4] = {0}; /* by level and bits of pending */
+    for (uint32_t i = slice_start(work, slice); i < slice_start(work, slice + 1); i++)
+        seen[funnel->levels[i]][funnel->pending[i]]++;
+    for (uint32_t step = steps; step-- > 0;) {
+        for (unsigned bits = 0; bits < 4; bits++) {
+            uint32_t users = seen[step + 1][bits];
+            reached += users;
+            closed += (bits & WP_FUNNEL_OPEN) == 0 ? users : 0;
+            if (step + 1 < steps && (bits & WP_FUNNEL_PENDING) != 0)
+                counts[step].pending += users;
+            else if (step + 1 < steps)
+                counts[step].stopped += users;
+        }
+        counts[step].users = counts[step].timed = reached;
+        counts[step].closed = closed;
+    }
+}
+
 static wp_status count_slice(void *context, size_t slice, unsigned worker, wp_error *err)
 {
     (void)worker;
@@ -40,6 +63,10 @@ static wp_status count_slice(void *context, size_t slice, unsigned worker, wp_er
     const wp_funnel *funnel = work->funnel;
     uint32_t steps = funnel->steps_count;
     step_counts *counts = work->counts[slice];
+    if (!work->any_order && !work->has_optional) {
+        count_levels(work, slice, counts);
+        return WP_OK;
+    }
     for (uint32_t i = slice_start(work, slice); i < slice_start(work, slice + 1); i++) {
         const uint32_t *rows = funnel->rows + (size_t)i * steps;
         uint32_t level = funnel->levels[i];
@@ -83,7 +110,7 @@ static void time_in_order(figure_work *work, const uint32_t *rows, size_t *place
 {
     const wp_times *times = &work->columns->times;
     int64_t first_us = wp_time_at(times, rows[0]), before_us = first_us;
-    for (uint32_t step = 0; step < work->funnel->steps_count; step++) {
+    for (uint32_t step = 1; step < work->funnel->steps_count; step++) {
         if (rows[step] == WP_FUNNEL_NO_ROW)
             continue;
         size_t place = places[step]++;
@@ -118,7 +145,9 @@ static wp_status select_times(void *context, size_t chunk, unsigned worker, wp_e
     wp_funnel_figures *figures = &work->out[step];
     const double points[] = {0.5, 0.9};
     double found[] = {NAN, NAN};
-    if (work->sizes[step] > 0)
+    if (step == 0 && !work->any_order && work->sizes[step] > 0)
+        found[0] = found[1] = 0; /* where the time is counted from */
+    else if (work->sizes[step] > 0)
         wp_quantiles_i64(work->lists[step][kind], work->sizes[step], points, 2, found);
     *(kind == 0 ? &figures->median_seconds : &figures->median_step_seconds) = found[0] / 1e6;
     *(kind == 0 ? &figures->p90_seconds : &figures->p90_step_seconds) = found[1] / 1e6;
@@ -140,8 +169,9 @@ static wp_status make_lists(figure_work *work, wp_error *err)
             work->out[step].closed_count += counts->closed;
         }
         work->sizes[step] = place;
+        size_t room = step == 0 && !work->any_order ? 0 : place;
         for (uint32_t kind = 0; kind < KINDS; kind++)
-            if ((work->lists[step][kind] = wp_alloc_array(place, sizeof(int64_t))) == NULL)
+            if ((work->lists[step][kind] = wp_alloc_array(room, sizeof(int64_t))) == NULL)
                 return wp_fail_memory(err, place * sizeof(int64_t));
     }
     return WP_OK;
@@ -159,6 +189,8 @@ wp_status wp_funnel_figure(const wp_funnel *funnel, const wp_columns *columns,
     work->options = options;
     work->any_order = options->order == WP_ORDER_ANY;
     work->out = out;
+    for (uint32_t step = 0; step < options->steps_count; step++)
+        work->has_optional |= options->steps[step].optional;
     wp_status status = wp_pool_run(run, SLICES, count_slice, work, err);
     if (status == WP_OK)
         status = make_lists(work, err);

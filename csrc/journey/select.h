@@ -1,8 +1,9 @@
 /* Order statistics of integers without sorting them.
 **
-** Values are counted into bins of equal relative width (64 per power of two above the smallest
-** value); only the few bins that hold the wanted places are kept and searched by quickselect, so
-** the cost is two steady passes without branches that guess wrong. The numbers are exact. */
+** Values are counted into bins of equal relative width (32 per power of two above nought, or above
+** the smallest of negative values); only the few bins that hold the wanted places are kept and
+** searched by quickselect, so the cost is two steady passes without branches that guess wrong. The
+** numbers are exact. */
 #ifndef WP_JOURNEY_SELECT_H
 #define WP_JOURNEY_SELECT_H
 
