@@ -1,4 +1,5 @@
-/* Writes the benchmark's log: a shop, 180 days, 12 event names, sessions, Zipf-like activity, a value
+/* Writes the benchmark's log: a shop, 180 days, 12 event names, sessions, Zipf-like activity, a
+*value
 ** on purchases; whole seconds, CSV with the columns user_id,event,ts,value in the order of time.
 **
 **     cc -O2 -o generate bench/generate.c -lm
@@ -12,10 +13,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LANDING, SEARCH, PRODUCT, COMPARE, FAQ, REVIEW, CART, CHECKOUT, PURCHASE, SUPPORT, RETURN, EXIT };
-static const char *const names[] = {"landing",     "search", "product_view", "compare",
-                                    "faq",         "review", "add_to_cart",  "checkout_start",
-                                    "purchase",    "support", "return",      "exit"};
+enum {
+    LANDING,
+    SEARCH,
+    PRODUCT,
+    COMPARE,
+    FAQ,
+    REVIEW,
+    CART,
+    CHECKOUT,
+    PURCHASE,
+    SUPPORT,
+    RETURN,
+    EXIT
+};
+static const char *const names[] = {"landing",  "search",  "product_view", "compare",
+                                    "faq",      "review",  "add_to_cart",  "checkout_start",
+                                    "purchase", "support", "return",       "exit"};
 typedef struct row {
     uint32_t second, user;
     uint8_t event;
