@@ -28,7 +28,7 @@ typedef struct gap {
 typedef struct friction_part {
     gap *gaps;
     size_t gaps_count, gaps_capacity;
-    uint64_t *pairs;
+    wp_friction_pair *pairs;
     size_t pairs_count, pairs_capacity;
 } friction_part;
 
@@ -37,6 +37,7 @@ typedef struct code_memory {
     uint32_t stamp;   /* stay + 1 that it belongs to */
     uint32_t session; /* session of the run */
     uint32_t run;
+    size_t pair;                     /* place among the pairs of the chunk */
     int64_t last_us, before_last_us; /* WP_TIME_MISSING: none */
 } code_memory;
 
@@ -181,13 +182,13 @@ static wp_status add_pair(friction_part *part, size_t stay, uint32_t code, wp_er
 {
     if (part->pairs_count == part->pairs_capacity) {
         size_t capacity = part->pairs_capacity * 2 + 1024;
-        uint64_t *pairs = wp_realloc_array(part->pairs, capacity, sizeof *pairs);
+        wp_friction_pair *pairs = wp_realloc_array(part->pairs, capacity, sizeof *pairs);
         if (pairs == NULL)
             return wp_fail_memory(err, capacity * sizeof *pairs);
         part->pairs = pairs;
         part->pairs_capacity = capacity;
     }
-    part->pairs[part->pairs_count++] = (uint64_t)stay << 32 | code;
+    part->pairs[part->pairs_count++] = (wp_friction_pair){(uint32_t)stay, code, 0};
     return WP_OK;
 }
 
@@ -268,8 +269,11 @@ static wp_status read_stay(friction_work *work, friction_part *part, size_t s, u
         bool known = memory->stamp == (uint32_t)(s + 1);
         count_repeats(&at, code, now_us, memory, known, out);
         memory->stamp = (uint32_t)(s + 1);
-        if (!known)
+        if (!known) {
+            memory->pair = part->pairs_count;
             WP_TRY(add_pair(part, s, code, err));
+        }
+        part->pairs[memory->pair].count++;
         at.codes[1] = at.codes[0];
         at.times_us[1] = at.times_us[0];
         at.codes[0] = code;
@@ -278,6 +282,7 @@ static wp_status read_stay(friction_work *work, friction_part *part, size_t s, u
     }
     out->events = at.seen;
     out->last_code = at.codes[0];
+    out->quiet = (double)(landmark_us - at.times_us[0]) / 1e6;
     judge_gap(work, stay, at.codes[0], landmark_us - at.times_us[0], out);
     return WP_OK;
 }
@@ -318,12 +323,30 @@ static wp_status start_memories(friction_work *work, const wp_run *run, wp_error
     return WP_OK;
 }
 
+/* Stays are in the order of stages, so the first used one of a user is that of the first stage. */
+static wp_status mark_again(friction_work *work, wp_error *err)
+{
+    uint32_t users_count = work->stays->log->columns->users_count;
+    uint64_t *met = wp_alloc_array_zero((size_t)users_count / 64 + 1, sizeof *met);
+    if (met == NULL)
+        return wp_fail_memory(err, users_count / 8);
+    for (size_t s = 0; s < stays_total(work->stays); s++) {
+        if (!work->signals[s].used)
+            continue;
+        uint32_t user = work->stays->stays[s].user;
+        work->signals[s].again = wp_bit(met, user);
+        met[user >> 6] |= UINT64_C(1) << (user & 63);
+    }
+    wp_free(met);
+    return WP_OK;
+}
+
 static wp_status join_pairs(friction_work *work, wp_friction *out, wp_error *err)
 {
     size_t total = 0;
     for (size_t c = 0; c < work->chunks_count; c++)
         total += work->parts[c].pairs_count;
-    uint64_t *pairs = wp_alloc_array(total + 1, sizeof *pairs);
+    wp_friction_pair *pairs = wp_alloc_array(total + 1, sizeof *pairs);
     if (pairs == NULL)
         return wp_fail_memory(err, total * sizeof *pairs);
     size_t at = 0;
@@ -383,6 +406,8 @@ wp_status wp_friction_measure(const wp_stays *stays, const wp_stage_plan *plan,
     if (status == WP_OK)
         status = wp_pool_run(run, work.chunks_count, signal_chunk, &work, err);
     if (status == WP_OK)
+        status = mark_again(&work, err);
+    if (status == WP_OK)
         status = join_pairs(&work, out, err);
     reset_work(&work);
     return status;
@@ -411,9 +436,9 @@ wp_status wp_friction_events(const wp_friction *friction, const wp_stays *stays,
     if (list == NULL)
         return wp_fail_memory(err, codes * sizeof *list);
     for (size_t i = 0; i < friction->pairs_count; i++) {
-        size_t stay = (size_t)(friction->pairs[i] >> 32);
+        size_t stay = friction->pairs[i].stay;
         if (stay >= stays->starts[stage] && stay < stays->starts[stage + 1])
-            list[(uint32_t)friction->pairs[i]].users_count++;
+            list[friction->pairs[i].code].users_count++;
     }
     size_t count = 0;
     for (uint32_t code = 0; code < codes; code++)

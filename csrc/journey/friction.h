@@ -19,6 +19,7 @@ typedef struct wp_friction_options {
 
 typedef struct wp_signals {
     bool used, outcome;   /* outcome in [landmark, landmark + within) */
+    bool again;           /* an earlier stage has a used stay of the same user */
     uint32_t events;      /* rows before the landmark, the entry included */
     uint32_t self_loops;  /* the same event immediately again */
     uint32_t rework;      /* the same event again with others between */
@@ -33,8 +34,13 @@ typedef struct wp_signals {
     uint32_t last_code;   /* event before the landmark */
     double hesitation;    /* longest gap after an event, the open one included: deviations above
                              the median log gap of later converters; NaN: nothing to compare */
+    double quiet;         /* seconds from the last row before the landmark to it */
     double start_delay;   /* seconds to the next row; to the landmark when there is none */
 } wp_signals;
+
+typedef struct wp_friction_pair {
+    uint32_t stay, code, count; /* rows of the event in a used stay before its landmark */
+} wp_friction_pair;
 
 typedef struct wp_friction_event {
     uint32_t code;
@@ -42,8 +48,8 @@ typedef struct wp_friction_event {
 } wp_friction_event;
 
 typedef struct wp_friction {
-    wp_signals *signals; /* one per stay */
-    uint64_t *pairs;     /* stay << 32 | code of used stays, ascending by stay */
+    wp_signals *signals;     /* one per stay */
+    wp_friction_pair *pairs; /* ascending by stay */
     size_t pairs_count;
 } wp_friction;
 

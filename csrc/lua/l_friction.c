@@ -207,21 +207,21 @@ static int m_measure(lua_State *L)
     return 1;
 }
 
-static const char *const signal_names[] = {"outcome",   "events",      "self_loops",  "rework",
-                                           "u_turns",   "quick_backs", "page_loops",  "backtracks",
-                                           "off_path",  "distinct",    "runs",        "pauses",
-                                           "last_code", "hesitation",  "start_delay", NULL};
+static const char *const signal_names[] = {
+    "outcome",     "again",      "events",     "self_loops",    "rework",      "u_turns",
+    "quick_backs", "page_loops", "backtracks", "off_path",      "distinct",    "runs",
+    "pauses",      "last_code",  "hesitation", "quiet_seconds", "start_delay", NULL};
 
 static double signal_number(const wp_signals *signals, int which)
 {
-    const uint32_t counts[] = {signals->outcome,      signals->events,     signals->self_loops,
-                               signals->rework,       signals->u_turns,    signals->quick_backs,
-                               signals->page_loops,   signals->backtracks, signals->off_path,
-                               signals->distinct,     signals->runs,       signals->pauses,
-                               signals->last_code + 1};
-    if (which < (int)(sizeof counts / sizeof *counts))
-        return counts[which];
-    return which == 13 ? signals->hesitation : signals->start_delay;
+    const uint32_t counts[] = {signals->outcome,     signals->again,        signals->events,
+                               signals->self_loops,  signals->rework,       signals->u_turns,
+                               signals->quick_backs, signals->page_loops,   signals->backtracks,
+                               signals->off_path,    signals->distinct,     signals->runs,
+                               signals->pauses,      signals->last_code + 1};
+    const double numbers[] = {signals->hesitation, signals->quiet, signals->start_delay};
+    int whole = (int)(sizeof counts / sizeof *counts);
+    return which < whole ? counts[which] : numbers[which - whole];
 }
 
 /* signal(stage, name) -> a vector over the stays in use */
@@ -265,8 +265,8 @@ static int m_events(lua_State *L)
     return 1;
 }
 
-/* did(stage, code) -> 1 or 0 for each stay in use: the event came before the landmark */
-static int m_did(lua_State *L)
+/* times(stage, code) -> rows of the event before the landmark, for each stay in use */
+static int m_times(lua_State *L)
 {
     stays_handle *handle = check_handle(L);
     uint32_t stage = check_stage(L, handle, 2);
@@ -278,12 +278,13 @@ static int m_did(lua_State *L)
     for (size_t s = handle->stays.starts[stage]; s < handle->stays.starts[stage + 1]; s++) {
         if (!friction->signals[s].used)
             continue;
-        while (pair < friction->pairs_count && friction->pairs[pair] >> 32 < s)
+        while (pair < friction->pairs_count && friction->pairs[pair].stay < s)
             pair++;
-        double found = 0;
-        for (; pair < friction->pairs_count && friction->pairs[pair] >> 32 == s; pair++)
-            found += (uint32_t)friction->pairs[pair] == code;
-        *out++ = found;
+        double times = 0;
+        for (; pair < friction->pairs_count && friction->pairs[pair].stay == s; pair++)
+            if (friction->pairs[pair].code == code)
+                times = friction->pairs[pair].count;
+        *out++ = times;
     }
     return 1;
 }
@@ -292,7 +293,7 @@ int wpl_open_friction(lua_State *L)
 {
     static const luaL_Reg methods[] = {
         {"counts", m_counts}, {"column", m_column}, {"measure", m_measure},
-        {"signal", m_signal}, {"events", m_events}, {"did", m_did},
+        {"signal", m_signal}, {"events", m_events}, {"times", m_times},
         {NULL, NULL}};
     wpl_class(L, WPL_STAYS, m_close, methods, NULL);
     lua_pop(L, 1);

@@ -1,0 +1,143 @@
+--- Differences in outcome rates between people who are otherwise alike.
+---
+--- `effect.difference` is least squares of a 0/1 outcome on a 0/1 signal and the baseline columns:
+--- the coefficient is the difference in rates among equals. Its variance is the larger of the
+--- robust one (HC1) and the binomial one under no difference, since the robust one vanishes when a
+--- small group has no outcome at all. Activity is a noisy measure of keenness, so each difference
+--- is also corrected as if activity told only 40 % of it (noise.lua). `effect.chances` fits a logistic model and scores others.
+--- Cost: O(rows x columns^2) per effect; nothing loops over people in Lua.
+local core = require "wayproof.core"
+local noise = require "wayproof.noise"
+local scale = require "wayproof.scale"
+local stats = require "wayproof.stats"
+
+local effect = {}
+
+effect.reliability = 0.4   -- share of keenness that activity is taken to tell at least
+effect.users_least = 20    -- people with and without the signal, each
+effect.expected_least = 5  -- outcomes expected, and missed, among people with the signal
+local knot_levels = { 0.05, 0.35, 0.65, 0.95 }
+
+local function knots_of(v)
+  local at, knots = v:quantiles(knot_levels), {}
+  for i = 1, #knot_levels do
+    if at[i] and (#knots == 0 or at[i] > knots[#knots]) then knots[#knots + 1] = at[i] end
+  end
+  return knots
+end
+
+--- A column and its curvature: standardised, with a restricted cubic spline where there is room for
+--- one. Knots and scale are learned where `learn` (0/1) is 1.
+---@param list wayproof.Vector[]  columns are appended
+function effect.add_curve(list, v, learn)
+  local z = #v > 0 and scale.standardise(v, learn)
+  if not z then return end
+  list[#list + 1] = z
+  local knots = knots_of(learn and z:select(learn) or z)
+  if #knots < 3 then return end
+  for _, column in ipairs(core.vector.spline(z, knots)) do list[#list + 1] = column end
+end
+
+function effect.add(list, v, learn)
+  local z = #v > 0 and scale.standardise(v, learn)
+  if z then list[#list + 1] = z end
+end
+
+local function residual(v, columns)
+  if #columns == 0 then return v - v:mean() end
+  return v:residual(columns)
+end
+
+-- Whether the difference keeps its sign, and is certain, when activity tells only 40 % of keenness.
+local function survives(y, x, activity, variance)
+  if not activity.z then return true end
+  local yr, xr, zr = residual(y, activity.others), residual(x, activity.others),
+    residual(activity.z, activity.others)
+  local xx, zz, xz = xr:dot(xr), zr:dot(zr), xr:dot(zr)
+  local determinant = xx * zz - xz * xz
+  if zz <= 1e-9 * #y then return true end
+  if determinant <= 1e-9 * xx * zz then return false end
+  local xy, zy = xr:dot(yr), zr:dot(yr)
+  local fit = { beta_x = (zz * xy - xz * zy) / determinant,
+    beta_z = (xx * zy - xz * xy) / determinant, v_xx = variance * zz / determinant,
+    v_xz = -variance * xz / determinant, v_zz = variance * xx / determinant,
+    s_x = math.sqrt(xx / #y), s_z = math.sqrt(zz / #y), r = xz / math.sqrt(xx * zz) }
+  local corrected = noise.corrected(fit, effect.reliability)
+  if not corrected or corrected.beta * fit.beta_x <= 0 then return false end
+  return math.abs(corrected.beta) > stats.normal_quantile(0.975) * corrected.se
+end
+
+--- The difference in the rate of `y` between people with the signal `x` and equals without it.
+---@param y wayproof.Vector  0/1
+---@param x wayproof.Vector  0/1
+---@param columns wayproof.Vector[]  what people must be equal in
+---@param activity? { z: wayproof.Vector, others: wayproof.Vector[] }  the measure of activity, and the
+---   columns that are none
+---@return table|nil effect  users, rate_with, rate_without, difference, low, high, p, holds; nil: too
+---   few people or outcomes to say anything
+function effect.difference(y, x, columns, activity)
+  local n, users = #y, x:sum()
+  if users < effect.users_least or n - users < effect.users_least then return nil end
+  local rest = residual(y, columns)
+  local chance = (y - rest):maximum(0):minimum(1)
+  local expected = chance:dot(x)
+  if expected < effect.expected_least or users - expected < effect.expected_least then
+    return nil
+  end
+  local own = residual(x, columns)
+  local squares = own:dot(own)
+  if squares <= 1e-9 * users then return nil end -- the columns tell who has the signal
+  local difference = own:dot(rest) / squares
+  local errors = rest - own * difference
+  local scores = own * errors
+  local robust = scores:dot(scores) * n / math.max(1, n - #columns - 2)
+  local binomial = (own * own):dot(chance * (1 - chance))
+  local se = math.sqrt(math.max(robust, binomial)) / squares
+  local hits, z = y:dot(x), stats.normal_quantile(0.975)
+  return {
+    users = math.tointeger(users) or users,
+    rate_with = hits / users, rate_without = (y:sum() - hits) / (n - users),
+    difference = difference, low = math.max(-1, difference - z * se),
+    high = math.min(1, difference + z * se), se = se,
+    p = se > 0 and math.min(1, 2 * stats.normal_upper(math.abs(difference) / se)) or 1.0,
+    holds = not activity or survives(y, x, activity, (chance * (1 - chance)):mean()),
+  }
+end
+
+--- Chances by a logistic model that is learned on some people and applied to all: the share of
+--- outcomes among the learned ones where a model has no answer.
+---@param y wayproof.Vector  0/1 for everybody (only read where `learn` is 1)
+---@param columns wayproof.Vector[]  for everybody
+---@param learn wayproof.Vector  0/1
+---@return wayproof.Vector|nil chances  for everybody; nil when nobody is there to learn from
+---@return boolean modelled
+function effect.chances(y, columns, learn)
+  local known = y:select(learn)
+  if #known == 0 then return nil, false end
+  local share, hits = known:mean(), known:sum()
+  local constant = core.vector.full(#y, share)
+  -- About ten outcomes (and as many misses) for every column keep a model from learning noise.
+  local most = math.floor(math.min(hits, #known - hits) / 10)
+  if most < 1 or #columns == 0 then return constant, false end
+  local chosen, part = {}, {}
+  for i = 1, math.min(#columns, most) do
+    chosen[i], part[i] = columns[i], columns[i]:select(learn)
+  end
+  local fit = core.model.glm(part, known, { family = "logistic", firth = true })
+  if fit.converged == false or not fit.coefficients[1].estimate then return constant, false end
+  local score = core.vector.full(#y, fit.coefficients[1].estimate)
+  for i, column in ipairs(chosen) do
+    local coefficient = fit.coefficients[i + 1]
+    if coefficient.estimate then score = score + column * coefficient.estimate end
+  end
+  return 1 / (1 + (-score):exp()), true
+end
+
+--- Exact (chi-square) limits of a Poisson count.
+---@return number low, number high
+function effect.poisson_limits(count)
+  local low = count > 0 and stats.chi_square_quantile(0.025, 2 * count) / 2 or 0.0
+  return low, stats.chi_square_quantile(0.975, 2 * count + 2) / 2
+end
+
+return effect

@@ -1,0 +1,180 @@
+--- Signals of friction and hesitation in a stage, each priced in the outcome.
+---
+--- A signal is something that a person did, or not, between entering a stage and its landmark (see
+--- csrc/journey/friction.h). People with it are compared with equals without it: as active before
+--- the landmark (the signal's own events left out), with as much history, who came at about the
+--- same time; all are still in the stage, and only outcomes after the landmark count.
+--- Whether a signal is good or bad is what the comparison finds, never assumed.
+local effect = require "wayproof.friction_effect"
+local plan = require "wayproof.friction_plan"
+local stats = require "wayproof.stats"
+
+local signals = {}
+
+signals.events_most = 12      -- events of a stage that are looked at as detours and last touches
+signals.retries_least = 3
+local deviations = { 1, 1.5, 2, 2.5, 3 }
+
+-- Signals that are a count of some kind: what counts, from how many on, and how many events each
+-- takes.
+local counted = {
+  { name = "repeats", column = "self_loops", least = 1, own = 1 },
+  { name = "rework", column = "rework", least = 1, own = 1 },
+  { name = "u_turns", column = "u_turns", least = 1, own = 2 },
+  { name = "quick_backs", column = "quick_backs", least = 1, own = 2 },
+  { name = "page_loops", column = "page_loops", least = 1, own = 1 },
+  { name = "backtracks", column = "backtracks", least = 1, own = 1 },
+  { name = "retries", column = "runs", least = signals.retries_least, own = 1 },
+  { name = "pauses", column = "pauses", least = 1, own = 0 },
+}
+
+-- What one stage's people did, as vectors over those in use; read once each.
+local function reader(handle, stage)
+  local columns = {}
+  return function(name)
+    if not columns[name] then columns[name] = handle:signal(stage, name) end
+    return columns[name]
+  end
+end
+
+-- What people must be equal in, with `own` events left out of how active they were: columns, and
+-- for the noise gate activity in one column (`z`) beside those that are none (`others`).
+local function baseline(people, own)
+  if not own and people.shared then return people.shared end
+  local volume = people.read "events"
+  if own then volume = (volume - own):maximum(0) end
+  local columns, others, z = {}, {}, {}
+  effect.add_curve(columns, volume:log1p())
+  effect.add(columns, people.before:log1p())
+  effect.add(others, people.tenure:log1p())
+  effect.add_curve(others, people.entry)
+  table.move(others, 1, #others, #columns + 1, columns)
+  effect.add(z, (volume + people.before):log1p())
+  local made = { columns = columns, others = others, z = z[1] }
+  if not own then people.shared = made end
+  return made
+end
+
+local function select_all(columns, keep)
+  local kept = {}
+  for i, column in ipairs(columns) do kept[i] = column:select(keep) end
+  return kept
+end
+
+local function restrict(base, keep)
+  return { columns = select_all(base.columns, keep), others = select_all(base.others, keep),
+    z = base.z and base.z:select(keep) }
+end
+
+local function month_price(found, span_us)
+  return found.difference * found.users * plan.month_us / math.max(span_us, 86400e6)
+end
+
+-- Prices one signal; `keep` (0/1) restricts it to some people. Returns it when it was priced.
+local function price(list, people, name, x, base, keep)
+  local y, entry = people.y, people.entry
+  if keep then
+    y, x, entry, base = y:select(keep), x:select(keep), entry:select(keep), restrict(base, keep)
+  end
+  local found = effect.difference(y, x, base.columns, base)
+  if not found then return {} end
+  found.name, found.stage = name, people.name
+  found.outcomes_per_month = month_price(found, entry:max() - entry:min())
+  list[#list + 1] = found
+  return found
+end
+
+-- Log gaps that are long for later converters; how long is chosen on earlier cohorts, and only the
+-- later ones are judged.
+local function hesitation(list, people)
+  local gaps = people.read("hesitation"):fill(-100)
+  local earlier = people.entry:below(people.cut_us)
+  local base, best, best_z = baseline(people), nil, 0
+  local y, columns = people.y:select(earlier), select_all(base.columns, earlier)
+  for _, k in ipairs(deviations) do
+    local found = effect.difference(y, gaps:above(k):select(earlier), columns)
+    if found and math.abs(found.difference / found.se) > best_z then
+      best, best_z = k, math.abs(found.difference / found.se)
+    end
+  end
+  if not best then return end
+  price(list, people, "hesitation", gaps:above(best), base, 1 - earlier).deviations = best
+end
+
+-- Slow to start, not starting, and looking at many different things.
+local function pace(list, people, observe_seconds)
+  local delay = people.read "start_delay"
+  local slow = delay:quantiles({ 0.75 })[1]
+  local none = people.read("events"):at_most(1)
+  price(list, people, "no_start", none, baseline(people, people.read "events"))
+  if slow and slow < observe_seconds then
+    price(list, people, "slow_start", delay:above(slow), baseline(people)).above = slow
+  end
+  local breadth = people.read "distinct"
+  local wide = breadth:quantiles({ 0.75 })[1]
+  price(list, people, "breadth", breadth:above(wide), baseline(people)).above = wide
+end
+
+-- Events off the way, and what was touched last before the landmark.
+local function touches(list, people, handle, stage, names, in_stage)
+  local last = people.read "last_code"
+  for i, event in ipairs(handle:events(stage)) do
+    if i > signals.events_most then break end
+    local name = names[event.code]
+    if not in_stage(name) then
+      local times = handle:times(stage, event.code)
+      price(list, people, "detour: " .. name, times:at_least(1), baseline(people, times))
+    end
+    price(list, people, "last touch: " .. name, last:equals(event.code), baseline(people))
+  end
+end
+
+-- Whether the events that make a pattern are activity like any other or come on top of it, nobody
+-- knows: a difference must be there either way.
+local function both_ways(people, x, base, found)
+  local other = effect.difference(people.y, x, base.columns, base)
+  return other ~= nil and other.holds and other.difference * found.difference > 0
+    and other.p < 0.05
+end
+
+--- The signals of one stage, those that enough people show, in a fixed order.
+---@param request { handle: userdata, stage: integer, name: string, cut_us: integer,
+---   observe_us: integer, names: string[], in_stage: fun(event: string): boolean }
+---@return table[] list  without `q`: that takes all signals of all stages
+function signals.of_stage(request)
+  local handle, stage = request.handle, request.stage
+  local people = { name = request.name, cut_us = request.cut_us, read = reader(handle, stage),
+    entry = handle:column(stage, "entry_us", true), before = handle:column(stage, "before", true),
+    tenure = handle:column(stage, "tenure_seconds", true) }
+  people.y = people.read "outcome"
+  local list = {}
+  if #people.y < 2 * effect.users_least or people.y:sum() == 0 then return list end
+  for _, kind in ipairs(counted) do
+    local count = people.read(kind.column)
+    local x = count:at_least(kind.least)
+    local found = price(list, people, kind.name, x, baseline(people))
+    if kind.own > 0 and found.holds then
+      found.holds = both_ways(people, x, baseline(people, count * kind.own), found)
+    end
+  end
+  hesitation(list, people)
+  pace(list, people, request.observe_us / 1e6)
+  touches(list, people, handle, stage, request.names, request.in_stage)
+  return list
+end
+
+--- Adds `q`, the false-discovery rate over all signals that were priced, and `certain`: q below 0.05,
+--- and the difference is still there if activity told only 40 % of how keen people are.
+function signals.adjust(list)
+  if #list == 0 then return list end
+  local p = {}
+  for i, signal in ipairs(list) do p[i] = signal.p end
+  local q = stats.adjust(p, "bh")
+  for i, signal in ipairs(list) do
+    signal.q, signal.se = q[i], nil
+    signal.certain = q[i] < 0.05 and signal.holds
+  end
+  return list
+end
+
+return signals
