@@ -114,6 +114,10 @@ something("real_earns", "real60", { "validated" }, "the same, in money",
   { outcome = wp.earns "purchase" })
 something("real_time", "real60", { "validated" }, "the same, in time",
   { outcome = wp.accelerates "purchase" })
+something("real_ratio", "real60", { "validated" }, "the same, per session",
+  { metric = wp.count "metric" / wp.sessions() })
+something("real_soon", "real60", { "validated" }, "the same, by how soon",
+  { metric = wp.time_to "metric", expect = "fall" })
 something("reversed", "reversed", { "reversed" }, "works the other way")
 something("seg_one", "seg_one", { "unstable" }, "in one segment of two", { across = "channel" })
 something("seg_opp", "seg_opp", { "unstable" }, "opposite in two segments",

@@ -54,6 +54,7 @@ function Case:restrict(mask)
   end
   out.activity, out.adjust = choose(self.activity, "v", mask), choose(self.adjust, "v", mask)
   out.across = choose(self.across, "codes", mask)
+  out.parts = choose(self.parts, "v", mask)
   if self.used then -- rows of the frame that remain
     local places = core.vector.sequence(#self.used):select(self.used):select(mask)
     out.used = places
@@ -185,6 +186,8 @@ local function add_response(out, frame, h, columns, used)
 end
 
 local function add_activity(out, h, columns, pick)
+  out.parts = {}
+  for i, name in ipairs(columns.parts) do out.parts[i] = { v = pick(name):fill(0) } end
   if columns.activity then
     out.activity = {}
     for i, name in ipairs(columns.activity) do

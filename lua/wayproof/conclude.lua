@@ -221,6 +221,7 @@ function conclude.result(facts, p_adjusted, tried)
   add_effects(fields, facts)
   if leak and case.frame then
     fields.leakage = { proximity = leak.proximity and leak.proximity.share,
+      near = leak.proximity and leak.proximity.near_us / 1e6,
       naive_auc = leak.naive and leak.naive.auc, embargo = leak.embargo and leak.embargo.gaps }
     for i, gap in ipairs(fields.leakage.embargo or {}) do
       fields.leakage.embargo[i] = { gap = gap.gap_us / 1e6, loss = gap.loss,

@@ -208,7 +208,8 @@ function section.leakage(r, out)
   if not leak then return end
   out[#out + 1] = "does the metric know the outcome"
   if leak.proximity then
-    line(out, "within 30 min before", percent(leak.proximity) .. " of outcomes")
+    line(out, string.format("within %s before", show.duration(leak.near * 1e6)),
+      percent(leak.proximity) .. " of outcomes")
   end
   for _, gap in ipairs(leak.embargo or {}) do
     line(out, "waiting " .. show.seconds(gap.gap), string.format("loses %s (activity %s%s)",

@@ -6,6 +6,7 @@
 -- discovery part or the pooled model. Cost: about eight fits over n users and k columns.
 local baseline = require "wayproof.baseline"
 local fit = require "wayproof.fit"
+local gram = require "wayproof.gram"
 local noise = require "wayproof.noise"
 local scale = require "wayproof.scale"
 local stats = require "wayproof.stats"
@@ -150,6 +151,27 @@ local function noise_fit(case, base, x)
     s_z = base.s_z, r = base.r }
 end
 
+-- The gate of one count that the metric is made of, and how it moves with the metric.
+local function part_gate(case, base, x, count, split)
+  local scaled = scale.of(count, true, case.mask)
+  local z = base.z
+  if case.total then z = scale.standardise((case.total - count):log1p(), case.mask) end
+  if not scaled or not z then return nil end
+  local columns, w = {}, {}
+  for i, place in ipairs(base.w) do columns[i], w[i] = base.columns[place], i end
+  local k = #columns
+  columns[k + 1], columns[k + 2], columns[k + 3] = z, scaled.x, x
+  local g = gram.build(columns)
+  if g.sd[k + 1] == 0 then return nil end
+  local s_z, s_x, r = g:partial(k + 1, k + 2, w)
+  local numbers = noise_fit(case, { z = z, r = r, s_x = s_x, s_z = s_z, w = base.w,
+    columns = base.columns }, scaled.x)
+  if not numbers then return nil end
+  local along = select(3, g:partial(k + 2, k + 3, { k + 1, table.unpack(w) }))
+  return { beta = numbers.beta_x, se = math.sqrt(numbers.v_xx), with = along < 0 and -1 or 1,
+    floor = noise.gate(numbers, split, case.reliability).floor }
+end
+
 local function half_correlation(a, b)
   if not a or not b then return nil end
   if a:min() == a:max() or b:min() == b:max() then return 0 end
@@ -273,6 +295,10 @@ function effects.measure(case)
     local split = not base.given and effects.split_reliability(case) or nil
     found.gate = noise.gate(numbers, split, case.reliability)
     found.gate_fit = numbers
+    found.gate.parts = {}
+    for _, part in ipairs(case.parts or {}) do
+      table.insert(found.gate.parts, part_gate(case, base, x, part.v, split))
+    end
   end
   return found
 end

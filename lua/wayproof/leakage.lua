@@ -1,10 +1,10 @@
 --- Does the metric know the outcome by construction? Rows L1 to L6 of the protocol.
 --
 -- L1 and L2 hold by definition for logs (windows are disjoint) and are told by the tree; frames
--- decide them from declared windows. L3 finds steps of the outcome: events that come within half an
--- hour before it, and whose effect dies with a short embargo, faster than activity's does. L4 is an
--- AUC too good to be true. L5 and L6 are warnings: what a lifetime count would have claimed, and
--- what the metric "predicts" about the time before the clock started.
+-- decide them from declared windows. L3 finds steps of the outcome: events that come within a day
+-- before it (needs.lua), and whose effect dies with a short embargo, faster than activity's does.
+-- L4 is an AUC too good to be true. L5 and L6 are warnings: what a lifetime count would have
+-- claimed, and what the metric "predicts" about the time before the clock started.
 -- Cost: L3 asks for four pairs of one-column fits, only where the events are close to the outcome.
 local case_of = require "wayproof.case"
 local fit = require "wayproof.fit"
@@ -18,14 +18,15 @@ leakage.auc_limit = 0.95
 leakage.naive_difference = 0.10
 leakage.pre_share = 0.8
 
--- L3: of the users with the outcome, how many had a metric event within half an hour before it.
+-- L3: of the users with the outcome, how many had a metric event shortly before it.
 function leakage.proximity(frame, columns)
   if #columns.near == 0 then return nil end
   local ever = case_of.sum_of(frame, columns.ever):above(0)
   local near = case_of.most_of(frame, columns.near):above(0) * ever
   local outcomes = ever:sum()
   if outcomes < 20 then return nil end
-  return { share = near:sum() / outcomes, outcomes = math.floor(outcomes) }
+  return { share = near:sum() / outcomes, outcomes = math.floor(outcomes),
+    near_us = columns.near_us }
 end
 
 leakage.gone_least = 10

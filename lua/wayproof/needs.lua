@@ -13,7 +13,9 @@ local select_events = require "wayproof.select"
 local needs = {}
 
 local MINUTE = 60 * 1000000
-needs.near_us = 30 * MINUTE -- L3: a metric event this close before the outcome is a step of it
+-- L3: a metric event this close before the outcome may be a step of it: a day, but no more than a
+-- seventh of the observation (the shortest embargo) and no less than half an hour.
+needs.near_least_us, needs.near_most_us = 30 * MINUTE, 24 * 60 * MINUTE
 needs.session_us = 30 * MINUTE
 needs.placebos_most = 20
 needs.placebo_users = 20 -- an event that fewer have is no control
@@ -159,6 +161,19 @@ local function add_activity(pass, h, columns, own)
   columns.second_half = pass:column(count_of(rest), { from_us = middle, to_us = h.observe_us })
 end
 
+-- What a metric that is no plain count is made of: counts of its own events. A ratio or a time may
+-- read engagement through them although it does not move with activity itself.
+local function add_parts(pass, h, columns, own)
+  columns.parts = {}
+  if metric.is_binary(h.metric) or h.metric.kind == "count" or own.unknown then return end
+  for _, selector in ipairs(own) do
+    if not is_everything(selector) then
+      columns.parts[#columns.parts + 1] =
+        pass:column(count_of(selector), { from_us = 0, to_us = h.observe_us })
+    end
+  end
+end
+
 local function add_embargo(pass, h, columns)
   columns.gaps = {}
   for i, seventh in ipairs { 1, 3, 7 } do
@@ -173,10 +188,15 @@ local function add_embargo(pass, h, columns)
   end
 end
 
+local function near_of(h)
+  return math.max(needs.near_least_us, math.min(needs.near_most_us, h.observe_us // 7))
+end
+
 -- Proximity, the naive analysis, lead and what happened before the clock started.
 local function add_leakage(pass, h, columns, own)
   local selectors = needs.outcome_selectors(h.outcome)
   columns.ever, columns.first_outcome, columns.near, columns.first_metric = {}, {}, {}, {}
+  columns.near_us = near_of(h)
   local outcome_window =
     { from_us = h.observe_us + h.gap_us, to_us = h.observe_us + h.gap_us + h.within_us }
   for _, outcome in ipairs(selectors) do
@@ -187,7 +207,7 @@ local function add_leakage(pass, h, columns, own)
   if not own.all and not own.unknown and not columns.shared and h.outcome.selector then
     for _, selector in ipairs(own) do
       columns.near[#columns.near + 1] = pass:column(
-        { kind = "matches", steps = { selector, selectors[1] }, within_us = needs.near_us },
+        { kind = "matches", steps = { selector, selectors[1] }, within_us = near_of(h) },
         { "since" })
     end
   end
@@ -247,7 +267,7 @@ local function add_placebos(pass, h, columns, own, events)
     columns.placebos[i] = { event = candidates[i].name,
       column = pass:column(count_of(selector), { from_us = 0, to_us = h.observe_us }),
       near = h.outcome.selector and pass:column({ kind = "matches",
-        steps = { selector, h.outcome.selector }, within_us = needs.near_us }, { "since" }) }
+        steps = { selector, h.outcome.selector }, within_us = near_of(h) }, { "since" }) }
   end
 end
 
@@ -282,6 +302,7 @@ local function add_hypothesis(pass, h, events)
   columns.outcome = outcome_column(pass, h.outcome, landmark, h.within_us)
   columns.prior = prior_columns(pass, h, landmark)
   add_activity(pass, h, columns, own)
+  add_parts(pass, h, columns, own)
   add_embargo(pass, h, columns)
   add_leakage(pass, h, columns, own)
   add_anchor(pass, h, columns)

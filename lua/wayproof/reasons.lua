@@ -112,11 +112,11 @@ end
 function text.funnel_step(reason)
   local p, e = reason.proximity, reason.embargo
   local gap = e.gaps[e.step]
-  return string.format("it is a step of the outcome: %s of the outcomes follow it within 30 "
-    .. "minutes, and waiting %s before counting outcomes takes away %s of its effect (activity "
+  return string.format("it is a step of the outcome: %s of the outcomes follow it within "
+    .. "%s, and waiting %s before counting outcomes takes away %s of its effect (activity "
     .. "loses %s)",
-    percent(p.share), show.duration(gap.gap_us), percent(math.min(1, gap.loss)),
-    percent(math.max(0, gap.volume_loss)))
+    percent(p.share), show.duration(p.near_us), show.duration(gap.gap_us),
+    percent(math.min(1, gap.loss)), percent(math.max(0, gap.volume_loss)))
 end
 
 function text.too_good(reason)

@@ -16,7 +16,8 @@
 --   holdout            {beta, se, p}            latest 30 %, p one-sided for the sign of `beta`
 --   families           list of {name = "cohorts" | "segments", by, q, p, i2, mean, slope_p, last,
 --                      strata = {{label, beta, se}…}}
---   noise              {half, floor, split}: each {beta, se} or false where not identified
+--   noise              {half, floor, split}: each {beta, se} or false where not identified;
+--                      parts: list of {beta, se, floor, with = sign of its correlation with x}
 --   auc                {estimate, low, high, se}
 --   collinear          nil | "is_activity" | "is_history"
 --   rare               true when a transformed metric is non-zero for fewer than 20 % of users
@@ -107,11 +108,24 @@ local function find_decay(e, side)
   end
 end
 
+--- A count of the metric's own events that tells the outcome beyond activity, in the direction of
+--- the metric's effect, and would not survive noisy activity: then neither does what is made of it.
+function verdict.part_fails(parts, side)
+  for _, part in ipairs(parts or {}) do
+    local s = sign(part.beta)
+    local tells = math.abs(part.beta) > rules.z * part.se and s * part.with == side
+    local floor = part.floor
+    if tells and not (floor and s * floor.beta > rules.gate_z * floor.se) then return true end
+  end
+  return false
+end
+
 --- Row 4b: does the effect survive an activity measure as unreliable as declared?
 local function gate_fails(e, side)
   local noise = e.noise
   if not noise or not noise.floor or not noise.half then return true end
   if side * noise.floor.beta <= rules.gate_z * noise.floor.se then return true end
+  if verdict.part_fails(noise.parts, side) then return true end
   return side * noise.half.beta < e.minimum
 end
 
