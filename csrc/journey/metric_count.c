@@ -125,7 +125,7 @@ static void count_part(const wp_leaf_run *run)
 {
     const wp_span *span = run->span;
     for (uint32_t i = 0; i < span->users_count; i++) {
-        uint32_t count = 0, odd = run->leaf->part == WP_PART_ODD;
+        uint32_t count = 0, odd = run->leaf->part == WP_HALF_ODD;
         for (uint32_t local = run->lo[i]; local < run->hi[i]; local++)
             count +=
                 ((local - span->begin[i]) & 1) != odd && wp_span_has(span, run->leaf->a, local);
@@ -153,7 +153,7 @@ void wp__measure_counts(const wp_leaf_run *run)
     const wp_span *span = run->span;
     const wp_selection *selection = span->plan->selections[run->leaf->a];
     bool plain = selection->conditions_count == 0;
-    if (run->leaf->kind == WP_LEAF_COUNT && run->leaf->part != WP_PART_ALL) {
+    if (run->leaf->kind == WP_LEAF_COUNT && run->leaf->part != WP_HALF_ALL) {
         count_part(run);
     } else if (plain && selection->codes == NULL) {
         count_all(run);

@@ -64,7 +64,7 @@ typedef enum wp_source_kind {
     WP_SOURCE_EVENT   /* the event's name */
 } wp_source_kind;
 
-typedef enum wp_part { WP_PART_ALL, WP_PART_ODD, WP_PART_EVEN } wp_part;
+typedef enum wp_half { WP_HALF_ALL, WP_HALF_ODD, WP_HALF_EVEN } wp_half;
 
 typedef struct wp_leaf {
     wp_leaf_kind kind;
@@ -76,7 +76,7 @@ typedef struct wp_leaf {
     bool per_user;
     uint32_t column;
     int64_t limit_us;           /* timeout, cap or within; INT64_MAX: none */
-    wp_part part;               /* count: only the odd or even rows of the user's journey */
+    wp_half part;               /* count: only the odd or even rows of the user's journey */
     const struct wp_zone *zone; /* active days; NULL: UTC */
     const double *given;        /* one per frame row */
     size_t given_count;

@@ -53,7 +53,7 @@ static bool leaf_wants_masks(const wp_plan *plan, const wp_leaf *leaf, const wp_
     if (!wp_leaf_uses_rows(leaf->kind))
         return false;
     bool counts =
-        (leaf->kind == WP_LEAF_COUNT && leaf->part == WP_PART_ALL) || leaf->kind == WP_LEAF_DID;
+        (leaf->kind == WP_LEAF_COUNT && leaf->part == WP_HALF_ALL) || leaf->kind == WP_LEAF_DID;
     const wp_selection *a = plan->selections[leaf->a];
     return !(counts && a->conditions_count == 0 &&
              (columns->events.width == 1 || a->codes == NULL));

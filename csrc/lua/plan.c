@@ -168,7 +168,7 @@ static void read_leaf(lua_State *L, int at, wp_leaf *leaf, wp_zone **zone)
     leaf->per_user = wpl_flag_field(L, at, "per_user");
     leaf->column = position_field(L, at, "column");
     leaf->limit_us = wpl_integer_field(L, at, "limit_us", INT64_MAX);
-    leaf->part = (wp_part)wpl_option_field(L, at, "part", "all", part_kinds);
+    leaf->part = (wp_half)wpl_option_field(L, at, "part", "all", part_kinds);
     read_zone(L, at, zone);
     leaf->zone = *zone;
     lua_getfield(L, at, "given");
