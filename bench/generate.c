@@ -1,12 +1,18 @@
 /* Writes the benchmark's log: a shop, 180 days, 12 event names, sessions, Zipf-like activity, a
-*value
-** on purchases; whole seconds, CSV with the columns user_id,event,ts,value in the order of time.
-**
-**     cc -O2 -o generate bench/generate.c -lm
-**     ./generate EVENTS [grouped] > events.csv
-**
-** The same EVENTS always gives the same bytes. About EVENTS / 20 users. `grouped` keeps each user's
-** rows together instead of sorting by time. `strings` writes ids such as "u-00012f3a". */
+ *value
+ ** on purchases; whole seconds, CSV with the columns user_id,event,ts,value in the order of time.
+ **
+ **     cc -O2 -o generate bench/generate.c -lm
+ **     ./generate EVENTS [grouped] > events.csv
+ **
+ ** The same EVENTS always gives the same bytes. About EVENTS / 20 users. `grouped` keeps each
+ *user's
+ ** rows together instead of sorting by time. `strings` writes ids such as "u-00012f3a". `once`
+ *makes
+ ** every event a user of its own, `single` gives all of them to one user, `names` spreads them over
+ ** 60,000 event names, `wide` adds 200 properties; `statistics` writes EVENTS rows of a score,
+ *three
+ ** covariates and a label instead. */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -82,13 +88,51 @@ static int by_time(const void *a, const void *b)
     return x->user < y->user ? -1 : x->user > y->user;
 }
 
+/* A score that leads to a rare label, through noise and three covariates. */
+static void write_statistics(size_t rows)
+{
+    puts("score,c1,c2,c3,label");
+    for (size_t i = 0; i < rows; i++) {
+        double score = -log(1.0 - uniform()), c1 = floor(-log(1.0 - uniform()) * 5.0);
+        double c2 = uniform() + uniform() + uniform() - 1.5, c3 = uniform() < 0.3;
+        double logit = -3.9 + 0.3 * score + 0.05 * c1 + 0.4 * c2 - 0.2 * c3;
+        int label = uniform() < 1.0 / (1.0 + exp(-logit));
+        printf("%.9f,%.0f,%.6f,%.0f,%d\n", score, c1, c2, c3, label);
+    }
+}
+
+static void write_row(const row *at, int strings, int many_names, int wide)
+{
+    const uint32_t epoch = 1704067200u; /* 2024-01-01 */
+    /* A mixing bijection, so that ids say nothing about order. */
+    uint32_t id = at->user, mixed = (id * 2654435761u) ^ 0x5bd1e995u;
+    printf(strings ? "u-%08x," : "%u,", mixed);
+    if (many_names)
+        printf("%s_%u", names[at->event], (at->second * 2654435761u + id) % 5000u);
+    else
+        fputs(names[at->event], stdout);
+    printf(",%u,", epoch + at->second);
+    if (at->event == PURCHASE) {
+        uint64_t cents = 500 + (at->second * 2654435761u + id * 40503u) % 20000u;
+        printf("%u.%02u", (unsigned)(cents / 100), (unsigned)(cents % 100));
+    }
+    for (unsigned p = 0; wide && p < 200; p++)
+        printf(",%c", 'a' + (char)((mixed >> p % 24) % 5));
+    putchar('\n');
+}
+
 int main(int argc, char **argv)
 {
     size_t wanted = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000, count = 0;
-    int grouped = 0, strings = 0;
-    for (int i = 2; i < argc; i++) {
-        grouped |= strcmp(argv[i], "grouped") == 0;
-        strings |= strcmp(argv[i], "strings") == 0;
+    const char *options[] = {"grouped", "strings", "once", "single", "names", "wide", "statistics"};
+    enum { GROUPED, STRINGS, ONCE, SINGLE, NAMES, WIDE, STATISTICS, OPTIONS };
+    int is[OPTIONS] = {0};
+    for (int i = 2; i < argc; i++)
+        for (int k = 0; k < OPTIONS; k++)
+            is[k] |= strcmp(argv[i], options[k]) == 0;
+    if (is[STATISTICS]) {
+        write_statistics(wanted);
+        return 0;
     }
     row *rows = malloc((wanted + 1) * sizeof *rows);
     if (rows == NULL)
@@ -105,7 +149,8 @@ int main(int argc, char **argv)
             uint8_t event = uniform() < 0.7 ? LANDING : SEARCH;
             uint32_t at = second;
             for (unsigned n = 0; n < 60 && count < wanted && at < span; n++) {
-                rows[count++] = (row){at, user, event};
+                rows[count] = (row){at, is[ONCE] ? (uint32_t)count : is[SINGLE] ? 0 : user, event};
+                count++;
                 if (event == EXIT)
                     break;
                 event = move(event);
@@ -114,27 +159,17 @@ int main(int argc, char **argv)
             second = at + (uint32_t)(-log(1.0 - uniform()) * 4.0 * 86400.0);
         }
     }
-    if (!grouped)
+    if (!is[GROUPED])
         qsort(rows, count, sizeof *rows, by_time);
     static char buffer[1 << 20];
     setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
-    puts("user_id,event,ts,value");
-    const uint32_t epoch = 1704067200u; /* 2024-01-01 */
-    for (size_t i = 0; i < count; i++) {
-        uint32_t id = rows[i].user;
-        /* A mixing bijection, so that ids say nothing about order. */
-        uint32_t mixed = (id * 2654435761u) ^ 0x5bd1e995u;
-        if (strings)
-            printf("u-%08x,%s,%u,", mixed, names[rows[i].event], epoch + rows[i].second);
-        else
-            printf("%u,%s,%u,", mixed, names[rows[i].event], epoch + rows[i].second);
-        if (rows[i].event == PURCHASE) {
-            uint64_t cents = 500 + (rows[i].second * 2654435761u + id * 40503u) % 20000u;
-            printf("%u.%02u", (unsigned)(cents / 100), (unsigned)(cents % 100));
-        }
-        putchar('\n');
-    }
-    fprintf(stderr, "%zu events, %u users\n", count, user);
+    fputs("user_id,event,ts,value", stdout);
+    for (unsigned p = 0; is[WIDE] && p < 200; p++)
+        printf(",p%u", p + 1);
+    putchar('\n');
+    for (size_t i = 0; i < count; i++)
+        write_row(&rows[i], is[STRINGS], is[NAMES], is[WIDE]);
+    fprintf(stderr, "%zu events\n", count);
     free(rows);
     return 0;
 }

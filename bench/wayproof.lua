@@ -62,14 +62,10 @@ local function load(read, from, extra)
   end
 end
 
-local events
-if database then
-  time("T2", 0, load(wp.read_sqlite, database, { table = "events" }))
-  events = #log
-end
+if database then time("T2", 0, load(wp.read_sqlite, database, { table = "events" })) end
 time("T1", 0, load(wp.read_csv, path, {}))
 local load_peak = probe.peak()
-events = #log
+local events = #log
 
 time("T3", 1, function()
   local frame = assert(log:measure { metrics = { c = wp.count "compare" },

@@ -1,11 +1,11 @@
-// Current ClickHouse in process: node chdb.mjs FILE.csv THREADS [RUNS]
+// Current ClickHouse in process: node chdb.mjs FILE.csv THREADS [RUNS] [FILE.db]
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRequire } from "node:module";
 import { clickhouse as questions } from "./sql.mjs";
 const { Session } = createRequire(import.meta.url)("chdb");
-const [file, threads, runs = "3"] = process.argv.slice(2);
+const [file, threads, runs = "3", database] = process.argv.slice(2);
 const median = (x) => x.sort((a, b) => a - b)[Math.floor(x.length / 2)];
 const folder = mkdtempSync(join(tmpdir(), "chdb-"));
 const session = new Session(folder);
@@ -27,6 +27,15 @@ for (let i = 0; i < runs; i++) loads.push(load("(user_id, ts, rid)"));
 session.query("OPTIMIZE TABLE e FINAL");
 const count = JSON.parse(timed("SELECT count(), uniqExact(user_id) FROM e")[1]).map(Number);
 console.log(JSON.stringify({ task: "T1", seconds: median(loads), answer: count }));
+if (database) {
+  session.query(`CREATE TABLE s (user_id Int64, event LowCardinality(String), ts Int64, value Nullable(Float64)) ENGINE = MergeTree ORDER BY (user_id, ts)`);
+  const start = process.hrtime.bigint();
+  session.query(`INSERT INTO s SELECT user_id, event, ts, value FROM sqlite('${database}', 'events') SETTINGS max_threads = ${threads}, max_insert_threads = ${threads}`);
+  const seconds = Number(process.hrtime.bigint() - start) / 1e9;
+  const rows = JSON.parse(timed("SELECT count(), uniqExact(user_id) FROM s")[1]).map(Number);
+  console.log(JSON.stringify({ task: "T2", seconds, answer: rows }));
+  session.query("DROP TABLE s");
+}
 for (const [task, sql] of Object.entries(questions)) {
   const seconds = [];
   let answer;
