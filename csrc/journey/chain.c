@@ -223,7 +223,11 @@ static bool is_better(const wp_chain *a, const wp_chain *b)
         return a->level > b->level;
     if (a->completed_us != b->completed_us)
         return a->completed_us < b->completed_us;
-    return a->entered_us > b->entered_us;
+    if (a->completed_row != b->completed_row)
+        return a->completed_row < b->completed_row;
+    if (a->entered_us != b->entered_us)
+        return a->entered_us > b->entered_us;
+    return a->entered_row > b->entered_row;
 }
 
 /* Rows that may begin a chain. */
@@ -286,7 +290,12 @@ static wp_status search_ordered(wp_chain_run *r, wp_chain *chain, bool *pending,
         return WP_OK;
     chain->level = r->best_level;
     chain->completed_us = r->items[r->best_item].time_us;
-    chain->entered_us = r->items[wp__chain_start(r, r->best_item, r->best_level - 1)].time_us;
+    const wp_chain_item *entry = &r->items[wp__chain_start(r, r->best_item, r->best_level - 1)];
+    chain->entered_us = entry->time_us;
+    if (options->ties != WP_TIES_ANY) {
+        chain->completed_row = r->items[r->best_item].row;
+        chain->entered_row = entry->row;
+    }
     if (by_moment)
         wp__chain_ties_trace(r, chain);
     else

@@ -62,7 +62,8 @@ typedef struct wp_chain {
     bool pending;   /* not through, and some attempt can still go further */
     bool excluded;
     int64_t entered_us, completed_us;
-    uint32_t hold; /* the chain's value of the held property */
+    uint32_t entered_row, completed_row; /* break ties of time; 0 where ties are free */
+    uint32_t hold;                       /* the chain's value of the held property */
     uint32_t rows[WP_FUNNEL_STEPS_MAX];
 } wp_chain;
 
@@ -98,7 +99,8 @@ WP_NODISCARD wp_status wp__chain_reserve_items(wp_chain_search *search, size_t c
 WP_NODISCARD wp_status wp__chain_loose(wp_chain_run *r, wp_error *err);
 void wp__chain_loose_trace(const wp_chain_run *r, wp_chain *out);
 bool wp__chain_still_open(const wp_chain_run *r);
-/* Makes item's state at level; the first item of a new level becomes the best one. */
+/* Makes item's state at level; the first item of a new level becomes the best one (where ties are
+** free, of its moment the one with the latest entry). */
 void wp__chain_set_state(wp_chain_run *r, uint32_t item, uint32_t level, uint32_t start,
                          uint32_t back, uint32_t back_level);
 /* The best state before `item` that its step `level` may follow: *out_back is WP_CHAIN_NONE when

@@ -132,7 +132,11 @@ void wp__chain_set_state(wp_chain_run *r, uint32_t item, uint32_t level, uint32_
     search->backs[state] = back;
     search->back_levels[state] = (uint8_t)back_level;
     search->level_items[level][search->level_counts[level]++] = item;
-    if (level + 1 > r->best_level) {
+    /* Where ties are free, rows of one moment complete together: the latest entry decides. */
+    bool together = level + 1 == r->best_level && r->options->ties == WP_TIES_ANY &&
+                    r->items[item].time_us == r->items[r->best_item].time_us &&
+                    start > wp__chain_start(r, r->best_item, level);
+    if (level + 1 > r->best_level || together) {
         r->best_level = level + 1;
         r->best_item = item;
     }

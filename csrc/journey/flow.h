@@ -121,16 +121,28 @@ typedef struct wp_path {
     uint32_t *classes; /* from the anchor on: backwards in time with finish */
 } wp_path;
 
+#define WP_CYCLE_MAX 3u
+
+/* A return to the same class: classes[0] .. classes[length-1], then classes[0] again. */
+typedef struct wp_cycle {
+    uint32_t length, classes[WP_CYCLE_MAX];
+    uint64_t count, users_count; /* occurrences; users with one */
+} wp_cycle;
+
 typedef struct wp_paths {
     uint64_t users_count; /* users with an anchor */
     uint32_t steps_count, classes_count;
     uint64_t *matrix;   /* step * (classes_count + 1) + class; the last column: path already over */
     wp_path *sequences; /* distinct sequences, most frequent first, ties by their classes */
     size_t sequences_count;
+    wp_cycle *cycles; /* most frequent first */
+    size_t cycles_count;
 } wp_paths;
 
 WP_NODISCARD wp_status wp_paths_measure(const wp_log *log, const wp_path_options *options,
                                         const wp_run *run, wp_paths *out, wp_error *err);
+/* Fills the cycles from all sequences; part of wp_paths_measure. */
+WP_NODISCARD wp_status wp_paths_find_cycles(wp_paths *paths, wp_error *err);
 void wp_paths_reset(wp_paths *paths);
 
 /* --- Gaps: how long until the same user's next event ----------------------------------------- */

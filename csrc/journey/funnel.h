@@ -2,7 +2,7 @@
 **
 ** A chain takes one row per step, each later than the one before (by the tie rule), the last at
 ** most within_us after the first. Among a user's chains the winner reaches furthest; among those
-** it completes earliest; among those it entered latest; among those every step is the earliest.
+** it completes earliest (by row, or by time where ties are free); among those it entered latest.
 ** Its rows give times that are never negative and can be listed.
 **
 ** An excluded event lies between two steps when its row does (with free ties: its time); it ends

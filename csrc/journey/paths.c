@@ -233,6 +233,8 @@ wp_status wp_paths_measure(const wp_log *log, const wp_path_options *options, co
     wp_status status = wp_pool_run(run, ranges, path_range, &work, err);
     if (status == WP_OK)
         status = join_parts(&work, ranges, &result, err);
+    if (status == WP_OK)
+        status = wp_paths_find_cycles(&result, err);
     for (uint32_t i = 0; i < ranges; i++) {
         wp_free(work.parts[i].matrix);
         wp_free(work.parts[i].paths);
@@ -251,5 +253,6 @@ void wp_paths_reset(wp_paths *paths)
     for (size_t i = 0; paths->sequences != NULL && i < paths->sequences_count; i++)
         wp_free(paths->sequences[i].classes);
     wp_free(paths->sequences);
+    wp_free(paths->cycles);
     *paths = (wp_paths){0};
 }

@@ -256,9 +256,35 @@ static int l_retention(lua_State *L)
     return 1;
 }
 
+/* Field `classes`: 1-based. */
+static void set_classes(lua_State *L, const uint32_t *classes, uint32_t count)
+{
+    lua_createtable(L, (int)count, 0);
+    for (uint32_t k = 0; k < count; k++) {
+        lua_pushinteger(L, (lua_Integer)classes[k] + 1);
+        lua_rawseti(L, -2, (lua_Integer)k + 1);
+    }
+    lua_setfield(L, -2, "classes");
+}
+
+static void push_cycles(lua_State *L, const wp_paths *paths, size_t top)
+{
+    size_t shown = paths->cycles_count < top ? paths->cycles_count : top;
+    lua_createtable(L, (int)shown, 0);
+    for (size_t i = 0; i < shown; i++) {
+        const wp_cycle *cycle = &paths->cycles[i];
+        lua_createtable(L, 0, 3);
+        set_integer(L, "users", cycle->users_count);
+        set_integer(L, "count", cycle->count);
+        set_classes(L, cycle->classes, cycle->length);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
 /* paths(log, { start, finish, classes, classes_count, steps, timeout_us, merge_repeats, top }) ->
 ** users, matrix (a list per step of counts per class, the last being "over"), sequences (list of
-** { users, classes = {…} }), number of distinct sequences. */
+** { users, classes = {…} }), number of distinct sequences, cycles (list of { users, count,
+** classes = {…} }, at most `top`). */
 static int l_paths(lua_State *L)
 {
     const wp_log *log = wpl_check_log(L, 1);
@@ -296,16 +322,12 @@ static int l_paths(lua_State *L)
     for (size_t i = 0; i < shown; i++) {
         lua_createtable(L, 0, 2);
         set_integer(L, "users", paths->sequences[i].users_count);
-        lua_createtable(L, (int)paths->sequences[i].length, 0);
-        for (uint32_t k = 0; k < paths->sequences[i].length; k++) {
-            lua_pushinteger(L, (lua_Integer)paths->sequences[i].classes[k] + 1);
-            lua_rawseti(L, -2, (lua_Integer)k + 1);
-        }
-        lua_setfield(L, -2, "classes");
+        set_classes(L, paths->sequences[i].classes, paths->sequences[i].length);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     lua_pushinteger(L, (lua_Integer)paths->sequences_count);
-    return 4;
+    push_cycles(L, paths, top);
+    return 5;
 }
 
 /* gaps(log, { classes, classes_count, timeout_us, cap_us }) -> a list per class of { events, gaps,

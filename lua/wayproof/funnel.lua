@@ -17,8 +17,7 @@ local funnel = {}
 
 -- Figures ----------------------------------------------------------------------------------------
 
--- The core's options for one log. Names were looked up in `whole`, so that a group without an event
--- does not make it unknown.
+-- The core's options for one log.
 local function compile(log, steps, rules, as_of_us)
   local codes = rules_of.codes
   local plan = {
@@ -98,7 +97,7 @@ end
 
 -- Groups -----------------------------------------------------------------------------------------
 
--- By the value on the row of one step of the winning sequence; people without that step are nobody's.
+-- By the value on the row of one step of the winning sequence; people without it are nobody's.
 local function groups_at_step(log, fields, options, at_step, steps)
   local column = resolve.column(log, check.name(options.by, "funnel: by"))
   if column.kind ~= "text" or column.per_user then
@@ -165,21 +164,6 @@ end
 local base_words = { entered = "who entered", all = "users",
   observable = "who entered and had all their time" }
 
-local span_units = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } }
-
--- A few columns of time: "13.1 d", "4.1 h", "273 ms".
-local function short_span(seconds)
-  if not seconds then return "" end
-  for _, unit in ipairs(span_units) do
-    if seconds >= 0.9995 * unit[1] then
-      local count = seconds / unit[1]
-      return (string.format(count < 99.95 and "%.1f" or "%.0f", count):gsub("%.0$", "")) .. " "
-        .. unit[2]
-    end
-  end
-  return seconds == 0 and "0 s" or string.format("%.0f ms", seconds * 1e3)
-end
-
 local function step_rows(self)
   local rows, last = {}, #self.steps
   for i, step in ipairs(self.steps) do
@@ -192,7 +176,7 @@ local function step_rows(self)
       step.rate and show.pad(show.bar(step.rate, 8), 8) or "",
       step.rate and show.percent(step.rate) or show.missing,
       step.from_previous and show.percent(step.from_previous) or "",
-      i > 1 and short_span(step.median_step_seconds) or "", stays }
+      i > 1 and step.median_step_seconds and show.span(step.median_step_seconds) or "", stays }
   end
   return rows
 end
@@ -299,7 +283,7 @@ function Funnel.methods:explain(semantics)
 end
 
 ---@class wayproof.Funnel
----@field steps table[]      each `name, users`; `rate` = `counted` / `of` with Wilson's `low, high`;
+---@field steps table[]      each `name, users`; `rate` = `counted` / `of`, Wilson's `low, high`;
 ---   `from_previous` with `from_previous_low, from_previous_high`; `dropped` and `pending` (people
 ---   who went no further); `closed` (of `users`: their window was over); `median_seconds,
 ---   p90_seconds` from the first step, `median_step_seconds, p90_step_seconds` from the one before

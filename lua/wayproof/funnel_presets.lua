@@ -33,8 +33,8 @@ local known = {
       first_required = true, exclude_scope = "attempt" },
     orders = { "loose", "any" },
     orders_note = "its 'specific order' allows other events in between",
-    notes = "uniques: only the first entry counts, consecutive steps within 2 seconds of each other "
-      .. "are interchangeable, 7 days unless said otherwise",
+    notes = "uniques: only the first entry counts, consecutive steps within 2 seconds of each "
+      .. "other are interchangeable, 7 days unless said otherwise",
   },
   amplitude = {
     rules = { order = "loose", entry = "any", ties = "any", within = "1d", first_required = true,
@@ -58,7 +58,7 @@ function presets.get(name)
   return known[check.choice(name, presets.names, "funnel: semantics")]
 end
 
--- What can differ, in the order in which it is explained -------------------------------------------
+-- What can differ, in the order in which it is explained ------------------------------------------
 
 local function tie_words(rules)
   if rules.ties == "strict" then return "a step needs a later time" end
@@ -74,7 +74,8 @@ end
 local words_of = {
   entry = { any = "every first step begins an attempt", first = "only the first entry counts",
     latest = "only the latest entry counts" },
-  first_required = { [true] = "the first step must come first", [false] = "any step may come first" },
+  first_required = { [true] = "the first step must come first",
+    [false] = "any step may come first" },
   exclude_scope = { attempt = "an excluded event ends the attempt",
     user = "an excluded event removes the person" },
 }

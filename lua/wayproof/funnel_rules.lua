@@ -1,7 +1,7 @@
 --- What people write about a funnel, checked and settled: its steps, its exclusions, its rules.
 ---
---- A step is `{ name, selector, optional, gap_min_us, gap_max_us }`. Rules are options in full: what
---- was said, then what a preset says (funnel_presets.lua), then ours.
+--- A step is `{ name, selector, optional, gap_min_us, gap_max_us }`. Rules are options in full:
+--- what was said, then what a preset says (funnel_presets.lua), then ours.
 local check = require "wayproof.check"
 local presets = require "wayproof.funnel_presets"
 local select_events = require "wayproof.select"
@@ -75,8 +75,8 @@ function rules_of.steps(given)
     end
     for key in pairs(given) do
       if math.type(key) ~= "integer" then
-        check.fail("funnel: unexpected entry '%s' among the steps (options are the second argument)",
-          tostring(key))
+        check.fail("funnel: unexpected entry '%s' among the steps (options are the second "
+          .. "argument)", tostring(key))
       end
     end
     for i = 1, #given do steps[i] = step_of(given[i], "funnel: step " .. i) end
@@ -218,7 +218,7 @@ function rules_of.settle(given, steps)
   rules.denominator = check.choice(given.denominator or preset.rules.denominator or "entered",
     { "entered", "observable", "all" }, "funnel: denominator")
   if rules.denominator == "observable" and not rules.within_us then
-    check.fail("funnel: denominator: 'observable' without `within` (expected a window that can end)")
+    check.fail("funnel: denominator: 'observable' without `within` (expected a window that ends)")
   end
   rules.hold = given.hold and check.name(given.hold, "funnel: hold", "a property name")
   return rules

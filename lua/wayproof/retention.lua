@@ -6,10 +6,12 @@
 --- rates have the observable users as their denominator.
 local check = require "wayproof.check"
 local core = require "wayproof.core"
+local flow = require "wayproof.flow"
 local object = require "wayproof.object"
 local resolve = require "wayproof.resolve"
 local select_events = require "wayproof.select"
 local show = require "wayproof.show"
+local stats = require "wayproof.stats"
 local view = require "wayproof.view"
 
 local retention = {}
@@ -83,54 +85,106 @@ local function boundaries(first_us, last_us, period, zone)
   return list
 end
 
+-- Holes (nobody to see yet) are false, so that lists keep their length.
+local function set_rate(row, j, retained, of)
+  row.rates[j], row.low[j], row.high[j] = false, false, false
+  if of > 0 then
+    local interval = stats.wilson(retained, of)
+    row.rates[j], row.low[j], row.high[j] = retained / of, interval.low, interval.high
+  end
+end
+
 local function cohort_rows(counts, bounds, user_aligned)
   local cohorts = {}
   for i, count in ipairs(counts) do
     if count.users > 0 then
-      local rates, complete = {}, {}
+      local row = { start = bounds[i], users = count.users, retained = count.active,
+        observable = count.observable, rates = {}, low = {}, high = {}, complete = {} }
       for j, active in ipairs(count.active) do
-        local observable = count.observable[j]
-        complete[j] = observable == count.users
-        local base = user_aligned and observable or count.users
-        if base > 0 then rates[j] = active / base end
+        row.complete[j] = count.observable[j] == count.users
+        set_rate(row, j, active, user_aligned and count.observable[j] or count.users)
       end
-      cohorts[#cohorts + 1] = { start = bounds[i], users = count.users, retained = count.active,
-        observable = count.observable, rates = rates, complete = complete }
+      cohorts[#cohorts + 1] = row
     end
   end
   return cohorts
 end
+
+-- All cohorts together, by period: only people whose period was over.
+local function overall_row(cohorts, periods, user_aligned)
+  local row = { users = 0, retained = {}, observable = {}, rates = {}, low = {}, high = {} }
+  for _, cohort in ipairs(cohorts) do row.users = row.users + cohort.users end
+  for j = 1, periods do
+    local retained, observable = 0, 0
+    for _, cohort in ipairs(cohorts) do
+      if user_aligned or cohort.complete[j] then
+        retained = retained + cohort.retained[j]
+        observable = observable + cohort.observable[j]
+      end
+    end
+    row.retained[j], row.observable[j] = retained, observable
+    set_rate(row, j, retained, observable)
+  end
+  return row
+end
+
+-- One cell: a whole percentage; * where the period was not over, · where there is nothing to see.
+local function cell(rate, certain)
+  if not rate then return "·" end
+  local text = show.percent(rate, 0):gsub(" %%", "")
+  if certain then return text end
+  return rate > 0 and text .. "*" or "·"
+end
+
+local shown_most = 9
 
 local function render(self)
   if #self.cohorts == 0 then return "no cohorts: nobody has the start event" end
   local lines = { string.format("retention by %s of %s%s: %s, %s", self.period,
     self.start or "the first event", self.align == "user" and " (counted per user)" or "",
     show.plural(#self.cohorts, "cohort"), show.plural(self.users, "user")), "" }
-  local shown_periods = math.min(self.periods, 9)
-  local header = { { title = "from", align = "left" }, { title = "users", align = "right" } }
-  for j = 1, shown_periods do header[#header + 1] = { title = "+" .. (j - 1), align = "right" } end
-  local rows, first = {}, math.max(1, #self.cohorts - 13)
+  local shown_periods = math.min(self.periods, shown_most)
+  local header = { { title = "from", align = "left" }, { title = "users", align = "right" },
+    { title = "", align = "left" } }
+  for j = 1, shown_periods do header[j + 3] = { title = "+" .. (j - 1), align = "right" } end
+  local most = self.groups and 6 or 12
+  local rows, first = {}, math.max(1, #self.cohorts - most + 1)
+  local user_aligned = self.align == "user"
   for i = first, #self.cohorts do
     local cohort = self.cohorts[i]
-    local row = { show.date(cohort.start), show.integer(cohort.users) }
+    local row, heat = { show.date(cohort.start), show.integer(cohort.users), "" }, {}
     for j = 1, shown_periods do
-      local rate = cohort.rates[j]
-      if not rate or (not cohort.complete[j] and self.align ~= "user") then
-        row[#row + 1] = (rate and cohort.retained[j] > 0)
-          and show.percent(rate, 0):gsub(" %%", "") .. "*" or "·"
-      else
-        row[#row + 1] = show.percent(rate, 0):gsub(" %%", "")
-      end
+      row[j + 3] = cell(cohort.rates[j], user_aligned or cohort.complete[j])
+      heat[j] = cohort.complete[j] and show.shade(cohort.rates[j]) or " "
     end
+    row[3] = table.concat(heat)
     rows[#rows + 1] = row
   end
+  local all = { "all", show.integer(self.overall.users), "" }
+  for j = 1, shown_periods do all[j + 3] = cell(self.overall.rates[j], true) end
+  rows[#rows + 1] = all
   lines[#lines + 1] = show.table(header, rows, { indent = "  " })
   if first > 1 then
     lines[#lines + 1] = string.format("  … %d earlier cohorts in .cohorts", first - 1)
   end
-  lines[#lines + 1] = ""
-  lines[#lines + 1] = "percent of the cohort; * the period was not over, · nothing to see yet"
-  return table.concat(lines, "\n")
+  lines[#lines + 1] = "  percent of the cohort; * the period was not over, · nothing to see yet"
+  return table.concat(lines, "\n") .. flow.group_lines(self, { "users", "+1", "95 % interval" },
+    function(group)
+      local overall = group.overall
+      return { show.integer(group.users), overall.rates[2] and show.percent(overall.rates[2]) or "",
+        overall.low[2] and show.percent(overall.low[2]) .. " to " .. show.percent(overall.high[2])
+          or "" }
+    end)
+end
+
+local function add_rows(rows, fields, value)
+  for _, cohort in ipairs(fields.cohorts) do
+    for j, retained in ipairs(cohort.retained) do
+      rows[#rows + 1] = { value, show.date(cohort.start), cohort.users, j - 1, retained,
+        cohort.observable[j], cohort.rates[j] or "", cohort.low[j] or "", cohort.high[j] or "",
+        tostring(cohort.complete[j]) }
+    end
+  end
 end
 
 local Retention = object.class {
@@ -138,13 +192,10 @@ local Retention = object.class {
   render = render,
   rows = function(self)
     local rows = {}
-    for _, cohort in ipairs(self.cohorts) do
-      for j, retained in ipairs(cohort.retained) do
-        rows[#rows + 1] = { show.date(cohort.start), cohort.users, j - 1, retained,
-          cohort.observable[j], cohort.rates[j], cohort.complete[j] }
-      end
-    end
-    return { "cohort", "users", "period", "retained", "observable", "rate", "complete" }, rows
+    add_rows(rows, self, "")
+    for _, group in ipairs(self.groups or {}) do add_rows(rows, group, group.value or "") end
+    return { self.by or "group", "cohort", "users", "period", "retained", "observable", "rate",
+      "low", "high", "complete" }, rows
   end,
 }
 
@@ -152,27 +203,21 @@ local Retention = object.class {
 ---@field period string
 ---@field periods integer   columns of each cohort, its own period included
 ---@field users integer
----@field cohorts { start: integer, users: integer, retained: integer[], rates: number[],
----   complete: boolean[], observable: integer[] }[]  `start` in µs UTC; `retained[1]` is the
----   cohort's own period;
----   a rate is missing where nobody could be observed yet; `complete[j]`: the period was over for
----   all of them
+---@field cohorts { start: integer, users: integer, retained: integer[], observable: integer[],
+---   rates: (number|false)[], low: (number|false)[], high: (number|false)[],
+---   complete: boolean[] }[]  `start` in µs UTC; `retained[1]` is the cohort's own period; rates
+---   are of the cohort, or with align = "user" of those whose period was over (the only ones counted);
+---   false where nobody can be seen yet; `complete[j]`: the period was over for all of them
+---@field overall table     the same over all cohorts, of people whose period was over
+---@field groups? table[]   with `by`: the same fields per `value`
 
---- Cohorts by the period of a user's first `start` event, and how many have a `returns` event in
---- each
---- period after it.
----@param options? table  period = "day" | "week" (default) | "month"; periods (default 12 at most);
----   start and
----   returns (events; default all); mode = "on" (default) | "on_or_after"; align = "calendar"
----   (default) | "user";
----   zone; as_of; where, since, before, by
----@return wayproof.Retention
-function retention.retention(log, options)
-  options = check.options(options, view.allowed { "period", "periods", "start", "returns", "mode",
-    "align", "zone", "as_of" }, "retention")
+local option_names = view.allowed { "period", "periods", "start", "returns", "mode", "align",
+  "zone", "as_of" }
+
+-- What was asked, checked.
+local function settle(log, options)
   local period = check.choice(options.period or "week", { "day", "week", "month" },
     "retention: period")
-  local mode = check.choice(options.mode or "on", { "on", "on_or_after" }, "retention: mode")
   local align = check.choice(options.align or "calendar", { "calendar", "user" },
     "retention: align")
   if align == "user" and period == "month" then
@@ -183,28 +228,46 @@ function retention.retention(log, options)
     and select_events.selector(options.start, nil, "retention: start")
   local returns = options.returns ~= nil
     and select_events.selector(options.returns, nil, "retention: returns")
-  local periods = options.periods and check.integer(options.periods, "retention: periods", 1, 1000)
-  local zone = options.zone and check.name(options.zone, "retention: zone", "a time zone")
-  local names = { start = start and resolve.selector(log, start) or {},
-    returns = returns and resolve.selector(log, returns) or {} }
-  local as_of = options.as_of
-    and require("wayproof.time").instant(options.as_of, "retention: as_of")
-  return Retention.new(view.run(log, options, "retention", function(part)
+  return {
+    period = period, align = align, start = start,
+    mode = check.choice(options.mode or "on", { "on", "on_or_after" }, "retention: mode"),
+    periods = options.periods and check.integer(options.periods, "retention: periods", 1, 1000),
+    zone = options.zone and check.name(options.zone, "retention: zone", "a time zone"),
+    starts = start and resolve.selector(log, start) or {},
+    returns = returns and resolve.selector(log, returns) or {},
+  }
+end
+
+--- Cohorts by the period of a user's first `start` event, and how many have a `returns` event in
+--- each period after it.
+---@param options? table  period = "day" | "week" (default) | "month"; periods (default 12 at most);
+---   start and returns (events; default all); mode = "on" (default) | "on_or_after"; align =
+---   "calendar" (default) | "user"; zone; as_of; where, since, before, by
+---@return wayproof.Retention
+function retention.retention(log, options)
+  options = check.options(options, option_names, "retention")
+  local rules = settle(log, options)
+  local user_aligned = rules.align == "user"
+  return Retention.new(view.run(log, options, "retention", function(part, as_of_us)
     local facts = core.log.facts(part)
-    local first_us, last_us = facts.first, facts.last
-    local fields = { period = period, periods = periods or 0, mode = mode, align = align,
-      zone = zone or "UTC", start = start and tostring(start), users = 0, cohorts = {} }
-    if not first_us then return fields end
-    local bounds = boundaries(first_us, last_us, period, zone)
-    fields.periods = periods or math.min(12, #bounds - 1)
+    local fields = { period = rules.period, periods = rules.periods or 0, mode = rules.mode,
+      align = rules.align, zone = rules.zone or "UTC", users = 0, cohorts = {},
+      start = rules.start and tostring(rules.start) or nil }
+    if not facts.first then
+      fields.overall = overall_row({}, fields.periods, user_aligned)
+      return fields
+    end
+    local bounds = boundaries(facts.first, facts.last, rules.period, rules.zone)
+    fields.periods = rules.periods or math.min(12, #bounds - 1)
     local counts, message = core.flow.retention(part, {
-      start = names.start, returns = names.returns, boundaries_us = bounds,
-      offsets = fields.periods, user_period_us = align == "user" and lengths[period] or 0,
-      on_or_after = mode == "on_or_after", as_of_us = as_of or last_us,
+      start = rules.starts, returns = rules.returns, boundaries_us = bounds,
+      offsets = fields.periods, user_period_us = user_aligned and lengths[rules.period] or 0,
+      on_or_after = rules.mode == "on_or_after", as_of_us = as_of_us,
     })
     if not counts then error(message, 0) end
-    fields.cohorts = cohort_rows(counts, bounds, align == "user")
-    for _, cohort in ipairs(fields.cohorts) do fields.users = fields.users + cohort.users end
+    fields.cohorts = cohort_rows(counts, bounds, user_aligned)
+    fields.overall = overall_row(fields.cohorts, fields.periods, user_aligned)
+    fields.users = fields.overall.users
     return fields
   end))
 end

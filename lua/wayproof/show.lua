@@ -205,6 +205,22 @@ function show.seconds(seconds)
   return show.number(seconds * 1e3) .. " ms"
 end
 
+local short_spans = { { day_seconds, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } }
+
+--- A number of seconds in at most seven columns: "13.1 d", "4.1 h", "9 min", "273 ms".
+---@return string
+function show.span(seconds)
+  if seconds == nil then return missing end
+  for _, unit in ipairs(short_spans) do
+    if seconds >= 0.9995 * unit[1] then
+      local count = seconds / unit[1]
+      return (string.format(count < 99.95 and "%.1f" or "%.0f", count):gsub("%.0$", "")) .. " "
+        .. unit[2]
+    end
+  end
+  return seconds == 0 and "0 s" or string.format("%.0f ms", seconds * 1e3)
+end
+
 --- A duration in microseconds, as show.seconds.
 ---@return string
 function show.duration(duration_us)

@@ -1,7 +1,7 @@
 --- What every analysis of a log accepts: `where`, `since`, `before` and `by`.
 ---
---- `where`, `since` and `before` narrow the log first (no event is copied). `by` names a property or
---- an attribute: people are grouped by their first value of it in what is left, and the analysis
+--- `where`, `since` and `before` narrow the log first (no event is copied). `by` names a property
+--- or an attribute: people are grouped by their first value of it in what is left, and the analysis
 --- runs once per group besides once for everybody. All events of a person are in one group.
 local check = require "wayproof.check"
 local core = require "wayproof.core"
