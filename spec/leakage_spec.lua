@@ -38,6 +38,23 @@ describe("a step of the outcome", function()
     assert.match("step of the outcome", r.reasons[1].text)
   end)
 
+  it("is found behind a pattern, a list, kept outcomes, an outcome made of a metric", function()
+    local log = steps(6000, 1)
+    local carts = wp.custom("steps", function(journey)
+      local n = 0
+      for i = 1, #journey do n = n + (journey[i].event == "step" and 1 or 0) end
+      return n
+    end)
+    for name, changes in pairs { list = { metric = wp.count { "step", "purchase" } },
+      kept = { metric = wp.did { "step", "purchase" }, prior_outcome = "keep" },
+      pattern = { metric = wp.count "*p*" }, sum = { metric = wp.count "step" + wp.did "purchase" },
+      metric = { outcome = wp.outcome(wp.did "purchase") }, custom = { metric = carts } } do
+      local r = log:validate(ask(changes))
+      assert.equal("leaking", r.verdict, name)
+      assert.equal("funnel_step", r.reasons[1].code, name)
+    end
+  end)
+
   it("is not called so when the same events lie days before the outcome", function()
     local log = made.log(4000, 4, function(random, add)
       local engagement, curious = random.normal(), random.normal()
@@ -51,6 +68,10 @@ describe("a step of the outcome", function()
     local r = log:validate(ask())
     assert.equal("validated", r.verdict)
     assert.is_true(r.leakage.proximity < 0.1)
+    for name, changes in pairs { list = { metric = wp.count { "step", "purchase" } },
+      outcome = { outcome = wp.outcome(wp.did "purchase") } } do
+      assert.equal("validated", log:validate(ask(changes)).verdict, name)
+    end
   end)
 
   it("is not called so in an app used every day, where all is close to all", function()

@@ -179,6 +179,39 @@ local function before(case, found, frame, columns)
     and math.abs(beta) >= leakage.pre_share * math.abs(found.adjusted.beta) }
 end
 
+-- L3 on one set of columns. A custom metric that hides its events has only the embargo. Where
+-- earlier outcomes are kept, users without any are looked at as well: among those who had the
+-- outcome already, a step says nothing.
+local function step_of(frame, h, columns)
+  local near = leakage.proximity(frame, columns)
+  if not columns.own.unknown and (not near or near.share < leakage.near_share) then return near end
+  local found = leakage.embargo(frame, { hypothesis = h, columns = columns })
+  if not (found and found.step) and h.prior_outcome ~= "exclude" then
+    local fresh = setmetatable({ prior_outcome = "exclude" }, { __index = h })
+    local other = leakage.embargo(frame, { hypothesis = fresh, columns = columns })
+    if other and other.step then found = other end
+  end
+  return near, found
+end
+
+-- L3: the metric as a whole or, where it also counts the outcome's own events, each other part.
+local function add_step(out, frame, h, columns)
+  local parts = { columns }
+  for i, step in ipairs(columns.steps or {}) do
+    parts[i] = setmetatable({ near = step.near, metric = step.metric, bare = true },
+      { __index = columns })
+  end
+  for _, part in ipairs(parts) do
+    local near, embargo = step_of(frame, h, part)
+    local step = embargo and embargo.step
+    if step or not out.proximity then out.proximity, out.embargo = near, embargo end
+    if step then
+      out.leaking[1] = { code = "funnel_step", proximity = near, embargo = embargo }
+      return
+    end
+  end
+end
+
 --- All leakage checks of a hypothesis measured on a log.
 ---@param case table
 ---@param found table effects.measure
@@ -189,13 +222,7 @@ function leakage.measure(case, found, auc, acknowledged)
   local frame, member = case.frame, case.member
   local columns = member.columns
   local out = { leaking = {}, warnings = {} }
-  out.proximity = leakage.proximity(frame, columns)
-  if out.proximity and out.proximity.share >= leakage.near_share then
-    out.embargo = leakage.embargo(frame, member)
-    if out.embargo and out.embargo.step then
-      out.leaking[1] = { code = "funnel_step", proximity = out.proximity, embargo = out.embargo }
-    end
-  end
+  add_step(out, frame, member.hypothesis, columns)
   leakage.too_good(out, found, auc, acknowledged)
   out.naive = naive(frame, member, auc)
   if out.naive and out.naive.immortal_time then

@@ -192,11 +192,48 @@ local function near_of(h)
   return math.max(needs.near_least_us, math.min(needs.near_most_us, h.observe_us // 7))
 end
 
+-- The metric's own events that may be steps of the outcome: all of them but the outcome's.
+local function step_selectors(columns, own, selectors, events)
+  if own.all or own.unknown then return {} end
+  if not columns.shared then return own end
+  local steps = {}
+  for _, mine in ipairs(own) do
+    local step = { names = mine.names, filter = mine.filter, except = { table.unpack(selectors) } }
+    table.move(mine.except or {}, 1, #(mine.except or {}), #step.except + 1, step.except)
+    for _, event in ipairs(events) do
+      if select_events.has_event(step, event.name) then
+        steps[#steps + 1] = step
+        break
+      end
+    end
+  end
+  return steps
+end
+
+-- How often each step came shortly before the outcome. Where the metric also counts the outcome's
+-- own events, its steps are looked at by themselves (`columns.steps`).
+local function add_steps(pass, h, columns, own, selectors, events)
+  columns.near, columns.near_us = {}, near_of(h)
+  if columns.shared then columns.steps = {} end
+  for _, step in ipairs(step_selectors(columns, own, selectors, events)) do
+    local near = {}
+    for i, outcome in ipairs(selectors) do
+      near[i] = pass:column({ kind = "matches", steps = { step, outcome },
+        within_us = columns.near_us }, { "since" })
+    end
+    if columns.shared then
+      columns.steps[#columns.steps + 1] = { near = near,
+        metric = pass:column(count_of(step), { from_us = 0, to_us = h.observe_us }) }
+    else
+      table.move(near, 1, #near, #columns.near + 1, columns.near)
+    end
+  end
+end
+
 -- Proximity, the naive analysis, lead and what happened before the clock started.
-local function add_leakage(pass, h, columns, own)
+local function add_leakage(pass, h, columns, own, events)
   local selectors = needs.outcome_selectors(h.outcome)
-  columns.ever, columns.first_outcome, columns.near, columns.first_metric = {}, {}, {}, {}
-  columns.near_us = near_of(h)
+  columns.ever, columns.first_outcome, columns.first_metric = {}, {}, {}
   local outcome_window =
     { from_us = h.observe_us + h.gap_us, to_us = h.observe_us + h.gap_us + h.within_us }
   for _, outcome in ipairs(selectors) do
@@ -204,13 +241,7 @@ local function add_leakage(pass, h, columns, own)
     columns.first_outcome[#columns.first_outcome + 1] =
       pass:column({ kind = "first_time", selector = outcome }, outcome_window)
   end
-  if not own.all and not own.unknown and not columns.shared and h.outcome.selector then
-    for _, selector in ipairs(own) do
-      columns.near[#columns.near + 1] = pass:column(
-        { kind = "matches", steps = { selector, selectors[1] }, within_us = near_of(h) },
-        { "since" })
-    end
-  end
+  add_steps(pass, h, columns, own, selectors, events)
   for _, selector in ipairs(own.unknown and {} or own) do
     columns.first_metric[#columns.first_metric + 1] = pass:column(
       { kind = "first_time", selector = selector }, { from_us = 0, to_us = h.observe_us })
@@ -304,7 +335,7 @@ local function add_hypothesis(pass, h, events)
   add_activity(pass, h, columns, own)
   add_parts(pass, h, columns, own)
   add_embargo(pass, h, columns)
-  add_leakage(pass, h, columns, own)
+  add_leakage(pass, h, columns, own, events)
   add_anchor(pass, h, columns)
   add_placebos(pass, h, columns, own, events)
   return columns

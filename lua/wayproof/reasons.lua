@@ -112,10 +112,10 @@ end
 function text.funnel_step(reason)
   local p, e = reason.proximity, reason.embargo
   local gap = e.gaps[e.step]
-  return string.format("it is a step of the outcome: %s of the outcomes follow it within "
-    .. "%s, and waiting %s before counting outcomes takes away %s of its effect (activity "
-    .. "loses %s)",
-    percent(p.share), show.duration(p.near_us), show.duration(gap.gap_us),
+  local close = p and string.format("%s of the outcomes follow it within %s, and ",
+    percent(p.share), show.duration(p.near_us)) or "" -- a custom metric hides its events
+  return string.format("it is a step of the outcome: %swaiting %s before counting outcomes takes "
+    .. "away %s of its effect (activity loses %s)", close, show.duration(gap.gap_us),
     percent(math.min(1, gap.loss)), percent(math.max(0, gap.volume_loss)))
 end
 
@@ -254,6 +254,9 @@ function text.not_replicated(_, facts)
 end
 
 function text.holdout_underpowered(_, facts)
+  if not facts.found.holdout then
+    return "nothing can be estimated on the latest 30 % of users alone, so nothing confirms it"
+  end
   return string.format("the latest 30 %% of users are too few to confirm it (%s there, p %s)",
     ratio(facts.found.holdout.beta), show.p(facts.found.holdout.p))
 end
