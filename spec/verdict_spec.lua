@@ -152,6 +152,10 @@ describe("the decision table", function()
     is("inconclusive", { holdout = { beta = 0.3, se = 0.25, p = 0.12 } }, "holdout_underpowered")
   end)
 
+  it("does not claim what later users could not be asked", function()
+    is("inconclusive", { holdout = false, holdout_failed = "separated" }, "holdout_underpowered")
+  end)
+
   it("calls the opposite of the claim reversed", function()
     is("reversed", { claim = -1 }, "other_direction")
     local d = is("reversed", { beta = -0.45, discovery = { beta = -0.44, se = 0.06, p = 1e-6 },

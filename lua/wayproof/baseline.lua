@@ -99,7 +99,10 @@ function baseline.calendar(entry, events, learn)
   local at = {}
   for i = 1, count do at[i] = 0.05 + 0.9 * (i - 1) / (count - 1) end
   add_curve(list, "entry time", t, knots_of(t, at), "w")
-  return list
+  local all, kept = {}, {}
+  for i, item in ipairs(list) do all[i] = item.v end
+  for i, place in ipairs((gram.build(all):independent())) do kept[i] = list[place] end
+  return kept
 end
 
 -- W: what is known before activity.

@@ -77,43 +77,44 @@ local function segment_columns(base)
   return out
 end
 
--- Score of what the discovery fit learned about activity, for the late users. Their calendar is
--- their own: a curve fitted to earlier months says nothing about later ones.
-local function activity_score(first, base, kept, late)
-  local total
-  for place, i in ipairs(kept) do
-    if not is_calendar(base.names[i]) then
-      local part = base.columns[i]:select(late) * first:beta(place)
-      total = total and total + part or part
+-- Baseline columns of a part of the users: the calendar is the part's own (a curve fitted to other
+-- months says nothing about these, and hardly varies here), the others are those of the whole.
+local function part_columns(case, base, mask)
+  local columns, calendar = {}, {}
+  for i, v in ipairs(base.columns) do
+    if not is_calendar(base.names[i]) then columns[#columns + 1] = v:select(mask) end
+  end
+  if not base.given and case.entry then
+    local part = case:part(mask)
+    local events, others = part:information()
+    for i, item in ipairs(baseline.calendar(case.entry:select(mask), math.min(events, others))) do
+      calendar[i] = item.v
     end
   end
-  return total
+  return columns, calendar
 end
 
 -- Discovery fit on the earliest 70 %, then the same effect on the latest 30 % given the score.
 local function out_of_time(case, base, x, mask)
   local late = 1 - mask
-  local columns = selected(base.columns, mask)
+  local columns, calendar = part_columns(case, base, mask)
   local kept = varying(columns)
   local early_case = case:part(mask)
-  local first = fit.run(early_case, with(pick(columns, kept), x:select(mask)))
+  local early = pick(columns, kept)
+  table.move(calendar, 1, #calendar, #early + 1, early)
+  local first = fit.run(early_case, with(early, x:select(mask)))
   if not first.ok then return { failed = first.failed }, nil end
-  local place = #kept + 1
+  local place = #early + 1
   local discovery = { beta = first:beta(place), se = first:se(place), p = first:p(place),
     users = #early_case.x, events = early_case:events() }
-  local score = activity_score(first, base, kept, late)
+  local late_columns, late_calendar = part_columns(case, base, late)
+  local score = first:score(pick(late_columns, kept))
   local late_case = case:part(late)
   local design = score and score:min() ~= score:max() and { score } or {}
   for _, v in ipairs(selected(segment_columns(base), late)) do
     if v:min() ~= v:max() then design[#design + 1] = v end
   end
-  if not base.given then
-    local events, others = late_case:information()
-    local entry = case.entry:select(late)
-    for _, item in ipairs(baseline.calendar(entry, math.min(events, others))) do
-      design[#design + 1] = item.v
-    end
-  end
+  table.move(late_calendar, 1, #late_calendar, #design + 1, design)
   local second = fit.run(late_case, with(design, x:select(late)))
   if not second.ok then return discovery, { failed = second.failed, users = #late_case.x } end
   place = #design + 1

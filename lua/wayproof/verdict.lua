@@ -14,6 +14,7 @@
 --   beta, se, p        effect beyond activity, its standard error, nested test
 --   discovery          {beta, se, p}            earliest 70 %, or nil
 --   holdout            {beta, se, p}            latest 30 %, p one-sided for the sign of `beta`
+--   holdout_failed     why the later users could not be fitted (there are some), or nil
 --   families           list of {name = "cohorts" | "segments", by, q, p, i2, mean, slope_p, last,
 --                      strata = {{label, beta, se}…}}
 --   noise              {half, floor, split}: each {beta, se} or false where not identified;
@@ -197,6 +198,9 @@ local function judge_candidate(e, side)
   if uneven then return "unstable", { uneven }, "4c" end
   if decay then return "unstable", { decay }, "4d" end
   local h, d = e.holdout, e.discovery
+  if e.holdout_failed and not h then
+    return "inconclusive", { { code = "holdout_underpowered" } }, "4f"
+  end
   if h and h.p >= rules.holdout_p then
     local z = d and side * (d.beta - h.beta) / math.sqrt(d.se ^ 2 + h.se ^ 2) or 0
     if z > rules.not_replicated_z then
