@@ -248,6 +248,25 @@ describe("accounts shared by several users", function()
   end)
 end)
 
+describe("activity that tells nothing about engagement", function()
+  it("gets no number of users that would settle it: more would not help", function()
+    local log = made.log(600, 3, function(random, add)
+      add("open", 0)
+      for _ = 1, random.poisson(3) do add("view", random.uniform() * 6.9) end
+      local guides = random.poisson(1)
+      for _ = 1, guides do add("guide", random.uniform() * 6.9) end
+      if happens(random, -1.5 + 1.2 * guides) then add("purchase", 8 + random.uniform() * 20) end
+    end)
+    local r = log:validate(ask "guides")
+    assert.equal("inconclusive", r.verdict)
+    assert.equal("activity_noise", r.reasons[1].code)
+    assert.is_nil(r.noise.corrected)
+    assert.is_nil(r.needed.users)
+    assert.equal("never", r.needed.for_what)
+    assert.is_true(r.needed.effect > 1)
+  end)
+end)
+
 describe("attributes of the users table", function()
   local function with_users(known)
     local rows, users = {}, {}

@@ -17,8 +17,9 @@ local function phi(z)
   return stats.normal_cdf(z)
 end
 
--- Conditions on the full sample: each {mean, se, threshold in se, fixed threshold}.
-local function full_conditions(found, epsilon, side)
+-- Conditions on the full sample: each {mean, se, threshold in se, fixed threshold}; nil where the
+-- noise gate has no answer, as more users would not give it one. (Few users may only seem so.)
+local function full_conditions(facts, found, epsilon, side)
   local adjusted, gate = found.adjusted, found.gate
   local list = {
     { mean = side * adjusted.beta, se = adjusted.se, z = 1.96, at = 0 },
@@ -27,15 +28,17 @@ local function full_conditions(found, epsilon, side)
   if gate and gate.floor and gate.half then
     list[#list + 1] = { mean = side * gate.floor.beta, se = gate.floor.se, z = 2.326, at = 0 }
     list[#list + 1] = { mean = side * gate.half.beta, se = gate.half.se, z = 0, at = epsilon }
+  elseif gate and math.min(facts.events, facts.non_events) >= 100 then
+    return nil
   end
   return list
 end
 
 -- Chance that the whole rule says yes at `ratio` times the present users.
-local function chance_at(found, epsilon, side, ratio)
+local function chance_at(conditions, found, side, ratio)
   local shrink = math.sqrt(ratio)
   local least = 1
-  for _, c in ipairs(full_conditions(found, epsilon, side)) do
+  for _, c in ipairs(conditions) do
     least = math.min(least, phi((c.mean - c.at) / c.se * shrink - c.z))
   end
   local beta, se = side * found.adjusted.beta, found.adjusted.se
@@ -65,7 +68,10 @@ local function users_needed(facts, found, epsilon)
     if target <= 0 then return nil end
     return used * (se / target) ^ 2, "nothing"
   end
-  local ratio = smallest(function(r) return chance_at(found, epsilon, side, r) >= power.chance end)
+  local conditions = full_conditions(facts, found, epsilon, side)
+  local ratio = conditions and smallest(function(r)
+    return chance_at(conditions, found, side, r) >= power.chance
+  end)
   if not ratio then return nil, "never" end
   return used * ratio, "effect"
 end
