@@ -153,7 +153,7 @@ describe("the decision table", function()
   end)
 
   it("does not claim what later users could not be asked", function()
-    is("inconclusive", { holdout = false, holdout_failed = "separated" }, "holdout_underpowered")
+    is("inconclusive", { holdout = "none", holdout_failed = "separated" }, "holdout_underpowered")
   end)
 
   it("calls the opposite of the claim reversed", function()
