@@ -20,7 +20,7 @@ local refute = {}
 
 refute.placebos_least = 5
 refute.placebo_users = 20
-refute.placebo_share = 1 / 3
+refute.placebo_share = 0.15
 
 local function with(columns, x)
   local out = { table.unpack(columns) }
