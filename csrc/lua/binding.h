@@ -42,8 +42,12 @@ void wpl_gc_pressure(lua_State *L, int64_t bytes_size);
 void wpl_class(lua_State *L, const char *name, lua_CFunction close, const luaL_Reg *methods,
                const luaL_Reg *metamethods);
 
-/* A log argument; raises when it is closed ("log is closed"). The result is borrowed. */
+/* A log argument; raises when it is closed ("log is closed"). The result is borrowed. All of it is
+** in memory then; wpl_check_open_log leaves it to the caller to ask for what is needed. */
 const wp_log *wpl_check_log(lua_State *L, int index);
+const wp_log *wpl_check_open_log(lua_State *L, int index);
+/* Makes sure that a part of the log is in memory; raises when it cannot be read. */
+void wpl_need(lua_State *L, const wp_log *log, wp_part part, uint32_t column);
 /* Pushes a handle and takes over the reference; on memory error the reference is released. */
 void wpl_push_log(lua_State *L, wp_log *take_log);
 
@@ -71,6 +75,7 @@ int wpl_open_model(lua_State *L);
 int wpl_open_sqlite(lua_State *L);
 int wpl_open_funnel(lua_State *L);
 int wpl_open_flow(lua_State *L);
+int wpl_open_store(lua_State *L);
 int wpl_open_friction(lua_State *L);
 
 #endif

@@ -65,6 +65,7 @@ __attribute__((visibility("default"))) int luaopen_wayproof_core(lua_State *L)
                                      {"sqlite", wpl_open_sqlite},
                                      {"funnel", wpl_open_funnel},
                                      {"flow", wpl_open_flow},
+                                     {"store", wpl_open_store},
                                      {"friction", wpl_open_friction},
                                      {NULL, NULL}};
     for (const luaL_Reg *room = rooms; room->name != NULL; room++) {

@@ -22,9 +22,29 @@ static log_handle *check_handle(lua_State *L, int index)
     return handle;
 }
 
-const wp_log *wpl_check_log(lua_State *L, int index)
+const wp_log *wpl_check_open_log(lua_State *L, int index)
 {
     return check_handle(L, index)->log;
+}
+
+void wpl_need(lua_State *L, const wp_log *log, wp_part part, uint32_t column)
+{
+    if (log->columns->loader == NULL)
+        return;
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    wp_error err;
+    int64_t before = log->columns->bytes_size;
+    if (wp_columns_need(log->columns, part, column, &run, &err) != WP_OK)
+        wpl_raise(L, &err);
+    wpl_gc_pressure(L, log->columns->bytes_size - before);
+}
+
+const wp_log *wpl_check_log(lua_State *L, int index)
+{
+    const wp_log *log = check_handle(L, index)->log;
+    wpl_need(L, log, WP_PART_ALL, 0);
+    return log;
 }
 
 /* A closed handle, ready to take a log; made before the core is asked for one. */
@@ -74,7 +94,7 @@ static int m_close(lua_State *L)
 
 static int mm_len(lua_State *L)
 {
-    lua_pushinteger(L, wpl_check_log(L, 1)->events_count);
+    lua_pushinteger(L, wpl_check_open_log(L, 1)->events_count);
     return 1;
 }
 
@@ -125,7 +145,7 @@ static void push_text_names(lua_State *L, const wp_texts *columns, uint32_t coun
 ** whose positions are what selection.h and the plans speak of. */
 static int l_names(lua_State *L)
 {
-    const wp_columns *columns = wpl_check_log(L, 1)->columns;
+    const wp_columns *columns = wpl_check_open_log(L, 1)->columns;
     lua_createtable(L, 0, 6);
     push_dictionary(L, &columns->event_names);
     lua_setfield(L, -2, "events");
@@ -151,8 +171,9 @@ static void set_integer(lua_State *L, const char *name, int64_t number)
 /* facts(log) -> what is known without looking at the rows. */
 static int l_facts(lua_State *L)
 {
-    const wp_log *log = wpl_check_log(L, 1);
+    const wp_log *log = wpl_check_open_log(L, 1);
     const wp_columns *columns = log->columns;
+    wpl_need(L, log, WP_PART_FINGERPRINT, 0);
     lua_createtable(L, 0, 12);
     set_integer(L, "events", log->events_count);
     set_integer(L, "users", log->users_count);
@@ -196,6 +217,7 @@ static const wp_dictionary_index *users_index(lua_State *L, log_handle *handle)
 static uint32_t find_user(lua_State *L, log_handle *handle, int index)
 {
     size_t length;
+    wpl_need(L, handle->log, WP_PART_IDS, 0);
     lua_pushvalue(L, index); /* tolstring would change a number in the caller's table */
     const char *text = luaL_checklstring(L, -1, &length);
     uint32_t user = wp_dictionary_index_find(&handle->log->columns->user_ids,
@@ -230,6 +252,7 @@ static uint64_t *push_user_bits(lua_State *L, log_handle *handle, int index)
 static int l_where(lua_State *L)
 {
     log_handle *handle = check_handle(L, 1);
+    wpl_need(L, handle->log, WP_PART_ROWS, 0);
     int64_t since_us = luaL_optinteger(L, 3, INT64_MIN);
     int64_t before_us = luaL_optinteger(L, 4, INT64_MAX);
     lua_settop(L, 5);
@@ -479,6 +502,7 @@ static int l_journeys(lua_State *L)
 static int l_journey(lua_State *L)
 {
     log_handle *handle = check_handle(L, 1);
+    wpl_need(L, handle->log, WP_PART_ALL, 0);
     uint32_t user = find_user(L, handle, 2);
     if (user == UINT32_MAX || !wp_bit(handle->log->users, user))
         return 0;

@@ -216,8 +216,14 @@ static inline uint64_t number_bits(double number)
     return bits;
 }
 
-static uint64_t hash_numbers(uint64_t state, const double *numbers, uint32_t begin, uint32_t end)
+static uint64_t hash_numbers(uint64_t state, const wp_numbers *column, uint32_t begin, uint32_t end)
 {
+    if (column->dense == NULL) { /* packed */
+#define PACKED_BITS(i) number_bits(wp_number_at(column, i))
+        HASH_LANES(state, begin, end, PACKED_BITS);
+        return state;
+    }
+    const double *numbers = column->dense;
 #define NUMBER_BITS(i) number_bits(numbers[i])
     HASH_LANES(state, begin, end, NUMBER_BITS);
     return state;
@@ -244,7 +250,7 @@ static uint64_t hash_range(const completion *work, uint32_t first_user, uint32_t
     state = hash_times(state, &columns->times, begin, end);
     state = hash_codes(state, &columns->events, work->event_hashes, begin, end);
     for (uint32_t i = 0; i < columns->numbers_count; i++)
-        state = hash_numbers(state, columns->numbers[i].dense, begin, end);
+        state = hash_numbers(state, &columns->numbers[i], begin, end);
     for (uint32_t i = 0; i < columns->texts_count; i++)
         state = hash_codes(state, &columns->texts[i].codes, work->text_hashes[i], begin, end);
     return state;
@@ -389,7 +395,7 @@ static int64_t numbers_size(const wp_numbers *columns, uint32_t count, uint32_t 
     for (uint32_t i = 0; i < count; i++) {
         if (columns[i].dense != NULL)
             size += rows * 8;
-        else
+        else if (columns[i].rank != NULL)
             size += (rows / 64 + 1) * 12 + ((int64_t)columns[i].rank[rows / 64] +
                                             __builtin_popcountll(columns[i].present[rows / 64])) *
                                                8;
@@ -399,6 +405,8 @@ static int64_t numbers_size(const wp_numbers *columns, uint32_t count, uint32_t 
 
 static int64_t dictionary_size(const wp_dictionary *dictionary)
 {
+    if (dictionary->offsets == NULL)
+        return 0;
     return ((int64_t)dictionary->count + 1) * 8 + (int64_t)dictionary->offsets[dictionary->count];
 }
 
@@ -406,13 +414,14 @@ static int64_t texts_size(const wp_texts *columns, uint32_t count, uint32_t rows
 {
     int64_t size = 0;
     for (uint32_t i = 0; i < count; i++)
-        size += (int64_t)columns[i].codes.width * rows_count + dictionary_size(&columns[i].values);
+        size += (columns[i].codes.data != NULL ? (int64_t)columns[i].codes.width * rows_count : 0) +
+                dictionary_size(&columns[i].values);
     return size;
 }
 
-static int64_t columns_size(const wp_columns *columns)
+int64_t wp_columns_size(const wp_columns *columns)
 {
-    int64_t rows = columns->events_count;
+    int64_t rows = columns->row_starts != NULL ? columns->events_count : 0;
     return (int64_t)sizeof *columns + ((int64_t)columns->users_count + 1) * 4 +
            dictionary_size(&columns->user_ids) + rows * (columns->times.micros != NULL ? 8 : 4) +
            rows * columns->events.width + dictionary_size(&columns->event_names) +
@@ -453,6 +462,31 @@ static bool completion_start(completion *work, unsigned threads)
     return plan_ranges(work);
 }
 
+static wp_status hash_one_range(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    (void)worker;
+    (void)err;
+    completion *work = context;
+    work->hashes[chunk] = hash_range(work, work->ranges[chunk], work->ranges[chunk + 1]);
+    return WP_OK;
+}
+
+wp_status wp_columns_fingerprint(const wp_columns *columns, const wp_run *run,
+                                 uint64_t *fingerprint, wp_error *err)
+{
+    completion work = {.columns = (wp_columns *)columns}; /* only read */
+    unsigned threads = wp_run_threads(run);
+    wp_status status = completion_start(&work, threads)
+                           ? WP_OK
+                           : wp_fail_memory(err, (unsigned long long)columns->users_count * 8);
+    if (status == WP_OK)
+        status = wp_pool_run(run, work.ranges_count, hash_one_range, &work, err);
+    if (status == WP_OK)
+        *fingerprint = hash_all(&work);
+    completion_reset(&work, threads);
+    return status;
+}
+
 wp_status wp_columns_complete(wp_columns *columns, wp_order *orders, const wp_run *run,
                               wp_error *err)
 {
@@ -468,7 +502,7 @@ wp_status wp_columns_complete(wp_columns *columns, wp_order *orders, const wp_ru
         status = wp_pool_run(run, columns->numbers_count, pack_column, &work, err);
     }
     if (status == WP_OK)
-        columns->bytes_size = columns_size(columns);
+        columns->bytes_size = wp_columns_size(columns);
     completion_reset(&work, threads);
     return status;
 }

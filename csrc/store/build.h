@@ -19,6 +19,12 @@ typedef struct wp_order {
 WP_NODISCARD wp_status wp_columns_complete(wp_columns *columns, wp_order *orders, const wp_run *run,
                                            wp_error *err);
 
+/* What wp_columns_complete stores as fingerprint, of columns that are complete. */
+WP_NODISCARD wp_status wp_columns_fingerprint(const wp_columns *columns, const wp_run *run,
+                                              uint64_t *fingerprint, wp_error *err);
+/* Memory held by what is there. */
+int64_t wp_columns_size(const wp_columns *columns);
+
 /* Packs one column in place when fewer than half of its rows have a number. */
 WP_NODISCARD wp_status wp_numbers_pack(wp_numbers *numbers, size_t rows_count, wp_error *err);
 

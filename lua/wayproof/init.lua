@@ -15,6 +15,7 @@ local wayproof = { _VERSION = require "wayproof.version" }
 -- Public names by the module that holds them.
 local rooms = {
   { "wayproof.read", "read_csv", "read_sqlite", "read_rows" },
+  { "wayproof.store", "open", "store" },
   { "wayproof.frame", "frame", "read_frame" },
   { "wayproof.stages", "stages" },
   { "wayproof.metric", "count", "did", "distinct", "sum", "mean", "max", "min", "first_value",

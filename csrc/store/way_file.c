@@ -1,0 +1,690 @@
+/* The file of a store: opening, schema, transactions, and what its tables say; see way.h.
+**
+** A rollback journal, not a write-ahead log: a store at rest is one file that can be copied and
+*read
+** from where nothing can be written. Readers hold the file only while they read segments, so a
+** writer waits for milliseconds and what is forgotten is gone when the call returns. */
+#include "base/hash.h"
+#include "store/way_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define APPLICATION_ID 0x57617901 /* "Way" 1 */
+#define WAIT_MS        10000
+#define WRITER_CACHE   "-262144" /* KiB: an import spills, and shuts readers out, only beyond */
+
+/* The whole schema. A file whose schema differs is refused: nothing of it is ever executed. */
+static const char *const schema[] = {
+    "CREATE TABLE store(name TEXT PRIMARY KEY NOT NULL, value) WITHOUT ROWID",
+    "CREATE TABLE imports(import INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, source TEXT, "
+    "imported_at_us INTEGER NOT NULL, events INTEGER NOT NULL, users INTEGER NOT NULL, "
+    "users_new INTEGER NOT NULL, users_kept_out INTEGER NOT NULL, first_us INTEGER, "
+    "last_us INTEGER)",
+    "CREATE TABLE columns(position INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL)",
+    "CREATE TABLE texts(id INTEGER PRIMARY KEY, dictionary INTEGER NOT NULL, first INTEGER NOT "
+    "NULL, count INTEGER NOT NULL, checksum INTEGER NOT NULL, texts TEXT NOT NULL)",
+    "CREATE TABLE runs(id INTEGER PRIMARY KEY, part INTEGER NOT NULL, run INTEGER NOT NULL, users "
+    "INTEGER NOT NULL, events INTEGER NOT NULL, first_us INTEGER NOT NULL, last_us INTEGER NOT "
+    "NULL, unit_us INTEGER NOT NULL)",
+    "CREATE TABLE segments(id INTEGER PRIMARY KEY, part INTEGER NOT NULL, run INTEGER NOT NULL, "
+    "col INTEGER NOT NULL, rows INTEGER NOT NULL, bytes BLOB NOT NULL)",
+    "CREATE TABLE forgotten(hash INTEGER PRIMARY KEY, forgotten_at_us INTEGER NOT NULL, events "
+    "INTEGER NOT NULL)",
+    "CREATE VIEW users AS SELECT t.first + j.key AS number, j.value AS id FROM texts t, "
+    "json_each(t.texts) j WHERE t.dictionary = 1 AND j.value IS NOT NULL",
+    "CREATE VIEW event_names AS SELECT t.first + j.key AS code, j.value AS name FROM texts t, "
+    "json_each(t.texts) j WHERE t.dictionary = 3 AND j.value IS NOT NULL",
+};
+#define SCHEMA_COUNT (sizeof schema / sizeof *schema)
+
+/* --- Calls ----------------------------------------------------------------------------------- */
+
+wp_status wp__way_failure(wp_way *way, int code, wp_error *err)
+{
+    switch (code & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return wp_fail(err, WP_CORRUPT, "%s: damaged (wayproof verify says where)", way->path);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return wp_fail(err, WP_IO, "%s: another process is writing (waited %d seconds)", way->path,
+                       WAIT_MS / 1000);
+    case SQLITE_FULL:
+        return wp_fail(err, WP_IO, "%s: the disk is full", way->path);
+    case SQLITE_NOMEM:
+        return wp_fail(err, WP_NO_MEMORY, "%s: out of memory", way->path);
+    case SQLITE_INTERRUPT:
+        return wp_fail(err, WP_INTERRUPTED, "interrupted");
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+        return wp_fail(err, WP_IO, "%s: cannot be written", way->path);
+    case SQLITE_CANTOPEN:
+        return wp_fail(err, WP_IO, "%s: cannot be opened", way->path);
+    case SQLITE_IOERR:
+        return wp_fail(err, WP_IO, "%s: reading or writing failed", way->path);
+    default:
+        return wp_fail(err, WP_SQL, "%s: %s", way->path, sqlite3_errmsg(way->connection));
+    }
+}
+
+wp_status wp__way_exec(wp_way *way, const char *sql, wp_error *err)
+{
+    int code = sqlite3_exec(way->connection, sql, NULL, NULL, NULL);
+    return code == SQLITE_OK ? WP_OK : wp__way_failure(way, code, err);
+}
+
+wp_status wp__way_prepare(wp_way *way, const char *sql, sqlite3_stmt **out, wp_error *err)
+{
+    int code = sqlite3_prepare_v2(way->connection, sql, -1, out, NULL);
+    return code == SQLITE_OK ? WP_OK : wp__way_failure(way, code, err);
+}
+
+wp_status wp__way_step(wp_way *way, sqlite3_stmt *statement, bool *row, wp_error *err)
+{
+    int code = sqlite3_step(statement);
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        return wp__way_failure(way, code, err);
+    *row = code == SQLITE_ROW;
+    return WP_OK;
+}
+
+wp_status wp__way_run_once(wp_way *way, sqlite3_stmt *statement, wp_error *err)
+{
+    int code = sqlite3_step(statement);
+    wp_status status = code == SQLITE_DONE ? WP_OK : wp__way_failure(way, code, err);
+    sqlite3_reset(statement);
+    return status;
+}
+
+/* --- Opening --------------------------------------------------------------------------------- */
+
+static int asked_to_stop(void *context)
+{
+    const wp_way *way = context;
+    return way->run != NULL && wp_run_interrupted(way->run);
+}
+
+static wp_status damaged(const wp_way *way, wp_error *err, const char *what)
+{
+    return wp_fail(err, WP_CORRUPT, "%s: damaged: %s (wayproof verify says where)", way->path,
+                   what);
+}
+
+static wp_status not_a_store(const wp_way *way, wp_error *err)
+{
+    return wp_fail(err, WP_CORRUPT, "%s: not a store (expected a file written by log:save)",
+                   way->path);
+}
+
+/* Settings of every connection: nothing in the file is trusted to run. */
+static wp_status configure(wp_way *way, wp_error *err)
+{
+    sqlite3 *connection = way->connection;
+    sqlite3_extended_result_codes(connection, 1);
+    sqlite3_busy_timeout(connection, WAIT_MS);
+    sqlite3_db_config(connection, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(connection, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(connection, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    sqlite3_progress_handler(connection, 20000, asked_to_stop, way);
+    WP_TRY(wp__way_exec(way, "PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON", err));
+    if (!way->writable)
+        return wp__way_exec(way, "PRAGMA query_only = ON", err);
+    return wp__way_exec(way,
+                        "PRAGMA synchronous = EXTRA; PRAGMA secure_delete = ON; "
+                        "PRAGMA cache_size = " WRITER_CACHE,
+                        err);
+}
+
+static wp_status number_of(wp_way *way, const char *sql, int64_t *out, wp_error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    wp_status status = wp__way_prepare(way, sql, &statement, err);
+    if (status == WP_OK)
+        status = wp__way_step(way, statement, &row, err);
+    if (status == WP_OK)
+        *out = row ? sqlite3_column_int64(statement, 0) : 0;
+    sqlite3_finalize(statement);
+    return status;
+}
+
+static wp_status make(wp_way *way, wp_error *err)
+{
+    for (size_t i = 0; i < SCHEMA_COUNT; i++)
+        WP_TRY(wp__way_exec(way, schema[i], err));
+    unsigned char salt[16];
+    char sql[256];
+    sqlite3_randomness(sizeof salt, salt);
+    size_t at = (size_t)snprintf(sql, sizeof sql, "INSERT INTO store VALUES ('salt', x'");
+    for (size_t i = 0; i < sizeof salt; i++)
+        at += (size_t)snprintf(sql + at, sizeof sql - at, "%02x", salt[i]);
+    snprintf(sql + at, sizeof sql - at, "')");
+    WP_TRY(wp__way_exec(way, sql, err));
+    snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+             APPLICATION_ID, WP_WAY_FORMAT);
+    return wp__way_exec(way, sql, err);
+}
+
+/* The file's version, and that its schema is ours to the letter. */
+static wp_status check_schema(wp_way *way, wp_error *err)
+{
+    int64_t application = 0, version = 0;
+    WP_TRY(number_of(way, "PRAGMA application_id", &application, err));
+    WP_TRY(number_of(way, "PRAGMA user_version", &version, err));
+    if (application != APPLICATION_ID)
+        return not_a_store(way, err);
+    if (version != WP_WAY_FORMAT)
+        return wp_fail(err, WP_CORRUPT, "%s: format %lld (expected %d: %s)", way->path,
+                       (long long)version, WP_WAY_FORMAT,
+                       version > WP_WAY_FORMAT ? "a newer wayproof wrote it" : "damaged");
+    sqlite3_stmt *statement = NULL;
+    WP_TRY(wp__way_prepare(way,
+                           "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid",
+                           &statement, err));
+    size_t count = 0;
+    bool row = true, same = true;
+    wp_status status = WP_OK;
+    while (status == WP_OK && row) {
+        status = wp__way_step(way, statement, &row, err);
+        if (status != WP_OK || !row)
+            break;
+        const char *sql = (const char *)sqlite3_column_text(statement, 0);
+        same = same && sql != NULL && count < SCHEMA_COUNT && strcmp(sql, schema[count]) == 0;
+        count++;
+    }
+    sqlite3_finalize(statement);
+    if (status == WP_OK && (!same || count != SCHEMA_COUNT))
+        status = damaged(way, err, "its tables are not those of a store");
+    return status;
+}
+
+/* 20 bytes in there is how many bytes of a page are reserved; anything else is not ours. */
+static wp_status check_head(wp_way *way, bool *empty, wp_error *err)
+{
+    sqlite3_file *file = NULL;
+    sqlite3_int64 size = 0;
+    unsigned char head[24] = {0};
+    sqlite3_file_control(way->connection, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    if (file == NULL || file->pMethods == NULL)
+        return not_a_store(way, err);
+    int code = file->pMethods->xFileSize(file, &size);
+    *empty = code == SQLITE_OK && size == 0;
+    if (code == SQLITE_OK && size >= (sqlite3_int64)sizeof head)
+        code = file->pMethods->xRead(file, head, sizeof head, 0);
+    if (code != SQLITE_OK)
+        return wp__way_failure(way, code, err);
+    if (!*empty && (memcmp(head, "SQLite format 3", 16) != 0 || head[16] != WP__PAGE_SIZE >> 8 ||
+                    head[17] != 0 || head[20] != WP__PAGE_RESERVE))
+        return not_a_store(way, err);
+    return WP_OK;
+}
+
+static wp_status create(wp_way *way, wp_error *err)
+{
+    char sql[64];
+    int reserve = WP__PAGE_RESERVE;
+    snprintf(sql, sizeof sql, "PRAGMA page_size = %u", WP__PAGE_SIZE);
+    WP_TRY(wp__way_exec(way, sql, err));
+    if (sqlite3_file_control(way->connection, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserve) !=
+        SQLITE_OK)
+        return wp_fail(err, WP_SQL, "%s: SQLite %s is too old (expected 3.32 or newer)", way->path,
+                       sqlite3_libversion());
+    WP_TRY(wp__way_exec(way, "BEGIN IMMEDIATE", err));
+    bool empty = false; /* another process may have been faster */
+    wp_status status = check_head(way, &empty, err);
+    if (status == WP_OK && empty)
+        status = make(way, err);
+    if (status == WP_OK && way->saving) {
+        way->pending = true; /* the first import commits both */
+        return WP_OK;
+    }
+    if (status == WP_OK)
+        return wp__way_exec(way, "COMMIT", err);
+    sqlite3_exec(way->connection, "ROLLBACK", NULL, NULL, NULL);
+    return status;
+}
+
+static wp_status open_file(wp_way *way, const char *vfs, wp_error *err)
+{
+    int flags = way->writable ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE;
+    /* Also a reader opens for writing where it may: it rolls back what a killed writer left. */
+    int code = sqlite3_open_v2(way->path, &way->connection, flags | SQLITE_OPEN_PRIVATECACHE, vfs);
+    if (code != SQLITE_OK && !way->writable) {
+        sqlite3_close_v2(way->connection);
+        code = sqlite3_open_v2(way->path, &way->connection,
+                               SQLITE_OPEN_READONLY | SQLITE_OPEN_PRIVATECACHE, vfs);
+    }
+    if (way->connection == NULL)
+        return wp_fail_memory(err, 1);
+    if (code != SQLITE_OK)
+        return wp__way_failure(way, code, err);
+    bool empty = false;
+    WP_TRY(configure(way, err));
+    WP_TRY(check_head(way, &empty, err));
+    if (empty && !way->writable)
+        return not_a_store(way, err);
+    if (empty) {
+        way->created = true;
+        WP_TRY(create(way, err));
+    }
+    return WP_OK;
+}
+
+wp_status wp_way_open(const char *path, wp_way_mode mode, wp_way **out, wp_error *err)
+{
+    wp_way *way = wp_alloc_zero(sizeof *way);
+    if (way == NULL)
+        return wp_fail_memory(err, sizeof *way);
+    wp_lock_init(&way->lock);
+    way->saving = mode == WP_WAY_SAVE;
+    way->writable = mode == WP_WAY_WRITE || way->saving;
+    way->path = wp_copy_string(path, strlen(path));
+    const char *vfs = way->path != NULL ? wp__vfs_retain() : NULL;
+    wp_status status = vfs != NULL ? open_file(way, vfs, err) : wp_fail_memory(err, strlen(path));
+    if (status == WP_OK && !way->pending) {
+        status = wp__way_exec(way, "BEGIN", err);
+        if (status == WP_OK) {
+            status = check_schema(way, err);
+            if (status == WP_OK && mode != WP_WAY_REPAIR)
+                status = wp__way_look(way, err);
+            wp__way_end_reading(way);
+        }
+    }
+    if (status != WP_OK) {
+        if (vfs == NULL) { /* wp_way_close gives back what was not taken */
+            wp_free(way->path);
+            wp_lock_free(&way->lock);
+            wp_free(way);
+        } else {
+            wp_way_close(way);
+        }
+        return status;
+    }
+    *out = way;
+    return WP_OK;
+}
+
+void wp_way_close(wp_way *way)
+{
+    if (way == NULL)
+        return;
+    sqlite3_finalize(way->find_segment);
+    sqlite3_close_v2(way->connection); /* rolls back what is pending */
+    if (way->pending) {
+        sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+        vfs->xDelete(vfs, way->path, 0);
+    }
+    wp__vfs_release();
+    wp__way_view_reset(&way->view);
+    wp_lock_free(&way->lock);
+    wp_free(way->path);
+    wp_free(way);
+}
+
+/* --- Transactions ---------------------------------------------------------------------------- */
+
+static wp_status generation_of(wp_way *way, int64_t *generation, wp_error *err)
+{
+    return number_of(way, "SELECT value FROM store WHERE name = 'generation'", generation, err);
+}
+
+static wp_status rewritten(const wp_way *way, wp_error *err)
+{
+    return wp_fail(err, WP_IO,
+                   "%s: rewritten since this log was opened, by forget, compact or save (open it "
+                   "again)",
+                   way->path);
+}
+
+wp_status wp__way_begin_reading(wp_way *way, wp_error *err)
+{
+    int moved = 0;
+    if (sqlite3_file_control(way->connection, "main", SQLITE_FCNTL_HAS_MOVED, &moved) ==
+            SQLITE_OK &&
+        moved != 0)
+        return rewritten(way, err);
+    WP_TRY(wp__way_exec(way, "BEGIN", err));
+    int64_t generation = 0;
+    wp_status status = generation_of(way, &generation, err);
+    if (status == WP_OK && generation != way->view.generation)
+        status = rewritten(way, err);
+    if (status != WP_OK)
+        wp__way_end_reading(way);
+    return status;
+}
+
+void wp__way_end_reading(wp_way *way)
+{
+    if (way->find_segment != NULL)
+        sqlite3_reset(way->find_segment);
+    sqlite3_exec(way->connection, "ROLLBACK", NULL, NULL, NULL);
+}
+
+wp_status wp__way_begin_writing(wp_way *way, wp_error *err)
+{
+    if (!way->writable)
+        return wp_fail(err, WP_INVALID, "%s: opened for reading", way->path);
+    if (!way->pending)
+        WP_TRY(wp__way_exec(way, "BEGIN IMMEDIATE", err));
+    wp_status status = wp__way_look(way, err);
+    if (status != WP_OK)
+        wp__way_end_reading(way);
+    return status;
+}
+
+wp_status wp__way_end_writing(wp_way *way, wp_status status, wp_error *err)
+{
+    if (way->find_segment != NULL)
+        sqlite3_reset(way->find_segment);
+    way->run = NULL; /* what is about to be safe is not interrupted */
+    if (status == WP_OK) {
+        status = wp__way_exec(way, "COMMIT", err);
+        if (status == WP_OK) {
+            way->pending = false;
+            return WP_OK;
+        }
+    }
+    sqlite3_exec(way->connection, "ROLLBACK", NULL, NULL, NULL);
+    return status;
+}
+
+/* --- The view -------------------------------------------------------------------------------- */
+
+void wp__way_view_reset(wp__way_view *view)
+{
+    for (uint32_t i = 0; view->columns != NULL && i < view->columns_count; i++)
+        wp_free(view->columns[i].name);
+    wp_free(view->columns);
+    wp_free(view->runs);
+    *view = (wp__way_view){0};
+}
+
+static void take_fact(wp__way_view *view, const char *name, int64_t value)
+{
+    if (strcmp(name, "generation") == 0)
+        view->generation = value;
+    else if (strcmp(name, "users_numbered") == 0)
+        view->users_numbered = value < 0 || value >= UINT32_MAX - 1 ? UINT32_MAX : (uint32_t)value;
+    else if (strcmp(name, "users") == 0)
+        view->users_count = value < 0 || value >= UINT32_MAX - 1 ? UINT32_MAX : (uint32_t)value;
+    else if (strcmp(name, "run_last") == 0)
+        view->run_last = value < 0 || value > WP__RUNS_MOST ? UINT32_MAX : (uint32_t)value;
+    else if (strcmp(name, "rows_skipped") == 0)
+        view->rows_skipped = (uint64_t)value;
+    else if (strcmp(name, "rows_ungrouped") == 0)
+        view->rows_ungrouped = (uint64_t)value;
+    else if (strcmp(name, "ties_ordered") == 0)
+        view->ties_ordered = value != 0;
+    else if (strcmp(name, "time_zone_assumed") == 0)
+        view->time_zone_assumed = value != 0;
+    else if (strcmp(name, "has_known_at") == 0)
+        view->has_known_at = value != 0;
+}
+
+static wp_status look_at_facts(wp_way *way, sqlite3_stmt *statement, wp_error *err)
+{
+    wp__way_view *view = &way->view;
+    for (bool row = true;;) {
+        WP_TRY(wp__way_step(way, statement, &row, err));
+        if (!row)
+            break;
+        const char *name = (const char *)sqlite3_column_text(statement, 0);
+        if (name == NULL)
+            return damaged(way, err, "table store");
+        take_fact(view, name, sqlite3_column_int64(statement, 1));
+        if (strcmp(name, "fingerprint") == 0) {
+            const char *text = (const char *)sqlite3_column_text(statement, 1);
+            view->has_fingerprint = text != NULL && strlen(text) == 16;
+            view->fingerprint = view->has_fingerprint ? strtoull(text, NULL, 16) : 0;
+        }
+    }
+    if (view->users_numbered == UINT32_MAX || view->users_count > view->users_numbered ||
+        view->run_last == UINT32_MAX)
+        return damaged(way, err, "numbers of users or runs");
+    view->parts_count = (view->users_numbered + WP_WAY_PART_USERS - 1) / WP_WAY_PART_USERS;
+    return WP_OK;
+}
+
+static wp_status look_at_columns(wp_way *way, sqlite3_stmt *statement, wp_error *err)
+{
+    static const struct {
+        const char *kind;
+        bool is_text, per_user, is_value;
+    } kinds[] = {{"value", false, false, true},
+                 {"number", false, false, false},
+                 {"text", true, false, false},
+                 {"user number", false, true, false},
+                 {"user text", true, true, false}};
+    wp__way_view *view = &way->view;
+    bool has_value = false;
+    for (bool row = true;;) {
+        WP_TRY(wp__way_step(way, statement, &row, err));
+        if (!row)
+            return WP_OK;
+        const char *kind = (const char *)sqlite3_column_text(statement, 1);
+        const char *name = (const char *)sqlite3_column_text(statement, 2);
+        int size = sqlite3_column_bytes(statement, 2);
+        size_t k = 0;
+        while (kind != NULL && k < 5 && strcmp(kind, kinds[k].kind) != 0)
+            k++;
+        bool second_value = k == 0 && has_value;
+        has_value = has_value || k == 0;
+        if (kind == NULL || k == 5 || second_value || name == NULL ||
+            strlen(name) != (size_t)size ||
+            sqlite3_column_int64(statement, 0) != view->columns_count ||
+            view->columns_count + WP__COLUMN_FIRST >= WP__COLUMNS_MOST)
+            return damaged(way, err, "table columns");
+        wp__way_column *columns =
+            wp_realloc_array(view->columns, (size_t)view->columns_count + 1, sizeof *columns);
+        if (columns == NULL)
+            return wp_fail_memory(err, sizeof *columns);
+        view->columns = columns;
+        char *copy = wp_copy_string(name, (size_t)size);
+        if (copy == NULL)
+            return wp_fail_memory(err, (size_t)size);
+        columns[view->columns_count] =
+            (wp__way_column){copy, kinds[k].is_text, kinds[k].per_user, kinds[k].is_value,
+                             WP__COLUMN_FIRST + view->columns_count};
+        view->columns_count++;
+    }
+}
+
+static bool run_is_sound(const wp__way_view *view, const wp__way_run *run, int64_t id)
+{
+    int64_t limit = (int64_t)1 << 62;
+    uint32_t before = run->part * WP_WAY_PART_USERS;
+    return run->part < view->parts_count && run->run >= 1 && run->run <= view->run_last &&
+           id == wp__segment_id(run->part, run->run, 0) && run->users_count >= 1 &&
+           run->users_count <= run->events_count && run->users_count <= WP_WAY_PART_USERS &&
+           run->users_count <= view->users_numbered - before && run->first_us > -limit &&
+           run->first_us <= run->last_us && run->last_us < limit && run->unit_us >= 1;
+}
+
+static uint32_t column32(sqlite3_stmt *statement, int place)
+{
+    int64_t value = sqlite3_column_int64(statement, place);
+    return value < 0 || value >= UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
+
+static wp_status look_at_runs(wp_way *way, sqlite3_stmt *statement, wp_error *err)
+{
+    wp__way_view *view = &way->view;
+    size_t capacity = 0;
+    view->first_us = INT64_MAX;
+    view->last_us = INT64_MIN;
+    for (bool row = true;;) {
+        WP_TRY(wp__way_step(way, statement, &row, err));
+        if (!row)
+            break;
+        wp__way_run run = {column32(statement, 1),
+                           column32(statement, 2),
+                           column32(statement, 3),
+                           column32(statement, 4),
+                           sqlite3_column_int64(statement, 5),
+                           sqlite3_column_int64(statement, 6),
+                           sqlite3_column_int64(statement, 7)};
+        if (run.part >= view->parts_count ||
+            !run_is_sound(view, &run, sqlite3_column_int64(statement, 0)))
+            return damaged(way, err, "table runs");
+        if (view->runs_count == capacity) {
+            capacity = capacity == 0 ? 64 : capacity * 2;
+            wp__way_run *runs = wp_realloc_array(view->runs, capacity, sizeof *runs);
+            if (runs == NULL)
+                return wp_fail_memory(err, capacity * sizeof *runs);
+            view->runs = runs;
+        }
+        view->runs[view->runs_count++] = run;
+        view->events_count += run.events_count;
+        view->first_us = run.first_us < view->first_us ? run.first_us : view->first_us;
+        view->last_us = run.last_us > view->last_us ? run.last_us : view->last_us;
+    }
+    if (view->runs_count == 0)
+        view->first_us = view->last_us = WP_TIME_MISSING;
+    if (view->events_count >= UINT32_MAX - 1)
+        return wp_fail(err, WP_LIMIT, "%s: %llu events (expected fewer than 2^32 - 2)", way->path,
+                       (unsigned long long)view->events_count);
+    return WP_OK;
+}
+
+wp_status wp__way_look(wp_way *way, wp_error *err)
+{
+    static const struct {
+        const char *sql;
+        wp_status (*look)(wp_way *, sqlite3_stmt *, wp_error *);
+    } tables[] = {
+        {"SELECT name, value FROM store", look_at_facts},
+        {"SELECT position, kind, name FROM columns ORDER BY position", look_at_columns},
+        {"SELECT id, part, run, users, events, first_us, last_us, unit_us FROM runs ORDER BY id",
+         look_at_runs},
+    };
+    wp__way_view_reset(&way->view);
+    for (size_t i = 0; i < 3; i++) {
+        sqlite3_stmt *statement = NULL;
+        WP_TRY(wp__way_prepare(way, tables[i].sql, &statement, err));
+        wp_status status = tables[i].look(way, statement, err);
+        sqlite3_finalize(statement);
+        WP_TRY(status);
+    }
+    return WP_OK;
+}
+
+/* --- Rows ------------------------------------------------------------------------------------ */
+
+wp_status wp__way_set(wp_way *way, const char *name, int64_t value, wp_error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    WP_TRY(wp__way_prepare(way, "INSERT OR REPLACE INTO store VALUES (?1, ?2)", &statement, err));
+    sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 2, value);
+    wp_status status = wp__way_run_once(way, statement, err);
+    sqlite3_finalize(statement);
+    return status;
+}
+
+wp_status wp__way_set_fingerprint(wp_way *way, bool known, uint64_t fingerprint, wp_error *err)
+{
+    if (!known)
+        return wp__way_exec(way, "DELETE FROM store WHERE name = 'fingerprint'", err);
+    char sql[96];
+    snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO store VALUES ('fingerprint', '%016llx')",
+             (unsigned long long)fingerprint);
+    return wp__way_exec(way, sql, err);
+}
+
+wp_status wp__way_salt(wp_way *way, uint64_t salt[2], wp_error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    WP_TRY(wp__way_prepare(way, "SELECT value FROM store WHERE name = 'salt'", &statement, err));
+    wp_status status = wp__way_step(way, statement, &row, err);
+    if (status == WP_OK) {
+        const char *bytes = row ? sqlite3_column_blob(statement, 0) : NULL;
+        if (bytes == NULL || sqlite3_column_bytes(statement, 0) != 16) {
+            status = damaged(way, err, "salt");
+        } else {
+            salt[0] = wp_load64(bytes);
+            salt[1] = wp_load64(bytes + 8);
+        }
+    }
+    sqlite3_finalize(statement);
+    return status;
+}
+
+static wp_status find_segment(wp_way *way, int64_t id, wp_bytes *into, wp_segment *out,
+                              wp_error *err)
+{
+    if (way->find_segment == NULL)
+        WP_TRY(wp__way_prepare(way, "SELECT bytes FROM segments WHERE id = ?1", &way->find_segment,
+                               err));
+    bool row = false;
+    sqlite3_bind_int64(way->find_segment, 1, id);
+    wp_status status = wp__way_step(way, way->find_segment, &row, err);
+    *out = (wp_segment){NULL, 0, (uint64_t)id};
+    if (status == WP_OK && row) {
+        const void *bytes = sqlite3_column_blob(way->find_segment, 0);
+        size_t size = (size_t)sqlite3_column_bytes(way->find_segment, 0);
+        into->size = 0;
+        char *copy = bytes != NULL ? wp_bytes_add(into, size + 8) : NULL;
+        if (bytes == NULL) {
+            status = damaged(way, err, "an empty segment");
+        } else if (copy == NULL) {
+            into->failed = false;
+            status = wp_fail_memory(err, size);
+        } else {
+            memcpy(copy, bytes, size);
+            memset(copy + size, 0, 8);
+            out->bytes = copy;
+            out->size = size;
+        }
+    }
+    sqlite3_reset(way->find_segment);
+    return status;
+}
+
+wp_status wp__way_read_segment(wp_way *way, uint32_t part, uint32_t run, uint32_t column,
+                               wp_bytes *into, wp_segment *out, wp_error *err)
+{
+    wp_lock_take(&way->lock);
+    wp_status status = find_segment(way, wp__segment_id(part, run, column), into, out, err);
+    wp_lock_release(&way->lock);
+    return status;
+}
+
+wp_status wp__way_insert_segments(wp_way *way, sqlite3_stmt **out, wp_error *err)
+{
+    return wp__way_prepare(way, "INSERT OR REPLACE INTO segments VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                           out, err);
+}
+
+wp_status wp__way_put_segment(wp_way *way, sqlite3_stmt *insert, uint32_t part, uint32_t run,
+                              uint32_t column, uint32_t rows, const wp_bytes *bytes, wp_error *err)
+{
+    sqlite3_bind_int64(insert, 1, wp__segment_id(part, run, column));
+    sqlite3_bind_int64(insert, 2, part);
+    sqlite3_bind_int64(insert, 3, run);
+    sqlite3_bind_int64(insert, 4, column);
+    sqlite3_bind_int64(insert, 5, rows);
+    if (sqlite3_bind_blob64(insert, 6, bytes->data, bytes->size, SQLITE_STATIC) != SQLITE_OK)
+        return wp_fail(err, WP_LIMIT, "%s: a segment of %zu bytes (expected less than 1 GB)",
+                       way->path, bytes->size);
+    return wp__way_run_once(way, insert, err);
+}
+
+wp_status wp__way_put_run(wp_way *way, const wp__way_run *run, wp_error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    WP_TRY(wp__way_prepare(way, "INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                           &statement, err));
+    sqlite3_bind_int64(statement, 1, wp__segment_id(run->part, run->run, 0));
+    sqlite3_bind_int64(statement, 2, run->part);
+    sqlite3_bind_int64(statement, 3, run->run);
+    sqlite3_bind_int64(statement, 4, run->users_count);
+    sqlite3_bind_int64(statement, 5, run->events_count);
+    sqlite3_bind_int64(statement, 6, run->first_us);
+    sqlite3_bind_int64(statement, 7, run->last_us);
+    sqlite3_bind_int64(statement, 8, run->unit_us);
+    wp_status status = wp__way_run_once(way, statement, err);
+    sqlite3_finalize(statement);
+    return status;
+}
