@@ -403,7 +403,7 @@ function twin.paths(journeys, rules)
       end
     end
     local path, at = {}, nil
-    for i = anchor or 1, anchor and to or 0, by do
+    for i = anchor or to + by, to, by do
       local name = rules.class(journey[i])
       if name and #path < rules.steps then
         if at and rules.within and math.abs(journey[i].time - at) > rules.within then break end

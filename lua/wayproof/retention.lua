@@ -17,7 +17,7 @@ local view = require "wayproof.view"
 local retention = {}
 
 local DAY = 86400000000
-local lengths = { day = DAY, week = 7 * DAY, month = nil }
+local lengths = { day = DAY, week = 7 * DAY }
 local cohorts_max = 5000
 
 -- Days since 1970 of a civil date and back (proleptic Gregorian; Hinnant's era arithmetic).
@@ -70,19 +70,31 @@ local function next_day(day, period)
   return days_from_civil(year, month + 1, 1)
 end
 
--- Ascending boundaries of the periods that cover [first, last], and the end of the last one.
-local function boundaries(first_us, last_us, period, zone)
+local shown_default = 12
+
+-- Ascending boundaries of the periods that cover all events, and how many periods to look at. Where
+-- people were observed longer than that, the boundaries of as many periods more.
+local function boundaries(first_us, last_us, as_of_us, rules)
+  local period, zone = rules.period, rules.zone
   local day = first_day((first_us + offset_us(first_us, zone)) // DAY, period)
   local list = { midnight(day, zone) }
-  repeat
+  local function extend()
     day = next_day(day, period)
     list[#list + 1] = midnight(day, zone)
+  end
+  repeat
+    extend()
     if #list > cohorts_max + 1 then
       check.fail("retention: more than %d periods of a %s between the first and the last event "
         .. "(expected a longer period)", cohorts_max, period)
     end
   until list[#list] > last_us
-  return list
+  local periods = rules.periods or math.min(shown_default, #list - 1)
+  for _ = 1, periods do
+    if list[#list] > as_of_us + 1 then break end
+    extend()
+  end
+  return list, periods
 end
 
 -- Holes (nobody to see yet) are false, so that lists keep their length.
@@ -257,8 +269,8 @@ function retention.retention(log, options)
       fields.overall = overall_row({}, fields.periods, user_aligned)
       return fields
     end
-    local bounds = boundaries(facts.first, facts.last, rules.period, rules.zone)
-    fields.periods = rules.periods or math.min(12, #bounds - 1)
+    local bounds
+    bounds, fields.periods = boundaries(facts.first, facts.last, as_of_us, rules)
     local counts, message = core.flow.retention(part, {
       start = rules.starts, returns = rules.returns, boundaries_us = bounds,
       offsets = fields.periods, user_period_us = user_aligned and lengths[rules.period] or 0,
