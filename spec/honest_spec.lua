@@ -46,7 +46,7 @@ describe("the guide to honest verdicts #slow", function()
       "45 of 69 with a transplant, 30 of 34 without", "time, not the metric")
   end)
 
-  it("calls rounds that cover day 7 leaking, and claims nothing where windows are unsaid", function()
+  it("calls rounds that cover day 7 leaking, and claims nothing without windows", function()
     local path, why = helper.data_file "cookie_cats.csv.gz"
     if not path then return pending(why) end
     shows("examples/04_cookie_cats.lua", "leaking: rounds bring players back",

@@ -137,6 +137,7 @@ something("shared", "shared", { "validated" }, "shares an event with the outcome
   { metric = wp.count { "metric", "purchase" }, prior_outcome = "keep" })
 something("retry", "retry", {}, "people who are out to buy: intent that no activity shows")
 something("noisy_7", "noisy_7", {}, "activity less reliable than declared")
+something("noisy_half9", "noisy_half9", {}, "the same, by noise that lasts half the window")
 
 local by_name = {}
 for _, scenario in ipairs(list) do by_name[scenario.name] = scenario end

@@ -1,19 +1,14 @@
-/* Writes event logs whose truth is known: who does what in a first week, and why they convert
-*later.
+/* Writes event logs whose truth is known: who does what in a first week, and why they convert.
 **
 **     cc -O2 -Icsrc -o simulate bench/truth/simulate.c bench/truth/truths.c -lm
 **     ./simulate list                                     names of the truths
 **     ./simulate calibrate TRUTH RATE                     one line of numbers for `write`
-**     ./simulate write TRUTH USERS SEED NUMBERS > log.csv columns
-*user,event,time,value,channel,account
+**     ./simulate write TRUTH USERS SEED NUMBERS >log.csv  user,event,time,value,channel,account
 **
 ** A person has engagement e, activity noise f, a trait s of their own, ten kinds of other events
-*and
-** a metric; what leads to the outcome is the truth's link (truths.c). Calibration draws 20,000
-*people
-** from a seed of its own, standardises metric and volume, and finds the intercept for the base
-*rate.
-** Equal arguments give equal bytes. Cost: about 0.2 us per event. */
+** and a metric; what leads to the outcome is the truth's link (truths.c). Calibration draws
+** 20,000 people from a seed of its own, standardises metric and volume, and finds the intercept
+** for the base rate. Equal arguments give equal bytes. Cost: about 0.2 us per event. */
 #include "truths.h"
 
 #include <math.h>

@@ -1,10 +1,9 @@
 /* The truths: parameters of one general person, and the few that need code of their own.
 **
-** Counts: event j ~ Poisson(mean_j exp(0.6 e + f + own_j)), the metric ~ Poisson(exp(m0 + me e + mf
-*f
-** + ms s + own)); f ~ N(0, phi) is activity that has nothing to do with engagement. Log odds of the
-** outcome: oe e + oz z + ov v + ox x and what `link` adds. README.md says what each truth is for.
- */
+** Counts: event j ~ Poisson(mean_j exp(0.6 e + f + own_j)), the metric ~ Poisson(exp(m0 + me e +
+** mf f + ms s + own)); f ~ N(0, phi) is activity that has nothing to do with engagement. Log odds
+** of the outcome: oe e + oz z + ov v + ox x and what `link` adds. scenarios.lua says what each is
+** for. */
 #include "truths.h"
 
 #include <math.h>
@@ -63,7 +62,8 @@ static const truth truths[] = {
     {.name = "noisy_4hi", .phi = 0.4, .m0 = 1.3862943611, .me = 0.6, .oe = 0.8},
     {.name = "noisy_4inf", NOISY, .phi = 0.4, .layout = INFORMED},
     {.name = "noisy_own", NOISY, .phi = 0.3, .own = 0.72, .mo = 0.4},
-    {.name = "noisy_half", NOISY, .phi = 0.9, .layout = HALVES},
+    {.name = "noisy_half", NOISY, .phi = 0.75, .layout = HALVES},
+    {.name = "noisy_half9", NOISY, .phi = 0.9, .layout = HALVES},
     {.name = "noisy_curve", NOISY, .phi = 0.4, .link = CURVE},
     {.name = "noisy_money", NOISY, .phi = 0.4, .money = 1.5},
     /* A link of its own. */
