@@ -5,6 +5,7 @@
 #include "lua/selection.h"
 
 #include "base/memory.h"
+#include "journey/clarity.h"
 #include "journey/friction.h"
 
 #include <math.h>
@@ -17,12 +18,14 @@ typedef struct stays_handle {
     const wp_selection *stages[WP_STAGES_MAX];
     wp_friction friction;
     wp_friction_event *events; /* while a list of them is pushed */
+    wp_clarity clarity;        /* likewise */
 } stays_handle;
 
 static int m_close(lua_State *L)
 {
     stays_handle *handle = luaL_checkudata(L, 1, WPL_STAYS);
     wp_friction_reset(&handle->friction);
+    wp_clarity_reset(&handle->clarity);
     wp_free(handle->events);
     handle->events = NULL;
     if (handle->stays.log != NULL)
@@ -289,12 +292,97 @@ static int m_times(lua_State *L)
     return 1;
 }
 
+/* --- Clarity -------------------------------------------------------------------------------- */
+
+static void set_integer(lua_State *L, const char *name, lua_Integer value)
+{
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static void set_number(lua_State *L, const char *name, double value)
+{
+    if (isnan(value))
+        return;
+    lua_pushnumber(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static void push_item(lua_State *L, const wp_clarity_item *item, const wp_texts *texts)
+{
+    static const char *const follows[WP_FOLLOWS] = {"linger", "advance", "back", "leave"};
+    lua_createtable(L, 0, 14);
+    set_integer(L, "stage", (lua_Integer)item->stage + 1);
+    set_integer(L, "code", (lua_Integer)item->code + 1);
+    set_integer(L, "users", item->users_count);
+    set_integer(L, "compared", item->compared_count);
+    set_integer(L, "passed", item->passed_count);
+    set_integer(L, "moved", item->moved_count);
+    for (int f = 0; f < WP_FOLLOWS; f++)
+        set_number(L, follows[f], item->difference[f]);
+    set_number(L, "base", item->rate[WP_ADVANCE]);
+    set_number(L, "se", item->se);
+    set_number(L, "crude", item->crude);
+    set_number(L, "known", item->known);
+    set_number(L, "known_se", item->known_se);
+    set_number(L, "place", item->place);
+    set_number(L, "place_se", item->place_se);
+    lua_pushboolean(L, item->structural);
+    lua_setfield(L, -2, "structural");
+    if (texts != NULL) {
+        size_t length;
+        const char *text = wp_dictionary_text(&texts->values, item->value, &length);
+        lua_pushlstring(L, text, length);
+        lua_setfield(L, -2, "value");
+    }
+}
+
+/* clarity{ items = resolved or nil, text_column = 1-based or nil, within_us, users_least } ->
+** list of { stage, code, value, users, compared, passed, moved, advance, back, linger, leave, base,
+** se, crude, known, known_se, place, place_se, structural }, number of items that too few met,
+*number of touches */
+static int m_clarity(lua_State *L)
+{
+    stays_handle *handle = check_handle(L);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    const wp_columns *columns = handle->stays.log->columns;
+    wp_clarity_options options = {.text_column = -1};
+    if (lua_getfield(L, 2, "items") != LUA_TNIL)
+        options.items = wpl_push_selection(L, 3, columns);
+    lua_getfield(L, 2, "text_column");
+    lua_Integer column = luaL_optinteger(L, -1, 0);
+    luaL_argcheck(L, column >= 0 && column <= (lua_Integer)columns->texts_count, 2,
+                  "no such column");
+    options.text_column = (int32_t)column - 1;
+    lua_getfield(L, 2, "within_us");
+    options.within_us = luaL_checkinteger(L, -1);
+    lua_getfield(L, 2, "users_least");
+    options.users_least = (uint32_t)luaL_checkinteger(L, -1);
+    wp_clarity_reset(&handle->clarity);
+    wp_error err;
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    if (wp_clarity_measure(&handle->stays, &handle->plan, &options, &run, &handle->clarity, &err) !=
+        WP_OK)
+        return wpl_push_failure(L, &err);
+    const wp_texts *texts = column > 0 ? &columns->texts[column - 1] : NULL;
+    lua_createtable(L, (int)handle->clarity.items_count, 0);
+    for (size_t i = 0; i < handle->clarity.items_count; i++) {
+        push_item(L, &handle->clarity.items[i], texts);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_pushinteger(L, (lua_Integer)handle->clarity.rare_count);
+    lua_pushinteger(L, (lua_Integer)handle->clarity.touches_count);
+    wp_clarity_reset(&handle->clarity);
+    return 3;
+}
+
 int wpl_open_friction(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"counts", m_counts}, {"column", m_column}, {"measure", m_measure},
-        {"signal", m_signal}, {"events", m_events}, {"times", m_times},
-        {NULL, NULL}};
+        {"counts", m_counts}, {"column", m_column}, {"measure", m_measure}, {"signal", m_signal},
+        {"events", m_events}, {"times", m_times},   {"clarity", m_clarity}, {NULL, NULL}};
     wpl_class(L, WPL_STAYS, m_close, methods, NULL);
     lua_pop(L, 1);
     static const luaL_Reg functions[] = {{"stays", l_stays}, {NULL, NULL}};

@@ -106,7 +106,7 @@ local function all_signals(log, handle, request, all, marks)
       table.move(own, 1, #own, #list + 1, list)
     end
   end
-  signals.adjust(list)
+  signals.adjust(list, request.minimum)
   table.sort(list, function(a, b)
     local x, y = math.abs(a.outcomes_per_month), math.abs(b.outcomes_per_month)
     if a.certain ~= b.certain then return a.certain end
@@ -175,11 +175,12 @@ local Friction = object.class {
 ---@param options { outcome: any }  an event, wp.converts or wp.refers; within (time that a stage
 ---   may take, and in which the outcome counts after the signals; default "30d", at most a quarter
 ---   of the log), observe (time of signals after entry; default: the stage's median time to move
----   on), early (the last early stage), as_of; where, since, before, by
+---   on), early (the last early stage), minimum (smallest difference in the outcome rate that
+---   matters; default: a fifth of the rate), as_of; where, since, before, by
 ---@return wayproof.Friction
 function friction.friction(log, stages, options)
-  options = check.options(options, view.allowed { "outcome", "within", "observe", "early", "as_of" },
-    "friction")
+  options = check.options(options, view.allowed { "outcome", "within", "observe", "early", "minimum",
+    "as_of" }, "friction")
   plan.stages(stages, "friction")
   if options.outcome == nil then
     check.fail("friction: no outcome (expected one, such as outcome = wp.converts \"purchase\")")
@@ -187,6 +188,7 @@ function friction.friction(log, stages, options)
   local request = { stages = stages, as_of_us = plan.as_of(log, options, "friction"),
     within_us = plan.within(log, options.within, "friction: within"),
     observe_us = options.observe and check.duration(options.observe, "friction: observe"),
+    minimum = options.minimum and check.number(options.minimum, "friction: minimum", 0, 1),
     early = options.early and stages_of.index(stages, options.early, "friction: early") }
   request.outcome, request.times, request.words = plan.outcome(options.outcome, "friction: outcome")
   return Friction.new(view.run(log, options, "friction", function(part)

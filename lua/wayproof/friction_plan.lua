@@ -38,9 +38,10 @@ function plan.outcome(value, what)
   return value.selector, value.at_least, words(value.selector)
 end
 
---- A duration of the options, or by default 30 days, a quarter of the log where that is shorter.
+--- A duration of the options, or by default `days`, a quarter of the log where that is shorter.
+---@param days? integer  30
 ---@return integer within_us
-function plan.within(log, value, what)
+function plan.within(log, value, what, days)
   if value ~= nil then
     local within_us = check.duration(value, what)
     if within_us == 0 then check.fail("%s: no time at all (expected a longer one)", what) end
@@ -48,7 +49,7 @@ function plan.within(log, value, what)
   end
   local facts = core.log.facts(log)
   local span_us = facts.first and facts.last - facts.first or 0
-  return math.max(1000000, math.min(30 * DAY_US, span_us // 4))
+  return math.max(1000000, math.min((days or 30) * DAY_US, span_us // 4))
 end
 
 --- The end of observation.

@@ -13,6 +13,7 @@ local signals = {}
 
 signals.events_most = 12      -- events of a stage that are looked at as detours and last touches
 signals.retries_least = 3
+local matters = 0.2
 local deviations = { 1, 1.5, 2, 2.5, 3 }
 
 -- Signals that are a count of some kind: what counts, from how many on, and how many events each
@@ -164,15 +165,17 @@ function signals.of_stage(request)
 end
 
 --- Adds `q`, the false-discovery rate over all signals that were priced, and `certain`: q below 0.05,
---- and the difference is still there if activity told only 40 % of how keen people are.
-function signals.adjust(list)
+--- the difference still there if activity told only 40 % of how keen people are, and at least a
+--- fifth (or `minimum`) of what equals without the signal do.
+function signals.adjust(list, minimum)
   if #list == 0 then return list end
   local p = {}
   for i, signal in ipairs(list) do p[i] = signal.p end
   local q = stats.adjust(p, "bh")
   for i, signal in ipairs(list) do
     signal.q, signal.se = q[i], nil
-    signal.certain = q[i] < 0.05 and signal.holds
+    local least = minimum or matters * math.max(0, signal.rate_with - signal.difference)
+    signal.certain = q[i] < 0.05 and signal.holds and math.abs(signal.difference) >= least
   end
   return list
 end
