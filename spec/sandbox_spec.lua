@@ -67,6 +67,11 @@ describe("a hypothesis file", function()
     assert.matches("file.lua: no hypothesis (expected", message_of "", 1, true)
   end)
 
+  it("is named also where `return` has taken the line away", function()
+    local message = message_of "return wp.hypothesis 'x' { metrc = 1 }"
+    assert.equal("file.lua: hypothesis: unknown option 'metrc' (did you mean 'metric'?)", message)
+  end)
+
   it("cannot be bytecode", function()
     local code = string.dump(load("return 1"))
     assert.matches("file.lua: attempt to load a binary chunk", message_of(code), 1, true)

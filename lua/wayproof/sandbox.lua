@@ -165,7 +165,12 @@ function sandbox.read(text, name, say)
   local built = {}
   local function run() return bounded(safe, name, chunk) end
   local done, value = pcall(hypothesis.listen, function(made) built[#built + 1] = made end, run)
-  if not done then return nil, tostring(value) end
+  if not done then
+    -- `return wp.hypothesis …` is a tail call: its line is gone, and one of ours would be blamed.
+    message = tostring(value)
+    if message:sub(1, #name) == name then return nil, message end
+    return nil, name .. ": " .. (message:gsub("^[^\n:]+:%d+: ", ""))
+  end
   local list = built
   if value ~= nil then
     list, message = returned(value, name)
