@@ -113,9 +113,9 @@ describe("when memory runs out #oom", function()
     os.remove(path)
     local guides = wp.hypothesis "guides help" { metric = wp.count "compare_guide",
       outcome = wp.converts "purchase", observe = "7d", within = "30d", as_of = "2024-06-14" }
-    -- a whole validation asks for much: every 17th allocation is a fair sample
+    -- a whole validation asks for much: every 211th allocation is a fair sample
     sweep(function()
       return log:validate(guides)
-    end, 17)
+    end, 211)
   end)
 end)
