@@ -30,7 +30,7 @@ local known = {
   },
   mixpanel = {
     rules = { order = "loose", entry = "first", ties = "any", grace = 2, within = "7d",
-      first_required = true, exclude_scope = "attempt" },
+      exclude_scope = "attempt" },
     orders = { "loose", "any" },
     orders_note = "its 'specific order' allows other events in between",
     notes = "uniques: only the first entry counts, consecutive steps within 2 seconds of each "
@@ -76,6 +76,8 @@ local words_of = {
     latest = "only the latest entry counts" },
   first_required = { [true] = "the first step must come first",
     [false] = "any step may come first" },
+  denominator = { entered = "rates are of those who entered", all = "rates are of everybody",
+    observable = "rates are of those whose window is over" },
   exclude_scope = { attempt = "an excluded event ends the attempt",
     user = "an excluded event removes the person" },
 }
@@ -114,7 +116,8 @@ end
 
 local function difference_words(difference)
   if difference.further + difference.less == 0 then
-    return "no person's furthest step changes"
+    return difference.rule == "denominator" and "the same people, another rate"
+      or "no person's furthest step changes"
   end
   local parts = {}
   if difference.further > 0 then
@@ -206,6 +209,11 @@ function presets.compare(semantics, rules, measure, given)
     end
   end
   base:close()
+  local denominator = preset.rules.denominator or "entered"
+  if denominator ~= rules.denominator then
+    differences[#differences + 1] = { rule = "denominator", further = 0, less = 0, people = {},
+      ours = words_of.denominator[rules.denominator], theirs = words_of.denominator[denominator] }
+  end
   local last, theirs = with(all)
   last:close()
   local function base_of(fields, denominator)
