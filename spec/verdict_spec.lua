@@ -152,6 +152,12 @@ describe("the decision table", function()
     is("inconclusive", { holdout = { beta = 0.3, se = 0.25, p = 0.12 } }, "holdout_underpowered")
   end)
 
+  it("does not claim what a calendar beside a given baseline explains", function()
+    is("inconclusive", { calendar = { beta = 0.1, se = 0.05 } }, "calendar")
+    is("inconclusive", { calendar = { beta = 0.25, se = 0.15 } }, "calendar")
+    is("validated", { calendar = { beta = 0.4, se = 0.06 } })
+  end)
+
   it("does not claim what later users could not be asked", function()
     is("inconclusive", { holdout = "none", holdout_failed = "separated" }, "holdout_underpowered")
   end)

@@ -136,6 +136,19 @@ local function holdout_gain(discovery_fit, holdout)
   return compared
 end
 
+-- A baseline that was given has no calendar; with one beside it, what is left of the effect?
+local function beside_calendar(case, base, x)
+  if not base.given or not case.entry then return nil end
+  local columns = { table.unpack(base.columns) }
+  local events, others = case:information()
+  for _, item in ipairs(baseline.calendar(case.entry, math.min(events, others))) do
+    columns[#columns + 1] = item.v
+  end
+  local model = fit.run(case, with(columns, x))
+  local k = #columns + 1
+  return model.ok and { beta = model:beta(k), se = model:se(k) } or nil
+end
+
 -- The one-dimensional fit `Y ~ W + z + x` of the noise gate, and the reliability of z.
 local function noise_fit(case, base, x)
   if not base.z or not base.r then return nil end
@@ -278,6 +291,7 @@ function effects.measure(case)
     p = found.added and found.added.p or full:p(k) }
   found.model, found.reduced = full, reduced
   found.score = full:score(base.columns)
+  found.calendar = beside_calendar(case, base, x)
   local side = found.adjusted.beta >= 0 and 1 or -1
   if mask then
     local discovery, holdout = out_of_time(case, base, x, mask)

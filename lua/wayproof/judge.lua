@@ -249,7 +249,7 @@ function judge.evidence(facts, p)
     claim = settings.claim, minimum = math.log(settings.minimum), alpha = settings.alpha,
     beta = found.adjusted and found.adjusted.beta, se = found.adjusted and found.adjusted.se,
     p = p or facts.p, discovery = found.discovery, holdout = found.holdout,
-    holdout_failed = found.holdout_failed,
+    holdout_failed = found.holdout_failed, calendar = found.calendar,
     families = facts.stability.families, noise = found.gate, auc = facts.association,
     collinear = found.collinear, no_baseline = found.no_baseline, caps = caps,
     separated = found.separated, failed = found.failed,

@@ -253,6 +253,11 @@ function text.not_replicated(_, facts)
     ratio(d.beta), ratio(h.beta))
 end
 
+function text.calendar(_, facts)
+  return string.format("with the time of entry beside the activity given, a factor of %s is left: "
+    .. "metric and outcome may only share a season", ratio(facts.found.calendar.beta))
+end
+
 function text.holdout_underpowered(_, facts)
   if not facts.found.holdout then
     return "nothing can be estimated on the latest 30 % of users alone, so nothing confirms it"

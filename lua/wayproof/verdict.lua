@@ -14,6 +14,7 @@
 --   beta, se, p        effect beyond activity, its standard error, nested test
 --   discovery          {beta, se, p}            earliest 70 %, or nil
 --   holdout            {beta, se, p}            latest 30 %, p one-sided for the sign of `beta`
+--   calendar           {beta, se} with entry time beside a baseline that was given, or nil
 --   holdout_failed     why the later users could not be fitted (there are some), or nil
 --   families           list of {name = "cohorts" | "segments", by, q, p, i2, mean, slope_p, last,
 --                      strata = {{label, beta, se}…}}
@@ -181,6 +182,12 @@ local function grade_of(e)
   return "B"
 end
 
+-- A given baseline without a calendar: the effect must be there with one, too.
+local function only_calendar(e, side)
+  local c = e.calendar
+  return c and (side * c.beta < e.minimum or side * c.beta < rules.z * c.se) or false
+end
+
 --- Rows 4a to 4h, for an effect that is a candidate.
 local function judge_candidate(e, side)
   local opposite = find_opposite(e, side)
@@ -194,6 +201,9 @@ local function judge_candidate(e, side)
     if decay then warnings[#warnings + 1] = decay end
     if only_activity(e) then return "vanity", { { code = "activity_only" } }, "4b", warnings end
     return "inconclusive", with_caps(e, { code = "activity_noise" }), "4b", warnings
+  end
+  if only_calendar(e, side) then
+    return "inconclusive", with_caps(e, { code = "calendar" }), "4b"
   end
   if uneven then return "unstable", { uneven }, "4c" end
   if decay then return "unstable", { decay }, "4d" end
