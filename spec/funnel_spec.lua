@@ -6,12 +6,11 @@ local SECOND = 1000000
 
 -- "a0 b5 c5": events of one user with their seconds, in this order; "a0/x": device x.
 local function log_of(journeys)
-  local rows, names = {}, {}
+  local rows = {}
   for user, text in pairs(journeys) do
     for event, seconds, device in text:gmatch "(%a+)(%d+)/?(%a*)" do
       rows[#rows + 1] = { user = user, event = event, time = tonumber(seconds) * SECOND,
         device = device ~= "" and device or nil }
-      names[event] = true
     end
   end
   -- what a case asks for and its journeys lack is known all the same

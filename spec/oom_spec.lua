@@ -105,6 +105,31 @@ describe("when memory runs out #oom", function()
     end)
   end)
 
+  it("journeys say so", function()
+    local log = assert(wp.read_csv(csv, { value = "value", properties = { "channel" } }))
+    local stages = wp.stages { { "first", "look", where = { channel = "ads" } },
+      { "then", "look", "buy" } }
+    for _, work in ipairs {
+      function() return log:sessions { by = "channel" } end,
+      function() return log:transitions { stages = stages } end,
+      function() return log:retention { period = "day", periods = 3 } end,
+      function() return log:paths { steps = 4, stages = stages } end,
+      function() return log:dwell() end,
+      function() return log:gaps { events = "buy" } end,
+      function()
+        return log:funnel({ "look", { events = "buy", within = "1d" }, "look" },
+          { within = "7d", by = "channel", ties = "any" })
+      end,
+      function() return log:funnel({ "look", "buy" }, { order = "any", within = "1d" }) end,
+      function()
+        local funnel = log:funnel({ "look", "buy", "look" }, { within = "3d" })
+        return funnel and funnel:explain "mixpanel"
+      end,
+    } do
+      sweep(work)
+    end
+  end)
+
   it("judging says so", function()
     local path = os.tmpname()
     os.remove(path)

@@ -19,8 +19,8 @@ local readers = {
 }
 
 -- Windows of the reference's funnels, which it names in words.
-local windows = { ["365 days"] = "365d", ["30 days"] = "30d", ["10 days"] = "10d", ["7 days"] = "7d",
-  ["1 day"] = "1d", ["1 hour"] = "1h" }
+local windows = { ["365 days"] = "365d", ["30 days"] = "30d", ["10 days"] = "10d",
+  ["7 days"] = "7d", ["1 day"] = "1d", ["1 hour"] = "1h" }
 
 local path, why = helper.data_file("reference.json")
 local reference

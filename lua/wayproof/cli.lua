@@ -4,6 +4,7 @@
 --- (a file, a parse error, a database), 2 wrong usage, 3 a verdict is not the one that `--require`
 --- names.
 local check = require "wayproof.check"
+local cli_flow = require "wayproof.cli_flow"
 
 local cli = {}
 
@@ -76,6 +77,8 @@ local function build_parser(argparse)
   validate:option("--ledger", "record and count every try in this file")
   validate:option("--require", "exit with 3 unless every verdict is this one"):target("require")
     :argname("VERDICT"):choices(verdicts)
+
+  cli_flow.add(parser, add_data_options)
 
   local repl = parser:command("repl", "Lua prompt with wp and, given --data, log")
   add_data_options(repl, false)
@@ -155,7 +158,7 @@ end
 
 -- Commands ----------------------------------------------------------------------------------------
 
-local commands = {}
+local commands = cli_flow.commands(cli.read, exit)
 
 function commands.demo(arguments)
   local code = require("wayproof.demo").run { users = arguments.users, seed = arguments.seed,

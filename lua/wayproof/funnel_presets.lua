@@ -216,8 +216,8 @@ function presets.compare(semantics, rules, measure, given)
   end
   local last, theirs = with(all)
   last:close()
-  local function base_of(fields, denominator)
-    return denominator == "all" and fields.people or fields.entered
+  local function base_of(fields, of)
+    return of == "all" and fields.people or fields.entered
   end
   return Comparison.new {
     semantics = semantics, notes = preset.notes, differences = differences,

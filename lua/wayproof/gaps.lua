@@ -130,8 +130,9 @@ local function render_gaps(self)
   for _, band in ipairs(self.bands) do most = math.max(most, band.share) end
   for _, band in ipairs(self.bands) do
     local title = band.to_seconds and "to " .. show.span(band.to_seconds) or "longer"
-    lines[#lines + 1] = string.format("  %s  %s  %s", show.pad(title, 9),
+    lines[#lines + 1] = (string.format("  %s  %s  %s", show.pad(title, 9),
       show.pad(show.percent(band.share), 8, "right"), show.bar(band.share / most, 40))
+      :gsub("%s+$", ""))
   end
   return table.concat(lines, "\n") .. flow.group_lines(self, { "gaps", "median", "9 in 10" },
     function(group)

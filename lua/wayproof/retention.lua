@@ -218,7 +218,7 @@ local Retention = object.class {
 ---@field cohorts { start: integer, users: integer, retained: integer[], observable: integer[],
 ---   rates: (number|false)[], low: (number|false)[], high: (number|false)[],
 ---   complete: boolean[] }[]  `start` in µs UTC; `retained[1]`: the own period of the cohort; rates
----   are of the cohort, or with align = "user" of those whose period was over (the only ones counted);
+---   are of the cohort, or with align = "user" of those whose period was over (none else counts);
 ---   false where nobody can be seen yet; `complete[j]`: the period was over for all of them
 ---@field overall table     the same over all cohorts, of people whose period was over
 ---@field groups? table[]   with `by`: the same fields per `value`
