@@ -21,11 +21,20 @@ function Case:events()
   return events, #y - events
 end
 
+-- As how many equal amounts are these informative? A few large ones outvote all others, and errors
+-- that are robust on paper are then too small.
+local function effective(y)
+  local sum, squares = y:sum(), y:dot(y)
+  return squares > 0 and math.floor(sum * sum / squares + 0.5) or 0
+end
+
 --- What the rules about too few events look at: numeric and censored outcomes carry information in
---- every user, so only the users with something (or with the event) are scarce.
+--- every user, so only the users with something (or with the event) are scarce; amounts count as
+--- the number of equal amounts that would be as informative.
 ---@return integer events, integer others
 function Case:information()
   local events, others = self:events()
+  if self.kind == "numeric" then events = effective(self.y) end
   if self.kind ~= "binary" then others = #(self.y or self.time) end
   return events, others
 end

@@ -78,7 +78,7 @@ end
 
 -- At least this many users for the events that a claim needs.
 local function users_for_events(facts, events)
-  local scarce = math.min(facts.events, facts.non_events)
+  local scarce = math.min(facts.whole:information())
   if scarce == 0 then return nil end
   return facts.n.used * events / scarce
 end

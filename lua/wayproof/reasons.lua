@@ -149,14 +149,21 @@ end
 
 -- Rows 2 to 7 ------------------------------------------------------------------------------------
 
+-- "52 with and 27 without the outcome"; a few large amounts weigh as much as fewer equal ones.
+local function scarce(facts)
+  local equal = facts.kind == "numeric" and facts.whole:information()
+  return string.format("%s with%s and %s without the outcome", count(facts.events),
+    equal and equal < facts.events and string.format(
+      " (a few large amounts decide: they weigh as much as %s equal ones)", count(equal)) or "",
+    count(facts.non_events))
+end
+
 function text.too_few_events(_, facts)
-  return string.format("only %s with and %s without the outcome: below 20 nothing can be said",
-    count(facts.events), count(facts.non_events))
+  return string.format("only %s: below 20 nothing can be said", scarce(facts))
 end
 
 function text.few_events(_, facts)
-  return string.format("%s with and %s without the outcome; a claim needs 100 of each",
-    count(facts.events), count(facts.non_events))
+  return scarce(facts) .. "; a claim needs 100 of each"
 end
 
 function text.not_significant(_, facts)
