@@ -39,25 +39,31 @@ static inline uint32_t wp_load32(const char *at)
 #define WP_HASH_A 0x9e3779b97f4a7c15ULL
 #define WP_HASH_B 0xd1342543de82ef95ULL
 
+/* At most 16 bytes as two words: together with the length they say all of the text. */
+static inline void wp_short_words(const char *text, size_t length, uint64_t *low, uint64_t *high)
+{
+    if (length >= 8) {
+        *low = wp_load64(text);
+        *high = wp_load64(text + length - 8);
+    } else if (length >= 4) {
+        *low = wp_load32(text);
+        *high = wp_load32(text + length - 4);
+    } else {
+        *low = length > 0 ? (uint64_t)(unsigned char)text[0] << 16 |
+                                (uint64_t)(unsigned char)text[length >> 1] << 8 |
+                                (unsigned char)text[length - 1]
+                          : 0;
+        *high = 0;
+    }
+}
+
 static inline uint64_t wp_hash_bytes(const char *text, size_t length)
 {
     uint64_t state = WP_HASH_A ^ length, low, high;
     size_t left = length;
     for (; left > 16; left -= 16, text += 16)
         state = wp_mix(wp_load64(text) ^ WP_HASH_B, wp_load64(text + 8) ^ state);
-    if (left >= 8) {
-        low = wp_load64(text);
-        high = wp_load64(text + left - 8);
-    } else if (left >= 4) {
-        low = wp_load32(text);
-        high = wp_load32(text + left - 4);
-    } else {
-        low = left > 0 ? (uint64_t)(unsigned char)text[0] << 16 |
-                             (uint64_t)(unsigned char)text[left >> 1] << 8 |
-                             (unsigned char)text[left - 1]
-                       : 0;
-        high = 0;
-    }
+    wp_short_words(text, left, &low, &high);
     return wp_mix(WP_HASH_A ^ state, wp_mix(low ^ WP_HASH_B, high ^ state));
 }
 

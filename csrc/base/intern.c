@@ -9,11 +9,19 @@ void wp_intern_free(wp_intern *table)
     wp_free(table->offsets);
     wp_free(table->hashes);
     wp_free(table->bytes);
+    wp_free(table->recent);
     *table = (wp_intern){0};
+}
+
+static void forget_recent(wp_intern *table)
+{
+    for (size_t i = 0; table->recent != NULL && i < (size_t)1 << WP_RECENT_BITS; i++)
+        table->recent[i].length = UINT32_MAX;
 }
 
 void wp_intern_clear(wp_intern *table)
 {
+    forget_recent(table);
     if (table->slots != NULL)
         memset(table->slots, 0, (table->slots_mask + 1) * sizeof *table->slots);
     table->count = 0;
@@ -73,5 +81,24 @@ uint32_t wp_intern_add_new(wp_intern *table, const char *text, size_t length, ui
     while (table->slots[at] != 0)
         at = (at + 1) & table->slots_mask;
     table->slots[at] = (hash >> 32 << 32) | (code + 1);
+    return code;
+}
+
+/* Short texts take the place of whatever was there: the latest is the likeliest. */
+uint32_t wp_intern_add_few_new(wp_intern *table, const char *text, size_t length)
+{
+    uint32_t code = wp_intern_add(table, text, length, wp_hash_bytes(text, length));
+    if (code == UINT32_MAX || length > 16)
+        return code;
+    if (table->recent == NULL) {
+        table->recent = wp_alloc_array((size_t)1 << WP_RECENT_BITS, sizeof *table->recent);
+        if (table->recent == NULL)
+            return UINT32_MAX;
+        forget_recent(table);
+    }
+    uint64_t low, high;
+    wp_short_words(text, length, &low, &high);
+    uint64_t place = ((low ^ high << 3) + length) * WP_HASH_A >> (64 - WP_RECENT_BITS);
+    table->recent[place] = (wp_recent){low, high, (uint32_t)length, code};
     return code;
 }

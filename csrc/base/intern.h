@@ -12,6 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Short texts that were looked up last, by a few bits of theirs: columns of few values, such as
+** event names, are answered here without hashing. */
+#define WP_RECENT_BITS 6
+typedef struct wp_recent {
+    uint64_t low, high; /* wp_short_words */
+    uint32_t length, code;
+} wp_recent;
+
 typedef struct wp_intern {
     uint64_t *slots; /* hash bits 63..32 | code + 1; 0 is free */
     size_t slots_mask;
@@ -20,6 +28,7 @@ typedef struct wp_intern {
     uint64_t *hashes;  /* capacity */
     char *bytes;
     size_t bytes_capacity;
+    wp_recent *recent; /* 1 << WP_RECENT_BITS, made by wp_intern_add_few; length UINT32_MAX: free */
 } wp_intern;
 
 /* A zeroed struct is an empty table. */
@@ -52,6 +61,22 @@ static inline uint32_t wp_intern_add(wp_intern *table, const char *text, size_t 
 {
     uint32_t code = wp_intern_find(table, text, length, hash);
     return code != UINT32_MAX ? code : wp_intern_add_new(table, text, length, hash);
+}
+
+/* The same for a column that is likely to have few values. */
+uint32_t wp_intern_add_few_new(wp_intern *table, const char *text, size_t length);
+
+static inline uint32_t wp_intern_add_few(wp_intern *table, const char *text, size_t length)
+{
+    if (length > 16 || table->recent == NULL)
+        return wp_intern_add_few_new(table, text, length);
+    uint64_t low, high;
+    wp_short_words(text, length, &low, &high);
+    const wp_recent *recent =
+        &table->recent[((low ^ high << 3) + length) * WP_HASH_A >> (64 - WP_RECENT_BITS)];
+    if (recent->low == low && recent->high == high && recent->length == length)
+        return recent->code;
+    return wp_intern_add_few_new(table, text, length);
 }
 
 #endif

@@ -301,6 +301,34 @@ static bool scale_epoch(const wp_time_rule *rule, bool negative, uint64_t whole,
     return true;
 }
 
+/* Eight digits, as digits_of gives them, to their number: neighbours are joined three times. */
+static inline uint64_t number_of(uint64_t digits)
+{
+    digits = digits * 10 + (digits >> 8);
+    return ((digits & 0xff000000ffULL) * 0xf424000000064ULL +
+            (digits >> 16 & 0xff000000ffULL) * 0x271000000001ULL) >>
+           32;
+}
+
+/* "1704067200" and "1704067200123", the numbers of our time: two times eight digits that overlap.
+** False: the general reader decides. */
+static inline bool parse_usual_epoch(const wp_time_rule *rule, const char *text, size_t length,
+                                     int64_t *time_us)
+{
+    if (length != 10 && length != 13)
+        return false;
+    uint64_t first = digits_of(text, 0x3030303030303030ULL, 0x7676767676767676ULL);
+    uint64_t last = digits_of(text + length - 8, 0x3030303030303030ULL, 0x7676767676767676ULL);
+    if (first == UINT64_MAX || last == UINT64_MAX)
+        return false;
+    uint64_t whole = length == 10 ? number_of(first) * 100 + number_of(last) % 100
+                                  : number_of(first) * 100000 + number_of(last) % 100000;
+    if (rule->unit != WP_UNIT_AUTO)
+        return scale_epoch(rule, false, whole, 0, time_us);
+    *time_us = (int64_t)(whole < 100000000000ULL ? whole * 1000000 : whole * 1000);
+    return true;
+}
+
 /* [+-] digits [ . digits ]: integers all the way, so 1289241911.72836 is exact. */
 static bool parse_epoch(const wp_time_rule *rule, cursor c, int64_t *time_us)
 {
@@ -535,7 +563,8 @@ const char *wp_time_format_problem(const char *format)
 bool wp_time_parse(const wp_time_rule *rule, const char *text, size_t length, int64_t *time_us,
                    bool *zone_assumed)
 {
-    if (rule->format == NULL && parse_usual(rule, text, length, time_us, zone_assumed))
+    if (rule->format == NULL && (parse_usual(rule, text, length, time_us, zone_assumed) ||
+                                 parse_usual_epoch(rule, text, length, time_us)))
         return true;
     cursor c = {text, text + length};
     skip_blanks(&c);

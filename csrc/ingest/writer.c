@@ -122,7 +122,7 @@ wp_status wp_writer_add(wp_writer *writer, const wp_row *row, wp_error *err)
     wp_slice user = build->aliases.count > 0 ? wp__resolve_alias(build, row->user) : row->user;
     uint32_t user_code =
         same_user(writer, user) ? writer->user_of[at - 1] : wp__intern_slice(&writer->users, user);
-    uint32_t event_code = wp__intern_slice(&writer->events, row->event);
+    uint32_t event_code = wp_intern_add_few(&writer->events, row->event.text, row->event.length);
     if (user_code == UINT32_MAX || event_code == UINT32_MAX)
         return wp_fail_memory(err, user.length + row->event.length);
     writer->user_of[at] = user_code;
@@ -132,7 +132,8 @@ wp_status wp_writer_add(wp_writer *writer, const wp_row *row, wp_error *err)
         writer->number_of[i][at] = row->numbers[i];
     for (uint32_t i = 0; i < build->texts_count; i++) {
         wp_slice text = row->texts[i];
-        uint32_t code = text.length == 0 ? 0 : wp__intern_slice(&writer->texts[i], text) + 1;
+        uint32_t code =
+            text.length == 0 ? 0 : wp_intern_add_few(&writer->texts[i], text.text, text.length) + 1;
         if (text.length > 0 && code == 0)
             return wp_fail_memory(err, text.length);
         writer->text_of[i][at] = code;
