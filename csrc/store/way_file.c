@@ -43,8 +43,10 @@ static const char *const schema[] = {
 wp_status wp__way_failure(wp_way *way, int code, wp_error *err)
 {
     switch (code & 0xff) {
-    case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
+        return wp_fail(err, WP_CORRUPT, "%s: not a store (expected a file written by log:save)",
+                       way->path);
+    case SQLITE_CORRUPT:
         return wp_fail(err, WP_CORRUPT, "%s: damaged (wayproof verify says where)", way->path);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
