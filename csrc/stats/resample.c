@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { CASES_PER_DRAW = 20, POSITIVES_PER_DRAW = 16 };
+enum { CASES_PER_DRAW = 20, POSITIVES_PER_DRAW = 16, RUN = 256 };
 
 static double weight_at(const double *weights, size_t i)
 {
@@ -44,6 +44,7 @@ typedef struct auc_cells {
     uint32_t *code;    /* cell of each row */
     wp_factor cluster; /* with clusters */
     uint8_t *slots;    /* one per case, where cases are drawn one by one */
+    uint8_t *singles;  /* per run of RUN slots: no score of theirs is shared with another case */
 } auc_cells;
 
 typedef struct bootstrap_work {
@@ -71,7 +72,7 @@ enum { SLOT_POSITIVE = 1, SLOT_NEW_CELL = 2 };
 
 /* The AUC of a sample on its way through the slots; twice the wins, so that ties stay whole. */
 typedef struct slot_sums {
-    const uint8_t *slots;
+    const uint8_t *slots, *singles;
     uint64_t below, wins_twice, positives, no, yes; /* no, yes: of the present cell */
 } slot_sums;
 
@@ -83,11 +84,31 @@ static void close_cell(slot_sums *sums)
     sums->no = sums->yes = 0;
 }
 
+/* Where every case is a cell of its own there is no cell to close, and no branch. */
+static void add_singles(slot_sums *sums, const uint8_t *slots, const uint16_t *drawn, size_t count)
+{
+    uint64_t below = sums->below, wins = 0, positives = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t yes = drawn[i] & -(uint64_t)(slots[i] & SLOT_POSITIVE);
+        wins += yes * below;
+        below += drawn[i] - yes;
+        positives += yes;
+    }
+    sums->below = below;
+    sums->wins_twice += 2 * wins;
+    sums->positives += positives;
+}
+
 static void add_slots(void *context, uint64_t first, const uint16_t *drawn, size_t count)
 {
     slot_sums *sums = context;
     slot_sums now = *sums;
     const uint8_t *slots = sums->slots + first;
+    if (first % RUN == 0 && count <= RUN && sums->singles[first / RUN]) {
+        close_cell(sums);
+        add_singles(sums, slots, drawn, count);
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         if (slots[i] & SLOT_NEW_CELL)
             close_cell(&now);
@@ -100,7 +121,7 @@ static void add_slots(void *context, uint64_t first, const uint16_t *drawn, size
 
 static double auc_of_slots(wp_rng *rng, const auc_cells *cells)
 {
-    slot_sums sums = {.slots = cells->slots};
+    slot_sums sums = {.slots = cells->slots, .singles = cells->singles};
     wp_rng_slots(rng, cells->total, add_slots, &sums);
     close_cell(&sums);
     if (sums.positives == 0 || sums.below == 0)
@@ -111,7 +132,8 @@ static double auc_of_slots(wp_rng *rng, const auc_cells *cells)
 static wp_status fill_case_slots(auc_cells *cells, wp_error *err)
 {
     cells->slots = wp_alloc_array((size_t)cells->total, 1);
-    if (cells->slots == NULL)
+    cells->singles = wp_alloc_array((size_t)cells->total / RUN + 1, 1);
+    if (cells->slots == NULL || cells->singles == NULL)
         return wp_fail_memory(err, cells->total);
     uint8_t *slot = cells->slots;
     for (size_t c = 0; c < 2 * cells->count; c++) {
@@ -120,6 +142,12 @@ static wp_status fill_case_slots(auc_cells *cells, wp_error *err)
         if (cases > 0 && (c % 2 == 0 || cells->weights[c - 1] == 0))
             *slot |= SLOT_NEW_CELL;
         slot += cases;
+    }
+    for (uint64_t first = 0; first < cells->total; first += RUN) {
+        uint8_t all = SLOT_NEW_CELL; /* of the run, and of the slot behind it */
+        for (uint64_t i = first; i <= first + RUN && i < cells->total; i++)
+            all &= cells->slots[i];
+        cells->singles[first / RUN] = all != 0;
     }
     return WP_OK;
 }
@@ -199,6 +227,7 @@ done:
     wp_free(cells.weights);
     wp_free(cells.code);
     wp_free(cells.slots);
+    wp_free(cells.singles);
     wp_factor_free(&cells.cluster);
     return status;
 }
