@@ -809,46 +809,182 @@ function Log:is_closed() end
 ---@field before? wayproof.Instant
 ---@field by? string  also once per group: people by their first value of this property
 
---- Sessions: how many, how long, how busy.
+--- Sessions: how many, how long, how busy. A gap longer than the timeout starts a new one.
 ---
 ---     print(log:sessions { timeout = "30m" })
 ---
 ---@param options? table  `timeout`, and `where, since, before, by`
----@return table sessions  `sessions, mean_events, median_events, single_event, median_seconds`
+---@return wayproof.Sessions
 function Log:sessions(options) end
 
---- Moves from each event to the user's next one.
+---@class wayproof.Sessions
+---@field sessions integer
+---@field users integer
+---@field mean_events number      events per session
+---@field median_events number
+---@field single_event integer    sessions of one event (share: `single_low` to `single_high`)
+---@field median_seconds number   from first to last event; also `p90_seconds`, `max_seconds`
+---@field sessions_per_user number
+---@field groups? table[]         with `by`: the same fields per `value`
+
+--- Moves from each event to the user's next one, over the whole history or within sessions.
 ---
----     print(log:transitions { within = "session" })
+---     local moves = log:transitions { within = "session" }
+---     print(moves.rows[1].from, moves.rows[1].to, moves.rows[1].probability)
 ---
----@param options? table  `within = "session"`, `timeout`, `stages`, and `where, since, before, by`
----@return table transitions  `total`, `rows` of `from, to, count, users, share, probability, …`
+---@param options? table  `within = "session"`, `timeout`, `stages` (moves between stages), `times =
+---   false` (no medians), and `where, since, before, by`
+---@return wayproof.Transitions
 function Log:transitions(options) end
 
---- How many people get how far through steps.
+---@class wayproof.Transitions
+---@field total integer
+---@field rows table[]  `from, to, count, users, share` (of all), `probability` (= count / `of`, the
+---   moves from `from`) with `low, high`, `median_seconds, p90_seconds`
+---@field groups? table[]
+
+--- How many people get how far through steps, and who did not.
 ---
----     print(log:funnel({ "search", "compare", "purchase" }, { within = "7d" }))
+---     local funnel = log:funnel({ "search", "purchase" }, { within = "7d" })
+---     print(funnel)
+---     print(#funnel:dropped "search", funnel:explain "posthog")
 ---
----@param steps wayproof.Events[]|wayproof.Stages
----@param options? table  `within, order, entry, ties, exclude, hold, by, semantics`
----@return table funnel  `steps[i]` = `name, users, rate, from_previous, low, high, median_seconds`
+--- A step is an event, a list of events that mean the same, or `{ events =, where =, name =,
+--- optional = true, within =, after = }`; `within` and `after` bound the time since the step
+--- before.
+---@param steps (wayproof.Events|table)[]|wayproof.Stages
+---@param options? wayproof.FunnelOptions
+---@return wayproof.Funnel
 function Log:funnel(steps, options) end
+
+---@class wayproof.FunnelOptions
+---@field within? wayproof.Duration  from the first step to the last, inclusive; default: no limit
+---@field order? "loose"|"strict"|"any"  others may lie between; the very next event; any order
+---@field entry? "any"|"first"|"latest"  which first steps begin an attempt
+---@field ties? "as_recorded"|"any"|"strict"  what may follow what at one instant
+---@field grace? wayproof.Duration  a step may come so much before the one before it
+---@field exclude? string|table  events that must not lie between: names, or `{ events =, where =,
+---   between = { step, step }, scope = "attempt" or "user" }`
+---@field exclude_scope? "attempt"|"user"  an excluded event ends the attempt, or removes the person
+---@field hold? string  a property that stays the same along the steps
+---@field denominator? "entered"|"observable"|"all"  of whom rates are
+---@field semantics? "clickhouse"|"posthog"|"mixpanel"|"amplitude"|"retentioneering"
+---@field attribution? "first"|"last"|string|integer  with `by`: which value; a step: that one's
+---@field as_of? wayproof.Instant  end of observation (default: the last event)
+---@field where? wayproof.Filter
+---@field since? wayproof.Instant
+---@field before? wayproof.Instant
+---@field by? string
+
+---@class wayproof.Funnel
+---@field steps table[]  `name, users`; `rate` = `counted` / `of` with `low, high`; `from_previous`
+---   likewise; `dropped` and `pending` (went no further; still may); `median_seconds` from the
+---   first step, `median_step_seconds` from the one before
+---@field people integer     everybody looked at
+---@field entered integer    did the first step
+---@field converted integer  did the last one
+---@field pending integer    did not yet, but their window is open
+---@field observable integer of `entered`: their window is over
+---@field excluded integer   removed by an exclusion with scope "user"
+---@field groups? table[]    with `by`: the same fields per `value`
+local Funnel = {}
+
+--- People who reached a step, with their winning sequence.
+---
+---     for _, person in ipairs(funnel:users "search") do print(person.user) end
+---
+---@param step string|integer
+---@param limit? integer
+---@return table[] people  `user, level, pending, events, times` (µs; holes at steps left out)
+function Funnel:users(step, limit) end
+
+--- People who reached a step and, though they had the time, went no further.
+---
+---     print(#funnel:dropped(1))
+---
+---@param step string|integer
+---@param limit? integer
+---@return table[] people
+function Funnel:dropped(step, limit) end
+
+--- People who reached a step and still have time to go further.
+---
+---     print(#funnel:pending_users(1))
+---
+---@param step string|integer
+---@param limit? integer
+---@return table[] people
+function Funnel:pending_users(step, limit) end
+
+--- Which people another tool's rules would count differently, and why.
+---
+---     print(funnel:explain "posthog")
+---
+---@param semantics "clickhouse"|"posthog"|"mixpanel"|"amplitude"|"retentioneering"
+---@return table comparison  `ours, theirs` (`converted, base`), `differences` of `rule, ours,
+---   theirs, further, less, people`
+function Funnel:explain(semantics) end
 
 --- What people do after an event, or before one, step by step.
 ---
 ---     print(log:paths { start = "search", steps = 5 })
 ---
----@param options? table  `start` or `finish`, `steps`, `top`, and `where, since, before, by`
----@return table paths  `matrix`, `sequences`
+---@param options? table  `start` or `finish`, `steps`, `top`, `stages`, `merge_repeats`, `within`
+---   (a longer gap ends a path), and `where, since, before, by`
+---@return wayproof.Paths
 function Log:paths(options) end
+
+---@class wayproof.Paths
+---@field users integer      people with the anchor event
+---@field matrix table<string, number[]>  share of them on an event at step k; "(over)": path ended
+---@field sequences table[]  `users, share, low, high, events`, the most frequent first
+---@field distinct integer   different sequences in all
+---@field cycles table[]     `path, events, count, users, share`: x > x, x > y > x, x > y > z > x
+---@field groups? table[]
 
 --- Cohorts by the period in which users began, and how many came back in each period after it.
 ---
----     print(log:retention { period = "week" })
+---     print(log:retention { period = "week", start = "signup", returns = "purchase" })
 ---
----@param options? table  `period, periods, start, returns, mode`, and `where, since, before, by`
----@return table retention  `cohorts[i]` = `start, users, retained, complete`
+---@param options? table  `period` ("day" "week" "month"), `periods, start, returns`, `mode` ("on"
+---   "on_or_after"), `align` ("calendar" "user"), `zone, as_of`, and `where, since, before, by`
+---@return wayproof.Retention
 function Log:retention(options) end
+
+---@class wayproof.Retention
+---@field cohorts table[]  `start` (µs), `users`, and by period: `retained`, `observable`,
+---   `complete` (over for all of them), `rates, low, high` (false: nobody to see yet)
+---@field overall table    the same over all cohorts, of people whose period was over
+---@field groups? table[]
+
+--- How long people stay with each event: the time to their next one.
+---
+---     print(log:dwell { within = "session" })
+---
+---@param options? table  `stages`, `cap` (the most a gap counts in the mean, "30m"), `within =
+---   "session"`, `timeout`, and `where, since, before, by`
+---@return wayproof.Dwell
+function Log:dwell(options) end
+
+---@class wayproof.Dwell
+---@field rows table[]  `event, events, gaps, users, median_seconds, p75_seconds, p90_seconds,
+---   p99_seconds, max_seconds, mean_capped_seconds`; `last` events had no next one, `end_rate` with
+---   `low, high`
+---@field groups? table[]
+
+--- How long people stay away: the distribution of the time from one event to the next.
+---
+---     print(log:gaps { events = "purchase" })
+---
+---@param options? table  `events` (others are as if absent), and `where, since, before, by`
+---@return wayproof.Gaps
+function Log:gaps(options) end
+
+---@class wayproof.Gaps
+---@field gaps integer
+---@field median_seconds number  also `p75_seconds, p90_seconds, p99_seconds, max_seconds`
+---@field bands table[]          `from_seconds, to_seconds, count, share, low, high`
+---@field groups? table[]
 
 -- ## Frames: one row per person
 

@@ -84,7 +84,7 @@ void wp_transitions_reset(wp_transitions *transitions);
 typedef struct wp_retention_options {
     const wp_selection *start, *returns; /* which events begin a life, which ones count as back */
     const int64_t *boundaries_us;        /* periods_count + 1 ascending instants; period p is
-                                            [boundaries[p], boundaries[p+1]) and covers all events */
+                                            [b[p], b[p+1]); they cover all events */
     uint32_t periods_count;
     uint32_t offsets_count; /* periods after the cohort's own, itself included: at least 1 */
     int64_t user_period_us; /* > 0: offset = (time - t0) / user_period_us; 0: calendar periods */
@@ -96,7 +96,7 @@ typedef struct wp_retention {
     uint32_t cohorts_count, offsets_count; /* cohorts_count = periods_count */
     uint64_t *users;                       /* per cohort */
     uint64_t *active;     /* cohort * offsets_count + offset: users who were back; with
-                             user_period_us only observable ones, so that they are a share of those */
+                             user_period_us only observable ones, a share of those */
     uint64_t *observable; /* likewise: users whose whole period lies at or before as_of_us */
 } wp_retention;
 

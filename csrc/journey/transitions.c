@@ -145,7 +145,8 @@ static wp_status transition_range(void *context, size_t chunk, unsigned worker, 
         WP_TRY(table_start(table, work->dense, err));
     const wp_columns *columns = work->log->columns;
     bool plain = !second && work->log->rows == NULL && columns->events.width == 1 &&
-                 work->dense > 0 && work->options->classes.by_code == NULL && work->options->timeout_us < 0;
+                 work->dense > 0 && work->options->classes.by_code == NULL &&
+                 work->options->timeout_us < 0;
     for (uint32_t user = work->starts[chunk]; user < work->starts[chunk + 1]; user++) {
         wp_rows rows = wp_rows_of(work->log, user, work->scratch.rows[worker]);
         if (plain)

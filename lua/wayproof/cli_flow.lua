@@ -1,5 +1,5 @@
---- The journey commands: `wayproof funnel`, `sessions`, `transitions`, `retention`, `paths`, `dwell`,
---- `gaps`. Each is one call of the method of that name.
+--- The journey commands: `wayproof funnel`, `sessions`, `transitions`, `retention`, `paths`,
+--- `dwell`, `gaps`. Each is one call of the method of that name.
 local cli_flow = {}
 
 -- Options by command: the method's own, as { name, description, convert }; `flag` where the
@@ -125,7 +125,7 @@ end
 
 -- The method's options; nil and a message when one cannot be read.
 local function options_of(spec, arguments)
-  local options, wrong = {}, nil
+  local options, wrong = {}
   for _, list in ipairs { spec.options, common } do
     for _, option in ipairs(list) do
       local text = arguments[target_of(option[1])]

@@ -1763,48 +1763,317 @@ return {
       },
     },
     returns = {
-      "table sessions  `sessions, mean_events, median_events, single_event, median_seconds`",
+      "wayproof.Sessions",
     },
     signature = "log:sessions(options)",
-    text = "Sessions: how many, how long, how busy.",
+    text = "Sessions: how many, how long, how busy. A gap longer than the timeout starts a new one.",
   },
   {
-    example = "print(log:transitions { within = \"session\" })",
+    class = true,
+    fields = {
+      {
+        name = "sessions",
+        type = "integer",
+      },
+      {
+        name = "users",
+        type = "integer",
+      },
+      {
+        name = "mean_events",
+        text = "    events per session",
+        type = "number",
+      },
+      {
+        name = "median_events",
+        type = "number",
+      },
+      {
+        name = "single_event",
+        text = "  sessions of one event (share: `single_low` to `single_high`)",
+        type = "integer",
+      },
+      {
+        name = "median_seconds",
+        text = " from first to last event; also `p90_seconds`, `max_seconds`",
+        type = "number",
+      },
+      {
+        name = "sessions_per_user",
+        type = "number",
+      },
+      {
+        name = "groups?",
+        text = "       with `by`: the same fields per `value`",
+        type = "table[]",
+      },
+    },
+    group = "Analyses of a log",
+    name = "wayproof.Sessions",
+  },
+  {
+    example = "local moves = log:transitions { within = \"session\" }\nprint(moves.rows[1].from, moves.rows[1].to, moves.rows[1].probability)",
     group = "Analyses of a log",
     name = "log:transitions",
     params = {
       {
         name = "options?",
-        text = "`within = \"session\"`, `timeout`, `stages`, and `where, since, before, by`",
+        text = "`within = \"session\"`, `timeout`, `stages` (moves between stages), `times =",
         type = "table",
       },
     },
     returns = {
-      "table transitions  `total`, `rows` of `from, to, count, users, share, probability, …`",
+      "wayproof.Transitions",
     },
     signature = "log:transitions(options)",
-    text = "Moves from each event to the user's next one.",
+    text = "Moves from each event to the user's next one, over the whole history or within sessions.\n  false` (no medians), and `where, since, before, by`",
   },
   {
-    example = "print(log:funnel({ \"search\", \"compare\", \"purchase\" }, { within = \"7d\" }))",
+    class = true,
+    fields = {
+      {
+        name = "total",
+        type = "integer",
+      },
+      {
+        name = "rows",
+        text = "`from, to, count, users, share` (of all), `probability` (= count / `of`, the",
+        type = "table[]",
+      },
+      {
+        name = "groups?",
+        type = "table[]",
+      },
+    },
+    group = "Analyses of a log",
+    name = "wayproof.Transitions",
+    text = "moves from `from`) with `low, high`, `median_seconds, p90_seconds`",
+  },
+  {
+    example = "local funnel = log:funnel({ \"search\", \"purchase\" }, { within = \"7d\" })\nprint(funnel)\nprint(#funnel:dropped \"search\", funnel:explain \"posthog\")",
     group = "Analyses of a log",
     name = "log:funnel",
     params = {
       {
         name = "steps",
-        type = "wayproof.Events[]|wayproof.Stages",
+        type = "(wayproof.Events|table)[]|wayproof.Stages",
       },
       {
         name = "options?",
-        text = "`within, order, entry, ties, exclude, hold, by, semantics`",
-        type = "table",
+        type = "wayproof.FunnelOptions",
       },
     },
     returns = {
-      "table funnel  `steps[i]` = `name, users, rate, from_previous, low, high, median_seconds`",
+      "wayproof.Funnel",
     },
     signature = "log:funnel(steps, options)",
-    text = "How many people get how far through steps.",
+    text = "How many people get how far through steps, and who did not.\nA step is an event, a list of events that mean the same, or `{ events =, where =, name =,\noptional = true, within =, after = }`; `within` and `after` bound the time since the step\nbefore.",
+  },
+  {
+    class = true,
+    fields = {
+      {
+        name = "within?",
+        text = "from the first step to the last, inclusive; default: no limit",
+        type = "wayproof.Duration",
+      },
+      {
+        name = "order?",
+        text = "others may lie between; the very next event; any order",
+        type = "\"loose\"|\"strict\"|\"any\"",
+      },
+      {
+        name = "entry?",
+        text = "which first steps begin an attempt",
+        type = "\"any\"|\"first\"|\"latest\"",
+      },
+      {
+        name = "ties?",
+        text = "what may follow what at one instant",
+        type = "\"as_recorded\"|\"any\"|\"strict\"",
+      },
+      {
+        name = "grace?",
+        text = "a step may come so much before the one before it",
+        type = "wayproof.Duration",
+      },
+      {
+        name = "exclude?",
+        text = "events that must not lie between: names, or `{ events =, where =,",
+        type = "string|table",
+      },
+      {
+        name = "exclude_scope?",
+        text = "an excluded event ends the attempt, or removes the person",
+        type = "\"attempt\"|\"user\"",
+      },
+      {
+        name = "hold?",
+        text = "a property that stays the same along the steps",
+        type = "string",
+      },
+      {
+        name = "denominator?",
+        text = "of whom rates are",
+        type = "\"entered\"|\"observable\"|\"all\"",
+      },
+      {
+        name = "semantics?",
+        type = "\"clickhouse\"|\"posthog\"|\"mixpanel\"|\"amplitude\"|\"retentioneering\"",
+      },
+      {
+        name = "attribution?",
+        text = "with `by`: which value; a step: that one's",
+        type = "\"first\"|\"last\"|string|integer",
+      },
+      {
+        name = "as_of?",
+        text = "end of observation (default: the last event)",
+        type = "wayproof.Instant",
+      },
+      {
+        name = "where?",
+        type = "wayproof.Filter",
+      },
+      {
+        name = "since?",
+        type = "wayproof.Instant",
+      },
+      {
+        name = "before?",
+        type = "wayproof.Instant",
+      },
+      {
+        name = "by?",
+        type = "string",
+      },
+    },
+    group = "Analyses of a log",
+    name = "wayproof.FunnelOptions",
+    text = "between = { step, step }, scope = \"attempt\" or \"user\" }`",
+  },
+  {
+    class = true,
+    fields = {
+      {
+        name = "steps",
+        text = "`name, users`; `rate` = `counted` / `of` with `low, high`; `from_previous`",
+        type = "table[]",
+      },
+      {
+        name = "people",
+        text = "   everybody looked at",
+        type = "integer",
+      },
+      {
+        name = "entered",
+        text = "  did the first step",
+        type = "integer",
+      },
+      {
+        name = "converted",
+        text = "did the last one",
+        type = "integer",
+      },
+      {
+        name = "pending",
+        text = "  did not yet, but their window is open",
+        type = "integer",
+      },
+      {
+        name = "observable",
+        type = "integer of `entered`: their window is over",
+      },
+      {
+        name = "excluded",
+        text = " removed by an exclusion with scope \"user\"",
+        type = "integer",
+      },
+      {
+        name = "groups?",
+        text = "  with `by`: the same fields per `value`",
+        type = "table[]",
+      },
+    },
+    group = "Analyses of a log",
+    name = "wayproof.Funnel",
+    text = "likewise; `dropped` and `pending` (went no further; still may); `median_seconds` from the\n  first step, `median_step_seconds` from the one before",
+  },
+  {
+    example = "for _, person in ipairs(funnel:users \"search\") do print(person.user) end",
+    group = "Analyses of a log",
+    name = "funnel:users",
+    params = {
+      {
+        name = "step",
+        type = "string|integer",
+      },
+      {
+        name = "limit?",
+        type = "integer",
+      },
+    },
+    returns = {
+      "table[] people  `user, level, pending, events, times` (µs; holes at steps left out)",
+    },
+    signature = "funnel:users(step, limit)",
+    text = "People who reached a step, with their winning sequence.",
+  },
+  {
+    example = "print(#funnel:dropped(1))",
+    group = "Analyses of a log",
+    name = "funnel:dropped",
+    params = {
+      {
+        name = "step",
+        type = "string|integer",
+      },
+      {
+        name = "limit?",
+        type = "integer",
+      },
+    },
+    returns = {
+      "table[] people",
+    },
+    signature = "funnel:dropped(step, limit)",
+    text = "People who reached a step and, though they had the time, went no further.",
+  },
+  {
+    example = "print(#funnel:pending_users(1))",
+    group = "Analyses of a log",
+    name = "funnel:pending_users",
+    params = {
+      {
+        name = "step",
+        type = "string|integer",
+      },
+      {
+        name = "limit?",
+        type = "integer",
+      },
+    },
+    returns = {
+      "table[] people",
+    },
+    signature = "funnel:pending_users(step, limit)",
+    text = "People who reached a step and still have time to go further.",
+  },
+  {
+    example = "print(funnel:explain \"posthog\")",
+    group = "Analyses of a log",
+    name = "funnel:explain",
+    params = {
+      {
+        name = "semantics",
+        type = "\"clickhouse\"|\"posthog\"|\"mixpanel\"|\"amplitude\"|\"retentioneering\"",
+      },
+    },
+    returns = {
+      "table comparison  `ours, theirs` (`converted, base`), `differences` of `rule, ours,",
+    },
+    signature = "funnel:explain(semantics)",
+    text = "Which people another tool's rules would count differently, and why.\n  theirs, further, less, people`",
   },
   {
     example = "print(log:paths { start = \"search\", steps = 5 })",
@@ -1813,32 +2082,166 @@ return {
     params = {
       {
         name = "options?",
-        text = "`start` or `finish`, `steps`, `top`, and `where, since, before, by`",
+        text = "`start` or `finish`, `steps`, `top`, `stages`, `merge_repeats`, `within`",
         type = "table",
       },
     },
     returns = {
-      "table paths  `matrix`, `sequences`",
+      "wayproof.Paths",
     },
     signature = "log:paths(options)",
-    text = "What people do after an event, or before one, step by step.",
+    text = "What people do after an event, or before one, step by step.\n  (a longer gap ends a path), and `where, since, before, by`",
   },
   {
-    example = "print(log:retention { period = \"week\" })",
+    class = true,
+    fields = {
+      {
+        name = "users",
+        text = "    people with the anchor event",
+        type = "integer",
+      },
+      {
+        name = "matrix",
+        text = "share of them on an event at step k; \"(over)\": path ended",
+        type = "table<string, number[]>",
+      },
+      {
+        name = "sequences",
+        text = "`users, share, low, high, events`, the most frequent first",
+        type = "table[]",
+      },
+      {
+        name = "distinct",
+        text = " different sequences in all",
+        type = "integer",
+      },
+      {
+        name = "cycles",
+        text = "   `path, events, count, users, share`: x > x, x > y > x, x > y > z > x",
+        type = "table[]",
+      },
+      {
+        name = "groups?",
+        type = "table[]",
+      },
+    },
+    group = "Analyses of a log",
+    name = "wayproof.Paths",
+  },
+  {
+    example = "print(log:retention { period = \"week\", start = \"signup\", returns = \"purchase\" })",
     group = "Analyses of a log",
     name = "log:retention",
     params = {
       {
         name = "options?",
-        text = "`period, periods, start, returns, mode`, and `where, since, before, by`",
+        text = "`period` (\"day\" \"week\" \"month\"), `periods, start, returns`, `mode` (\"on\"",
         type = "table",
       },
     },
     returns = {
-      "table retention  `cohorts[i]` = `start, users, retained, complete`",
+      "wayproof.Retention",
     },
     signature = "log:retention(options)",
-    text = "Cohorts by the period in which users began, and how many came back in each period after it.",
+    text = "Cohorts by the period in which users began, and how many came back in each period after it.\n  \"on_or_after\"), `align` (\"calendar\" \"user\"), `zone, as_of`, and `where, since, before, by`",
+  },
+  {
+    class = true,
+    fields = {
+      {
+        name = "cohorts",
+        text = "`start` (µs), `users`, and by period: `retained`, `observable`,",
+        type = "table[]",
+      },
+      {
+        name = "overall",
+        text = "  the same over all cohorts, of people whose period was over",
+        type = "table",
+      },
+      {
+        name = "groups?",
+        type = "table[]",
+      },
+    },
+    group = "Analyses of a log",
+    name = "wayproof.Retention",
+    text = "`complete` (over for all of them), `rates, low, high` (false: nobody to see yet)",
+  },
+  {
+    example = "print(log:dwell { within = \"session\" })",
+    group = "Analyses of a log",
+    name = "log:dwell",
+    params = {
+      {
+        name = "options?",
+        text = "`stages`, `cap` (the most a gap counts in the mean, \"30m\"), `within =",
+        type = "table",
+      },
+    },
+    returns = {
+      "wayproof.Dwell",
+    },
+    signature = "log:dwell(options)",
+    text = "How long people stay with each event: the time to their next one.\n  \"session\"`, `timeout`, and `where, since, before, by`",
+  },
+  {
+    class = true,
+    fields = {
+      {
+        name = "rows",
+        text = "`event, events, gaps, users, median_seconds, p75_seconds, p90_seconds,",
+        type = "table[]",
+      },
+      {
+        name = "groups?",
+        type = "table[]",
+      },
+    },
+    group = "Analyses of a log",
+    name = "wayproof.Dwell",
+    text = "p99_seconds, max_seconds, mean_capped_seconds`; `last` events had no next one, `end_rate` with\n  `low, high`",
+  },
+  {
+    example = "print(log:gaps { events = \"purchase\" })",
+    group = "Analyses of a log",
+    name = "log:gaps",
+    params = {
+      {
+        name = "options?",
+        text = "`events` (others are as if absent), and `where, since, before, by`",
+        type = "table",
+      },
+    },
+    returns = {
+      "wayproof.Gaps",
+    },
+    signature = "log:gaps(options)",
+    text = "How long people stay away: the distribution of the time from one event to the next.",
+  },
+  {
+    class = true,
+    fields = {
+      {
+        name = "gaps",
+        type = "integer",
+      },
+      {
+        name = "median_seconds",
+        text = "also `p75_seconds, p90_seconds, p99_seconds, max_seconds`",
+        type = "number",
+      },
+      {
+        name = "bands",
+        text = "        `from_seconds, to_seconds, count, share, low, high`",
+        type = "table[]",
+      },
+      {
+        name = "groups?",
+        type = "table[]",
+      },
+    },
+    group = "Analyses of a log",
+    name = "wayproof.Gaps",
   },
   {
     class = true,
