@@ -5,9 +5,10 @@
 --- equally long in it and equally active (csrc/journey/clarity.h). An item that nearly everybody
 --- who moves on has passed is structural: there is nobody to compare with, and nothing to learn.
 --- Labels need a false-discovery rate below 5 % over all items and stages, and an effect that who
---- meets the item cannot explain: still there if measured activity told only 40 % of how keen people
---- are, and either seen within people's own journeys too (those who moved on met it later than the
---- others did) or so large that a hidden cause would have to be strong. See doc/design/clarity.md.
+--- meets the item cannot explain: still there if measured activity told only 40 % of how keen
+--- people are, and either seen within people's own journeys too (those who moved on met it later
+--- than the others did) or so large that a hidden cause would have to be strong. See
+--- doc/design/clarity.md.
 local check = require "wayproof.check"
 local object = require "wayproof.object"
 local plan = require "wayproof.friction_plan"
@@ -295,8 +296,8 @@ local Clarity = object.class {
 ---@param stages wayproof.Stages
 ---@param options? table  content (a text property, events, or { property =, events = }; default:
 ---   every event), outcome (counts as moving on from any stage), within (the window that follows;
----   default "1d", at most a quarter of the log), minimum (smallest difference in the share that moves
----   on that matters; default: what an odds ratio of 1.2 makes), as_of; where, since,
+---   default "1d", at most a quarter of the log), minimum (smallest difference in the share that
+---   moves on that matters; default: what an odds ratio of 1.2 makes), as_of; where, since,
 ---   before, by
 ---@return wayproof.Clarity
 function clarity.clarity(log, stages, options)

@@ -2,7 +2,9 @@
 ---
 --- One scan finds every stay in a stage (csrc/journey/stage_spans.h), two more read the signals
 --- (friction_signals.lua) and what early leavers were worth (friction_lost.lua). Everything is told
---- in outcomes. People whose time in a stage is not over when the log ends are pending, never lost.
+--- in outcomes. People who have not moved on are pending until the time of a stage is over, then
+--- they have left; who moves on after all has advanced. Rates count moves within that time, among
+--- people for whom it is over.
 local check = require "wayproof.check"
 local lost = require "wayproof.friction_lost"
 local object = require "wayproof.object"
@@ -25,10 +27,11 @@ local function stays_of(handle, stage, request)
   if #adv == 0 then return nil end
   local seconds = request.within_us / 1e6
   local entry = handle:column(stage, "entry_us")
-  local stays = { entry = entry, advance = adv:fill(never), sight = (request.as_of_us - entry) / 1e6,
-    before = handle:column(stage, "before"), tenure = handle:column(stage, "tenure_seconds"),
+  local stays = { entry = entry, advance = adv:fill(never),
+    sight = (request.as_of_us - entry) / 1e6, before = handle:column(stage, "before"), tenure = handle:column(stage, "tenure_seconds"),
     fresh = 1 - handle:column(stage, "outcome_before"),
     outcome = handle:column(stage, "outcome_seconds"):fill(never):at_most(seconds) }
+  stays.moved = stays.advance:below(never)
   stays.in_time = stays.advance:at_most(seconds)
   stays.closed = stays.sight:at_least(seconds)
   return stays
@@ -40,11 +43,11 @@ local function stage_figures(name, stays, request)
   if not stays then return figure end
   local whole = math.tointeger
   figure.entered = #stays.entry
-  figure.advanced = whole(stays.in_time:sum())
-  figure.left = whole(((1 - stays.in_time) * stays.closed):sum())
+  figure.advanced = whole(stays.moved:sum())
+  figure.left = whole(((1 - stays.moved) * stays.closed):sum())
   figure.pending = figure.entered - figure.advanced - figure.left
-  local time = stays.advance:minimum(stays.sight):minimum(request.within_us / 1e6)
-  figure.median_seconds = stats.kaplan_meier(time, stays.in_time).median.estimate
+  local time = stays.advance:minimum(stays.sight)
+  figure.median_seconds = stats.kaplan_meier(time, stays.moved).median.estimate
   local closed = whole(stays.closed:sum())
   if closed > 0 then
     local done = whole((stays.in_time * stays.closed):sum())
@@ -162,7 +165,7 @@ local Friction = object.class {
 ---@class wayproof.Friction
 ---@field stages { name: string, entered: integer, advanced: integer, left: integer,
 ---   pending: integer, median_seconds: number|nil, lost_outcomes: number, rate: number }[]
----@field signals table[]   see `log:friction`; the dearest first, those that are certain before others
+---@field signals table[]   see `log:friction`; the certain ones first, then the dearest
 ---@field early number      outcomes that the early stages lose
 ---@field late number       outcomes that the late stages lose
 ---@field written_off table people, expected, low, high, observed, claimed, alike, calibration
@@ -179,8 +182,8 @@ local Friction = object.class {
 ---   matters; default: a fifth of the rate), as_of; where, since, before, by
 ---@return wayproof.Friction
 function friction.friction(log, stages, options)
-  options = check.options(options, view.allowed { "outcome", "within", "observe", "early", "minimum",
-    "as_of" }, "friction")
+  options = check.options(options, view.allowed { "outcome", "within", "observe", "early",
+    "minimum", "as_of" }, "friction")
   plan.stages(stages, "friction")
   if options.outcome == nil then
     check.fail("friction: no outcome (expected one, such as outcome = wp.converts \"purchase\")")

@@ -4,7 +4,8 @@
 --- the coefficient is the difference in rates among equals. Its variance is the larger of the
 --- robust one (HC1) and the binomial one under no difference, since the robust one vanishes when a
 --- small group has no outcome at all. Activity is a noisy measure of keenness, so each difference
---- is also corrected as if activity told only 40 % of it (noise.lua). `effect.chances` fits a logistic model and scores others.
+--- is also corrected as if activity told only 40 % of it (noise.lua). `effect.chances` fits a
+--- logistic model and scores others.
 --- Cost: O(rows x columns^2) per effect; nothing loops over people in Lua.
 local core = require "wayproof.core"
 local noise = require "wayproof.noise"
@@ -71,10 +72,10 @@ end
 ---@param y wayproof.Vector  0/1
 ---@param x wayproof.Vector  0/1
 ---@param columns wayproof.Vector[]  what people must be equal in
----@param activity? { z: wayproof.Vector, others: wayproof.Vector[] }  the measure of activity, and the
----   columns that are none
----@return table|nil effect  users, rate_with, rate_without, difference, low, high, p, holds; nil: too
----   few people or outcomes to say anything
+---@param activity? { z: wayproof.Vector, others: wayproof.Vector[] }  the measure of activity, and
+---   the columns that are none
+---@return table|nil effect  users, rate_with, rate_without, difference, low, high, p, holds; nil:
+---   too few people or outcomes to say anything
 function effect.difference(y, x, columns, activity)
   local n, users = #y, x:sum()
   if users < effect.users_least or n - users < effect.users_least then return nil end

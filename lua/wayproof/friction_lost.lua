@@ -15,11 +15,11 @@ lost.patience_level = 0.9 -- share of those who move on that have done so when o
 local split_level = 0.7    -- cohorts below this share of entries are the earlier ones
 
 --- Expected outcomes of the leavers of one stage.
----@param stays table  vectors over the stage: entry, before, tenure, in_time, closed, fresh, outcome
+---@param stays table  vectors over the stage: entry, before, tenure, moved, closed, fresh, outcome
 ---   (0/1 within the time of the stage)
 ---@return number lost
 function lost.of_stage(stays)
-  local leavers = (1 - stays.in_time) * stays.closed * stays.fresh
+  local leavers = (1 - stays.moved) * stays.closed * stays.fresh
   if leavers:sum() == 0 then return 0.0 end
   local learn = stays.closed * stays.fresh
   local columns = {}

@@ -2,8 +2,8 @@
 ---
 --- A signal is something that a person did, or not, between entering a stage and its landmark (see
 --- csrc/journey/friction.h). People with it are compared with equals without it: as active before
---- the landmark (the signal's own events left out), with as much history, who came at about the
---- same time; all are still in the stage, and only outcomes after the landmark count.
+--- the landmark and as lately, with as much history, who came at about the same time; all are still
+--- in the stage, and only outcomes after the landmark count.
 --- Whether a signal is good or bad is what the comparison finds, never assumed.
 local effect = require "wayproof.friction_effect"
 local plan = require "wayproof.friction_plan"
@@ -48,6 +48,7 @@ local function baseline(people, own)
   effect.add_curve(columns, volume:log1p())
   effect.add(columns, people.before:log1p())
   effect.add(others, people.tenure:log1p())
+  effect.add_curve(others, people.read("quiet_seconds"):log1p())
   effect.add_curve(others, people.entry)
   table.move(others, 1, #others, #columns + 1, columns)
   effect.add(z, (volume + people.before):log1p())
@@ -104,12 +105,11 @@ end
 
 -- Slow to start, not starting, and looking at many different things.
 local function pace(list, people, observe_seconds)
-  local delay = people.read "start_delay"
-  local slow = delay:quantiles({ 0.75 })[1]
-  local none = people.read("events"):at_most(1)
-  price(list, people, "no_start", none, baseline(people, people.read "events"))
+  local delay, none = people.read "start_delay", people.read("events"):at_most(1)
+  local slow = delay:select(1 - none):quantiles({ 0.75 })[1]
+  price(list, people, "no_start", none, baseline(people))
   if slow and slow < observe_seconds then
-    price(list, people, "slow_start", delay:above(slow), baseline(people)).above = slow
+    price(list, people, "slow_start", delay:above(slow), baseline(people), 1 - none).above = slow
   end
   local breadth = people.read "distinct"
   local wide = breadth:quantiles({ 0.75 })[1]
@@ -164,8 +164,8 @@ function signals.of_stage(request)
   return list
 end
 
---- Adds `q`, the false-discovery rate over all signals that were priced, and `certain`: q below 0.05,
---- the difference still there if activity told only 40 % of how keen people are, and at least a
+--- Adds `q`, the false-discovery rate over all signals that were priced, and `certain`: q below
+--- 0.05, the difference still there if activity told only 40 % of how keen people are, and at least a
 --- fifth (or `minimum`) of what equals without the signal do.
 function signals.adjust(list, minimum)
   if #list == 0 then return list end

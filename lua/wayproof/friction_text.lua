@@ -6,8 +6,8 @@ local signals_shown = 6
 local function stage_table(self)
   local rows = {}
   for i, stage in ipairs(self.stages) do
-    rows[i] = { stage.name, stage.entered, stage.rate and show.pad(show.bar(stage.rate, 8), 8) or "",
-      stage.rate and show.percent(stage.rate) or nil, stage.left, stage.pending,
+    rows[i] = { stage.name, stage.entered,
+      stage.rate and show.pad(show.bar(stage.rate, 8), 8) or "", stage.rate and show.percent(stage.rate) or nil, stage.left, stage.pending,
       stage.median_seconds and show.seconds(stage.median_seconds) or nil,
       show.integer(stage.lost_outcomes) }
   end
@@ -62,7 +62,7 @@ local function sentences(self, lines)
   if top and top.reach then
     add(string.format("top: %s of those who start reach %s%s%s", show.percent(top.reach), top.stage,
       top.late_rate and ", " .. show.percent(top.late_rate) .. " of these get the outcome" or "",
-      top.starving and string.format("; the late rate holds while the first stage fell from %s to %s",
+      top.starving and string.format("; that rate holds while the first stage fell from %s to %s",
         show.percent(top.early.earlier), show.percent(top.early.later)) or ""))
   end
   local off = self.written_off
@@ -89,7 +89,8 @@ local function render(self)
       parts[i] = string.format("%s %s early, %s late", group.value or "(none)",
         show.integer(group.early), show.integer(group.late))
     end
-    lines[#lines + 1] = show.wrap("lost by " .. self.by .. ": " .. table.concat(parts, "; "), 78, "  ")
+    lines[#lines + 1] = show.wrap("lost by " .. self.by .. ": " .. table.concat(parts, "; "), 78,
+      "  ")
   end
   return table.concat(lines, "\n")
 end
