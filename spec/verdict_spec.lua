@@ -152,6 +152,11 @@ describe("the decision table", function()
     is("inconclusive", { holdout = { beta = 0.3, se = 0.25, p = 0.12 } }, "holdout_underpowered")
   end)
 
+  it("does not claim a metric that is mostly activity", function()
+    is("inconclusive", { r_squared = 0.8 }, "activity_noise")
+    is("validated", { r_squared = 0.7 })
+  end)
+
   it("does not claim what a calendar beside a given baseline explains", function()
     is("inconclusive", { calendar = { beta = 0.1, se = 0.05 } }, "calendar")
     is("inconclusive", { calendar = { beta = 0.25, se = 0.15 } }, "calendar")

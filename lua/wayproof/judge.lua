@@ -251,6 +251,7 @@ function judge.evidence(facts, p)
     p = p or facts.p, discovery = found.discovery, holdout = found.holdout,
     holdout_failed = found.holdout_failed, calendar = found.calendar,
     families = facts.stability.families, noise = found.gate, auc = facts.association,
+    r_squared = case.base and case.base.r_squared,
     collinear = found.collinear, no_baseline = found.no_baseline, caps = caps,
     separated = found.separated, failed = found.failed,
     rare = facts.scaled and facts.scaled.rare, grade_limits = grade_limits(facts),

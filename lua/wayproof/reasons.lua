@@ -210,7 +210,9 @@ end
 
 function text.activity_noise(_, facts)
   local adjusted, gate = facts.found.adjusted, facts.found.gate
-  if gate and not gate.floor then
+  local r2 = facts.case.base and facts.case.base.r_squared or 0
+  local alike = r2 >= require("wayproof.verdict").rules.like_activity
+  if alike or gate and not gate.floor then
     if gate.reliability and gate.reliability < facts.settings.reliability then
       return string.format("activity is measured too badly here (halves of it agree at %s "
         .. "reliability) to tell the metric from it", percent(gate.reliability))

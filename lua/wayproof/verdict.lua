@@ -21,6 +21,7 @@
 --   noise              {half, floor, split}: each {beta, se} or false where not identified;
 --                      parts: list of {beta, se, floor, with = sign of its correlation with x}
 --   auc                {estimate, low, high, se}
+--   r_squared          of the metric on the baseline
 --   collinear          nil | "is_activity" | "is_history"
 --   rare               true when a transformed metric is non-zero for fewer than 20 % of users
 --   caps               list of {code, …}: what forbids a claim (undeclared windows …)
@@ -37,6 +38,7 @@ verdict.rules = {
   near_half = 0.05, -- row 6: the AUC must stay this close to 0.5
   events_to_judge = 20,
   events_to_claim = 100,
+  like_activity = 0.75, -- R^2 of the metric on the baseline above which nothing of its own is left
   gate_z = 2.326, -- noise gate, one-sided 1 %
   discovery_p = 0.05,
   holdout_p = 0.05,
@@ -126,6 +128,7 @@ end
 local function gate_fails(e, side)
   local noise = e.noise
   if not noise or not noise.floor or not noise.half then return true end
+  if e.r_squared and e.r_squared >= rules.like_activity then return true end
   if side * noise.floor.beta <= rules.gate_z * noise.floor.se then return true end
   if verdict.part_fails(noise.parts, side) then return true end
   return side * noise.half.beta < e.minimum
