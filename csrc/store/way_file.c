@@ -262,8 +262,8 @@ static wp_status open_file(wp_way *way, const char *vfs, wp_error *err)
     if (code != SQLITE_OK)
         return wp__way_failure(way, code, err);
     bool empty = false;
-    WP_TRY(configure(way, err));
     WP_TRY(check_head(way, &empty, err));
+    WP_TRY(configure(way, err));
     if (empty && !way->writable)
         return not_a_store(way, err);
     if (empty) {
