@@ -944,7 +944,7 @@ function Log:paths(options) end
 
 --- Cohorts by the period in which users began, and how many came back in each period after it.
 ---
----     print(log:retention { period = "week", start = "signup", returns = "purchase" })
+---     print(log:retention { period = "week", returns = "purchase" })
 ---
 ---@param options? table  `period` ("day" "week" "month"), `periods, start, returns`, `mode` ("on"
 ---   "on_or_after"), `align` ("calendar" "user"), `zone, as_of`, and `where, since, before, by`

@@ -2129,7 +2129,7 @@ return {
     name = "wayproof.Paths",
   },
   {
-    example = "print(log:retention { period = \"week\", start = \"signup\", returns = \"purchase\" })",
+    example = "print(log:retention { period = \"week\", returns = \"purchase\" })",
     group = "Analyses of a log",
     name = "log:retention",
     params = {
