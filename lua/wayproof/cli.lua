@@ -5,6 +5,7 @@
 --- names.
 local check = require "wayproof.check"
 local cli_flow = require "wayproof.cli_flow"
+local cli_friction = require "wayproof.cli_friction"
 
 local cli = {}
 
@@ -79,6 +80,7 @@ local function build_parser(argparse)
     :argname("VERDICT"):choices(verdicts)
 
   cli_flow.add(parser, add_data_options)
+  cli_friction.add(parser, add_data_options)
 
   local repl = parser:command("repl", "Lua prompt with wp and, given --data, log")
   add_data_options(repl, false)
@@ -159,6 +161,7 @@ end
 -- Commands ----------------------------------------------------------------------------------------
 
 local commands = cli_flow.commands(cli.read, exit)
+cli_friction.commands(commands, cli.read, exit)
 
 function commands.demo(arguments)
   local code = require("wayproof.demo").run { users = arguments.users, seed = arguments.seed,

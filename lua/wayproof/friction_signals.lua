@@ -165,8 +165,8 @@ function signals.of_stage(request)
 end
 
 --- Adds `q`, the false-discovery rate over all signals that were priced, and `certain`: q below
---- 0.05, the difference still there if activity told only 40 % of how keen people are, and at least a
---- fifth (or `minimum`) of what equals without the signal do.
+--- 0.05, the difference still there if activity told only 40 % of how keen people are, and at least
+--- `minimum`, or a fifth of what equals without the signal do.
 function signals.adjust(list, minimum)
   if #list == 0 then return list end
   local p = {}

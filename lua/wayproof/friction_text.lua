@@ -7,7 +7,8 @@ local function stage_table(self)
   local rows = {}
   for i, stage in ipairs(self.stages) do
     rows[i] = { stage.name, stage.entered,
-      stage.rate and show.pad(show.bar(stage.rate, 8), 8) or "", stage.rate and show.percent(stage.rate) or nil, stage.left, stage.pending,
+      stage.rate and show.pad(show.bar(stage.rate, 8), 8) or "",
+      stage.rate and show.percent(stage.rate) or nil, stage.left, stage.pending,
       stage.median_seconds and show.seconds(stage.median_seconds) or nil,
       show.integer(stage.lost_outcomes) }
   end
