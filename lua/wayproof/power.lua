@@ -7,10 +7,13 @@
 -- is the smallest n for which that is 80 %, if the effect is what it seems to be now; nil when no
 -- number of users would do (the noise gate fails at any size).
 local stats = require "wayproof.stats"
+local verdict = require "wayproof.verdict"
 
 local power = {}
 
 power.chance = 0.8
+power.gate_spread = 1.08 -- the corrected effect varies more than its error says (r is estimated)
+power.steady = 0.98 -- share of constant effects that no stability rule trips over
 local Z_DETECT = 1.959963984540054 + 0.8416212335729143 -- 5 % two-sided, 80 %
 
 local function phi(z)
@@ -26,11 +29,14 @@ local function full_conditions(facts, found, epsilon, side)
     { mean = side * adjusted.beta, se = adjusted.se, z = 0, at = epsilon },
   }
   if gate and gate.floor and gate.half then
-    list[#list + 1] = { mean = side * gate.floor.beta, se = gate.floor.se, z = 2.326, at = 0 }
+    list[#list + 1] = { mean = side * gate.floor.beta, se = gate.floor.se, z = 2.326, at = 0,
+      spread = power.gate_spread }
     list[#list + 1] = { mean = side * gate.half.beta, se = gate.half.se, z = 0, at = epsilon }
   elseif gate and math.min(facts.events, facts.non_events) >= 100 then
     return nil
   end
+  local base = found.case and found.case.base
+  if base and base.r_squared and base.r_squared >= verdict.rules.like_activity then return nil end
   return list
 end
 
@@ -39,12 +45,12 @@ local function chance_at(conditions, found, side, ratio)
   local shrink = math.sqrt(ratio)
   local least = 1
   for _, c in ipairs(conditions) do
-    least = math.min(least, phi((c.mean - c.at) / c.se * shrink - c.z))
+    least = math.min(least, phi(((c.mean - c.at) / c.se * shrink - c.z) / (c.spread or 1)))
   end
   local beta, se = side * found.adjusted.beta, found.adjusted.se
   local discovery = phi(beta / (se / math.sqrt(0.7)) * shrink - 1.96)
   local holdout = phi(beta / (se / math.sqrt(0.3)) * shrink - 1.645)
-  return math.min(least, discovery) * holdout
+  return math.min(least, discovery) * holdout * power.steady
 end
 
 -- Smallest ratio in [low, 10^7] at which `enough(ratio)` holds; nil when there is none.
@@ -58,6 +64,13 @@ local function smallest(enough)
   return high
 end
 
+-- Row 6 also wants the AUC to stay close to a half.
+local function ratio_for_auc(auc)
+  if not auc then return 0 end
+  local room = verdict.rules.near_half - math.abs(auc.estimate - 0.5)
+  return room > 0 and (auc.se * Z_DETECT / room) ^ 2 or 0
+end
+
 -- Users for a yes at the effect seen, or for "nothing worth acting on" when that is too small.
 local function users_needed(facts, found, epsilon)
   local beta, se = found.adjusted.beta, found.adjusted.se
@@ -66,7 +79,7 @@ local function users_needed(facts, found, epsilon)
   if math.abs(beta) < epsilon then
     local target = (epsilon - math.abs(beta)) / (1.959963984540054 + 0.8416212335729143)
     if target <= 0 then return nil end
-    return used * (se / target) ^ 2, "nothing"
+    return used * math.max((se / target) ^ 2, ratio_for_auc(facts.association)), "nothing"
   end
   local conditions = full_conditions(facts, found, epsilon, side)
   local ratio = conditions and smallest(function(r)
