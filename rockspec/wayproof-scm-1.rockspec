@@ -162,6 +162,7 @@ build = {
     ["wayproof.classes"] = "lua/wayproof/classes.lua",
     ["wayproof.cli"] = "lua/wayproof/cli.lua",
     ["wayproof.cli_flow"] = "lua/wayproof/cli_flow.lua",
+    ["wayproof.cli_friction"] = "lua/wayproof/cli_friction.lua",
     ["wayproof.conclude"] = "lua/wayproof/conclude.lua",
     ["wayproof.demo"] = "lua/wayproof/demo.lua",
     ["wayproof.detail"] = "lua/wayproof/detail.lua",
