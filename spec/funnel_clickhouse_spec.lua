@@ -1,5 +1,5 @@
--- The rules of ClickHouse against ClickHouse itself: users per level on a random log of 2,000 people
--- and 31,573 events, three in ten of them tied.
+-- The rules of ClickHouse against ClickHouse itself: users per level on a random log of 2,000
+-- people and 31,573 events, three in ten of them tied.
 --
 -- Figures by ClickHouse 26.7.2.1 (npm chdb 26.7):
 --   lua5.4 tools/oracles/funnel_events.lua 1 > events.csv
@@ -50,7 +50,7 @@ describe("funnels and ClickHouse", function()
     return list
   end
 
-  it("agree person by level where its rules are asked for", function()
+  it("agree level by level where its rules are asked for", function()
     for _, case in ipairs(without_modes) do
       assert.same(case[3], levels(case[1], { within = case[2], semantics = "clickhouse" }))
     end

@@ -1,4 +1,4 @@
--- Writes the random log that spec/funnel_clickhouse_spec.lua asks about, as CSV: user, event, seconds,
+-- Writes the random log of spec/funnel_clickhouse_spec.lua as CSV: user, event, seconds,
 -- position. lua5.4 tools/oracles/funnel_events.lua SEED > events.csv (from the project's root)
 package.path = "./?.lua;lua/?.lua;lua/?/init.lua;" .. package.path
 package.cpath = "build/release/?.so;" .. package.cpath
