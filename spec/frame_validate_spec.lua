@@ -56,6 +56,18 @@ describe("frame:validate", function()
     assert.is_true(codes(r.warnings).reliability_unmeasured)
   end)
 
+  it("calls a column of the baseline activity, also its logarithm or a threshold of it", function()
+    local visits = wp.attribute "visits"
+    for _, metric in ipairs { "visits", visits, wp.log1p(visits), visits:at_least(9) } do
+      for _, activity in ipairs { "visits", wp.log1p(visits) } do
+        local r = frame:validate(with { metric = metric, outcome = "bought", cohort = "week",
+          activity = { activity } })
+        assert.equal("vanity", r.verdict)
+        assert.equal("is_activity", r.reasons[1].code)
+      end
+    end
+  end)
+
   it("gives at best grade C without a cohort", function()
     local r = frame:validate(with { metric = "metric", outcome = "bought",
       activity = { wp.log1p(wp.attribute "visits") } })

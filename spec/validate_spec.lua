@@ -248,6 +248,41 @@ describe("accounts shared by several users", function()
   end)
 end)
 
+describe("a metric made of the baseline alone", function()
+  local log = shop(3000, 5, 0)
+
+  it("is activity, whatever its shape: what it adds is only activity's own curve", function()
+    for name, changes in pairs { threshold = { metric = wp.active_days():at_least(3) },
+      capped = { metric = wp.log1p(wp.sessions():capped(4)) },
+      given = { metric = wp.count(), activity = { wp.count() } },
+      part = { metric = wp.count("view"):at_least(2), activity = { wp.log1p(wp.count "view") } },
+      all = { metric = wp.count():at_least(6) } } do
+      local r = log:validate(ask(name, changes))
+      assert.equal("is_activity", r.reasons[#r.reasons - 1].code, name)
+      assert.equal("collinear", r.reasons[#r.reasons].code, name)
+      assert.is_nil(r.added_information, name)
+    end
+    local r = log:validate(ask("a part", { metric = wp.count("view"):at_least(2) }))
+    assert.is_table(r.added_information)
+  end)
+
+  it("is not called activity where segments or `adjust` tell it", function()
+    local seen = made.log(1500, 9, function(random, add)
+      local mobile = random.uniform() < 0.4 and 1 or 0
+      local day = { device = mobile == 1 and "mobile" or "web", mobile = mobile }
+      add("open", 0, day)
+      for _ = 1, random.poisson(3) do add("view", random.uniform() * 6.9, day) end
+      if happens(random, -1.5 + mobile) then add("purchase", 8 + random.uniform() * 20, day) end
+    end, { properties = { "device" }, numbers = { "mobile" } })
+    for _, key in ipairs { "across", "adjust" } do
+      local r = seen:validate(ask(key, { metric = wp.first_value("open", "mobile"),
+        [key] = { "device" } }))
+      assert.equal("inconclusive", r.verdict)
+      assert.equal("is_adjusted", r.reasons[1].code)
+    end
+  end)
+end)
+
 describe("activity that tells nothing about engagement", function()
   it("gets no number of users that would settle it: more would not help", function()
     local log = made.log(600, 3, function(random, add)

@@ -163,7 +163,8 @@ end
 ---
 --- Result: `columns` (vectors, full rank, x not among them), `names`, `w` (places of W among them),
 --- `z` (vector of activity in one dimension, or nil), `r_squared` (of x on the columns),
---- `collinear` (nil, "is_activity" or "is_history"), `s_z, s_x, r` (noise.lua), `given`, `empty`.
+--- `collinear` (nil, "is_activity", "is_history", "is_adjusted"), `s_z, s_x, r` (noise.lua),
+--- `given`, `empty`.
 ---@param case table
 ---@param x wayproof.Vector the metric as it enters the model
 ---@param learn wayproof.Vector? mask of the discovery part
@@ -204,6 +205,12 @@ function baseline.build(case, x, learn)
     local history = first_place(list, "history")
     local alone = history and g:r_squared(#all, { history })
     if alone and alone >= baseline.collinear then built.collinear = "is_history" end
+    local before = {}
+    for i, item in ipairs(list) do
+      if item.group == "w" then before[#before + 1] = i end
+    end
+    local held = #before > 0 and g:r_squared(#all, before)
+    if held and held >= baseline.collinear then built.collinear = "is_adjusted" end
   end
   local z = first_place(list, "z")
   if z and g.sd[z] > 0 then

@@ -284,6 +284,12 @@ function metric.walk(node, visit)
   end
 end
 
+--- What a metric is made of where it has one part: without log1p, at_least, capped and default.
+function metric.leaf(node)
+  while node.of do node = node.of end
+  return node
+end
+
 -- Kinds that read every event of the window; `active_days` and friends have no selector.
 local reads_all = { sessions = true, active_days = true, longest_gap = true, pace = true }
 

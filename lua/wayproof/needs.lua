@@ -304,9 +304,20 @@ end
 
 -- A count of the outcome's own events is the outcome's history, not a metric beside it.
 local function is_history(of, outcome)
-  while of.of do of = of.of end
+  of = metric.leaf(of)
   if of.kind ~= "count" and of.kind ~= "did" or not outcome.selector then return false end
   return fingerprint.text(of.selector) == fingerprint.text(outcome.selector)
+end
+
+-- One number of the baseline, seen otherwise (its logarithm, a threshold …), is activity, too: what
+-- it adds is only the shape of activity's own effect.
+local function is_activity(h)
+  local mine = metric.tree_fingerprint(metric.leaf(h.metric))
+  for _, item in ipairs(h.activity or { metric.count(), metric.active_days(),
+    metric.sessions() }) do
+    if metric.tree_fingerprint(metric.leaf(item)) == mine then return true end
+  end
+  return false
 end
 
 -- What the tree alone tells: shared events, and metrics that are the baseline by construction.
@@ -321,6 +332,8 @@ local function relate(h, own, events)
   end
   if not h.activity and is_history(h.metric, h.outcome) then
     related.same = own.all and "is_activity" or "is_history"
+  elseif is_activity(h) then
+    related.same = "is_activity"
   end
   return related
 end

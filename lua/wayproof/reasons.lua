@@ -195,6 +195,11 @@ function text.is_activity()
   return "the metric is activity itself: it cannot add to it"
 end
 
+function text.is_adjusted()
+  return "what is held equal beside activity (time of entry, `across`, `adjust`) tells the metric: "
+    .. "nothing of it is left to compare"
+end
+
 function text.is_history()
   return "the metric counts the outcome's own events: it is the outcome's history"
 end

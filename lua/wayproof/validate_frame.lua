@@ -180,6 +180,19 @@ local function case_from(frame, data)
   return case
 end
 
+-- A column of the baseline, or its logarithm, a threshold of it …, is activity itself.
+local function same_as_activity(options)
+  local function leaf(item)
+    if not metric.is(item) then return item end
+    item = metric.leaf(item)
+    return item.kind == "attribute" and item.name or nil
+  end
+  local mine = leaf(options.metric)
+  for _, item in ipairs(list_of(options.activity) or {}) do
+    if mine and leaf(item) == mine then return "is_activity" end
+  end
+end
+
 -- Columns of a frame measured on a log may hold today's values of attributes.
 local function add_undated(case, frame, options, accepted)
   local today = frame.undated
@@ -236,6 +249,7 @@ function validate_frame.run(frame, given)
   local case = case_from(frame, data)
   case.leaking, case.caps = judge_windows(metric_window, outcome_window)
   case.reliability = settings.reliability
+  case.same = same_as_activity(options)
   add_undated(case, frame, options, settings.acknowledge)
   local facts = judge.facts(case, settings)
   facts.name = options.name or data.metric_name .. " → " .. data.outcome_name

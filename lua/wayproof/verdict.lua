@@ -22,7 +22,7 @@
 --                      parts: list of {beta, se, floor, with = sign of its correlation with x}
 --   auc                {estimate, low, high, se}
 --   r_squared          of the metric on the baseline
---   collinear          nil | "is_activity" | "is_history"
+--   collinear          nil | "is_activity" | "is_history" | "is_adjusted"
 --   rare               true when a transformed metric is non-zero for fewer than 20 % of users
 --   caps               list of {code, …}: what forbids a claim (undeclared windows …)
 --   experiments        nil | {contradict = bool, agree = bool}
@@ -232,6 +232,7 @@ local function judge_collinear(e)
   local passes = auc and math.abs(auc.estimate - 0.5) >= rules.delta
     and (auc.low > 0.5 or auc.high < 0.5)
   local why = { { code = e.collinear }, { code = "collinear" } }
+  if e.collinear == "is_adjusted" then return "inconclusive", why, "7" end -- not activity's doing
   if passes then return "vanity", why, "5" end
   if auc and math.abs(auc.estimate - 0.5) + rules.z * auc.se < rules.near_half then
     return "unrelated", { { code = "no_relation" }, table.unpack(why) }, "6"
