@@ -89,7 +89,7 @@ describe("the command #processes", function()
       ["summary --data x.parquet"] = "'x.parquet' has no known extension",
       ["summary --data x.csv --table t"] = "--table is for SQLite",
       ["summary --data x.db --delimiter ';'"] = "--delimiter is for CSV files",
-      ["summary --data a.csv --data b.db"] = "CSV files and databases in one call",
+      ["summary --data a.csv --data b.db"] = "files of several kinds in one call",
       ["summary --data a.csv --limit few"] = "--limit: 'few' (expected a whole number)",
       ["validate " .. hypotheses .. " --data x.csv --require good"] = "--require",
     } do

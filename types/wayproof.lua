@@ -92,6 +92,28 @@ function wp.read_sqlite(path, options) end
 ---@return string? code
 function wp.read_rows(rows, options) end
 
+--- Opens a store, a file written by `log:save` or `wp.store`, as a log. At once: an analysis reads
+--- the columns that it needs. The log stays as it is now, also while somebody appends.
+---
+---     local log = assert(wp.open "shop.way")
+---
+---@param path string
+---@return wayproof.Log? log
+---@return string? message
+---@return string? code
+function wp.open(path) end
+
+--- Opens a store for writing, and makes it when it is missing. Others may read it meanwhile.
+---
+---     local store <close> = assert(wp.store "shop.way")
+---     print(assert(store:append(wp.read_csv("june.csv", { value = "revenue" }))))
+---
+---@param path string
+---@return wayproof.Store? store
+---@return string? message
+---@return string? code
+function wp.store(path) end
+
 --- Reads a table with one row per person into a frame.
 ---
 ---     local frame = assert(wp.read_frame "cookie_cats.csv")
@@ -790,6 +812,16 @@ function Log:validate(hypothesis, options) end
 ---@return wayproof.Frame
 function Log:measure(request) end
 
+--- Writes the log as a store, one file: all of it or nothing. A store that is there is replaced,
+--- any other file is left alone.
+---
+---     assert(log:save "shop.way")
+---
+---@param path string
+---@return true|nil done
+---@return string? message, string? code
+function Log:save(path) end
+
 --- The number of users.
 ---@return integer
 function Log:users() end
@@ -800,6 +832,58 @@ function Log:close() end
 --- Whether the log has been closed.
 ---@return boolean
 function Log:is_closed() end
+
+-- ## Stores: logs on disk that grow
+
+--- A store opened for writing. Every call is one transaction.
+---@class wayproof.Store
+local Store = {}
+
+--- Adds the events of a log, all or nothing; late ones sort into place. The same events a second
+--- time are refused unless `force`; forgotten users stay out unless `forgotten = "import"`.
+---
+---     assert(store:append(wp.read_csv("june.csv", options)))
+---
+---@param log wayproof.Log|fun(): wayproof.Log?, string?  a failed reader call is handed on
+---@param options? { force: boolean, forgotten: "keep_out"|"import", source: string }
+---@return wayproof.Import? import  fields `import, events, users, new_users, kept_out`
+---@return string? message, string? code
+function Store:append(log, options) end
+
+--- Removes a user for good: events, id, attributes, and values that only they had, overwritten on
+--- disk. A keyed hash of the id is recorded, so that later imports keep them out.
+---
+---     print(assert(store:forget "ann"))
+---
+---@param user_id string|integer
+---@return wayproof.Forgotten? forgotten  fields `found, events, values`
+---@return string? message, string? code
+function Store:forget(user_id) end
+
+--- Puts together what many imports added and gives free space back.
+---@return integer? parts  rewritten
+---@return string? message, string? code
+function Store:compact() end
+
+--- Reads every byte. Sound: a result that prints itself; damaged: nil, the first damage, `"corrupt"`
+--- and the result.
+---@return wayproof.StoreCheck? check  fields `ok, found, damages, pages, segments`
+---@return string? message, string? code, wayproof.StoreCheck? damages
+function Store:verify() end
+
+--- What was imported, oldest first: `import, imported_at, events, users, new_users, kept_out, first,
+--- last, fingerprint, source`.
+---@return wayproof.Imports? imports
+---@return string? message, string? code
+function Store:imports() end
+
+--- The store in figures: `events, users, imports, forgotten, runs, parts, bytes`.
+---@return table? facts
+---@return string? message, string? code
+function Store:facts() end
+
+--- Closes the file; closing twice is fine.
+function Store:close() end
 
 -- ## Analyses of a log
 
@@ -984,6 +1068,59 @@ function Log:gaps(options) end
 ---@field gaps integer
 ---@field median_seconds number  also `p75_seconds, p90_seconds, p99_seconds, max_seconds`
 ---@field bands table[]          `from_seconds, to_seconds, count, share, low, high`
+---@field groups? table[]
+
+--- Where people stop on their way, what went before, and what it costs in outcomes.
+---
+---     local stages = wp.stages { { "look", "search" }, { "choose", "compare" }, "purchase" }
+---     local friction = log:friction(stages, { outcome = "purchase" })
+---     print(friction)
+---     print(friction.stages[1].left, friction.early, friction.written_off.expected)
+---
+--- A signal is something that people did, or not, between entering a stage and its landmark (the
+--- median time that moving on takes). People with it are compared with equals without it who are
+--- still in the stage, by the outcomes after the landmark; the sign is found, not assumed.
+---@param stages wayproof.Stages
+---@param options table  `outcome` (an event, wp.converts or wp.refers), `within` (the time that a
+---   stage may take, and an outcome after the landmark; default "30d", at most a quarter of the
+---   log), `observe` (the landmark), `early` (the last early stage), `minimum`, `as_of`, and `where,
+---   since, before, by`
+---@return wayproof.Friction
+function Log:friction(stages, options) end
+
+---@class wayproof.Friction
+---@field stages table[]       `name, entered, advanced, left, pending, median_seconds` (Kaplan-Meier:
+---   people who are still inside count), `lost_outcomes`; `rate, low, high` (moved on in time)
+---@field signals table[]      `name, stage, users, rate_with, rate_without, difference, low, high, p,
+---   q, certain, outcomes_per_month`; the certain ones first, then the dearest
+---@field early number         outcomes that the early stages lose
+---@field late number          outcomes that the late stages lose
+---@field written_off table    `people` stuck in an early stage, the outcomes `expected` of them with
+---   `low, high`, `observed`, `claimed` (0), `alike`, `calibration`
+---@field top? table           `stage, entered, reached, reach, late_rate, starving`
+---@field groups? table[]
+
+--- Which touchpoints remove uncertainty and which create it.
+---
+---     local clarity = log:clarity(stages, { content = "page", outcome = "purchase" })
+---     for _, row in ipairs(clarity.rows) do print(row.label, row.item, row.advance) end
+---
+--- What follows people's first meeting of an item is compared with what follows other touches of
+--- people at the same stage, equally long in it and equally active, who have not met it.
+---@param stages wayproof.Stages
+---@param options? table  `content` (a text property, events, or { property =, events = }; default:
+---   every event), `outcome` (counts as moving on from any stage), `within` (the window after a
+---   touch; default "1d", at most a quarter of the log), `minimum`, `as_of`, and `where, since,
+---   before, by`
+---@return wayproof.Clarity
+function Log:clarity(stages, options) end
+
+---@class wayproof.Clarity
+---@field rows table[]    `item, stage, users, advance` (difference in the share that moves on),
+---   `low, high, q, label` ("clears" "clouds" "neutral" "unknown" "structural"); also `back, linger,
+---   leave` (differences), `base` (share of the others that moves on), `passed, event, value`
+---@field effort table[]  `stage, users, median_events, median_engaged_seconds` of who moved on
+---@field tested integer  rows with enough people to compare
 ---@field groups? table[]
 
 -- ## Frames: one row per person

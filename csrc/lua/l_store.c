@@ -7,6 +7,7 @@
 ** nil, message, code. A handle in the middle of a call cannot be closed: no Lua runs meanwhile. */
 #include "lua/binding.h"
 
+#include "store/export.h"
 #include "store/way.h"
 
 #define WPL_STORE "wayproof.Store"
@@ -290,6 +291,20 @@ static int l_facts(lua_State *L)
     return 1;
 }
 
+/* export(log, path or nil) -> true */
+static int l_export(lua_State *L)
+{
+    const wp_log *log = wpl_check_log(L, 1);
+    const char *path = luaL_optstring(L, 2, NULL);
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    wp_error err;
+    if (wp_log_export_csv(log, path, &run, &err) != WP_OK)
+        return wpl_push_failure(L, &err);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 /* path(store) */
 static int l_path(lua_State *L)
 {
@@ -304,7 +319,7 @@ int wpl_open_store(lua_State *L)
     static const luaL_Reg functions[] = {
         {"log", l_log},       {"save", l_save},       {"open", l_open},     {"append", l_append},
         {"forget", l_forget}, {"compact", l_compact}, {"verify", l_verify}, {"imports", l_imports},
-        {"facts", l_facts},   {"path", l_path},       {NULL, NULL}};
+        {"facts", l_facts},   {"path", l_path},       {"export", l_export}, {NULL, NULL}};
     luaL_newlib(L, functions);
     lua_pushvalue(L, -2);
     lua_setfield(L, -2, "methods");

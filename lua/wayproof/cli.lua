@@ -6,6 +6,7 @@
 local check = require "wayproof.check"
 local cli_flow = require "wayproof.cli_flow"
 local cli_friction = require "wayproof.cli_friction"
+local cli_store = require "wayproof.cli_store"
 
 local cli = {}
 
@@ -41,14 +42,19 @@ local reader_texts = {
   { "query", "SELECT statement for a SQLite database", sqlite = true },
 }
 
-local function add_data_options(command, needed)
-  local data = command:option("--data", "events: .csv .tsv .csv.gz, or .db .sqlite .sqlite3")
-  data:argname("FILE"):count(needed and "1+" or "*")
+local function add_reader_options(command)
   for _, option in ipairs(reader_texts) do
     command:option("--" .. option[1]:gsub("_", "-"), option[2]):target(option[1])
       :argname("NAME"):count(option.list and "*" or "?")
   end
   command:option("--threads", "number of threads"):argname("N"):convert(tonumber)
+end
+
+local function add_data_options(command, needed)
+  local data = command:option("--data",
+    "events: a store (.way), .csv .tsv .csv.gz, or .db .sqlite .sqlite3")
+  data:argname("FILE"):count(needed and "1+" or "*")
+  add_reader_options(command)
 end
 
 local function build_parser(argparse)
@@ -81,6 +87,7 @@ local function build_parser(argparse)
 
   cli_flow.add(parser, add_data_options)
   cli_friction.add(parser, add_data_options)
+  cli_store.add(parser, add_reader_options)
 
   local repl = parser:command("repl", "Lua prompt with wp and, given --data, log")
   add_data_options(repl, false)
@@ -92,10 +99,11 @@ end
 local sqlite_extensions = { db = true, sqlite = true, sqlite3 = true }
 local csv_extensions = { csv = true, tsv = true, txt = true, tab = true }
 
--- "csv" or "sqlite" by the extension of a path; nil when it says neither.
+-- "csv", "sqlite" or "store" by the extension of a path; nil when it says none.
 local function kind_of(path)
   local name = path:lower():gsub("%.gz$", "")
   local extension = name:match("%.([^./]+)$")
+  if extension == "way" then return "store" end
   if sqlite_extensions[extension] and not path:lower():find("%.gz$") then return "sqlite" end
   return csv_extensions[extension] and "csv" or nil
 end
@@ -142,16 +150,23 @@ function cli.read(arguments)
     local this = kind_of(path)
     if not this then
       return nil, string.format("--data: '%s' has no known extension "
-        .. "(expected .csv .tsv .csv.gz .db .sqlite .sqlite3)", path), exit.usage
+        .. "(expected .way .csv .tsv .csv.gz .db .sqlite .sqlite3)", path), exit.usage
     elseif kind and this ~= kind then
-      return nil, "--data: CSV files and databases in one call", exit.usage
+      return nil, "--data: files of several kinds in one call", exit.usage
+    elseif this == "store" and #paths > 1 then
+      return nil, "--data: several stores in one call (expected one)", exit.usage
     end
     kind = this
   end
-  local options, why = reader_options(arguments, kind)
-  if not options then return nil, why, exit.usage end
   local wp = require "wayproof"
   if arguments.threads then wp.threads(arguments.threads) end
+  if kind == "store" then
+    local log, message = wp.open(paths[1])
+    if not log then return nil, message, exit.world end
+    return log
+  end
+  local options, why = reader_options(arguments, kind)
+  if not options then return nil, why, exit.usage end
   local read = kind == "sqlite" and wp.read_sqlite or wp.read_csv
   local log, message = read(#paths == 1 and paths[1] or paths, options)
   if not log then return nil, message, exit.world end
@@ -162,6 +177,7 @@ end
 
 local commands = cli_flow.commands(cli.read, exit)
 cli_friction.commands(commands, cli.read, exit)
+cli_store.commands(commands, cli.read, exit)
 
 function commands.demo(arguments)
   local code = require("wayproof.demo").run { users = arguments.users, seed = arguments.seed,

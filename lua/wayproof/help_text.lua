@@ -213,6 +213,42 @@ return {
     text = "Makes a log from a Lua array of tables, or from a function that returns one at a time.",
   },
   {
+    example = "local log = assert(wp.open \"shop.way\")",
+    group = "Loading",
+    name = "wp.open",
+    params = {
+      {
+        name = "path",
+        type = "string",
+      },
+    },
+    returns = {
+      "wayproof.Log? log",
+      "string? message",
+      "string? code",
+    },
+    signature = "wp.open(path)",
+    text = "Opens a store, a file written by `log:save` or `wp.store`, as a log. At once: an analysis reads\nthe columns that it needs. The log stays as it is now, also while somebody appends.",
+  },
+  {
+    example = "local store <close> = assert(wp.store \"shop.way\")\nprint(assert(store:append(wp.read_csv(\"june.csv\", { value = \"revenue\" }))))",
+    group = "Loading",
+    name = "wp.store",
+    params = {
+      {
+        name = "path",
+        type = "string",
+      },
+    },
+    returns = {
+      "wayproof.Store? store",
+      "string? message",
+      "string? code",
+    },
+    signature = "wp.store(path)",
+    text = "Opens a store for writing, and makes it when it is missing. Others may read it meanwhile.",
+  },
+  {
     example = "local frame = assert(wp.read_frame \"cookie_cats.csv\")",
     group = "Loading",
     name = "wp.read_frame",
@@ -1703,6 +1739,23 @@ return {
     text = "Measures metrics, one row per user.",
   },
   {
+    example = "assert(log:save \"shop.way\")",
+    group = "Logs: events in memory",
+    name = "log:save",
+    params = {
+      {
+        name = "path",
+        type = "string",
+      },
+    },
+    returns = {
+      "true|nil done",
+      "string? message, string? code",
+    },
+    signature = "log:save(path)",
+    text = "Writes the log as a store, one file: all of it or nothing. A store that is there is replaced,\nany other file is left alone.",
+  },
+  {
     group = "Logs: events in memory",
     name = "log:users",
     returns = {
@@ -1725,6 +1778,97 @@ return {
     },
     signature = "log:is_closed()",
     text = "Whether the log has been closed.",
+  },
+  {
+    class = true,
+    group = "Stores: logs on disk that grow",
+    name = "wayproof.Store",
+    text = "A store opened for writing. Every call is one transaction.",
+  },
+  {
+    example = "assert(store:append(wp.read_csv(\"june.csv\", options)))",
+    group = "Stores: logs on disk that grow",
+    name = "store:append",
+    params = {
+      {
+        name = "log",
+        text = "a failed reader call is handed on",
+        type = "wayproof.Log|fun(): wayproof.Log?, string?",
+      },
+      {
+        name = "options?",
+        type = "{ force: boolean, forgotten: \"keep_out\"|\"import\", source: string }",
+      },
+    },
+    returns = {
+      "wayproof.Import? import  fields `import, events, users, new_users, kept_out`",
+      "string? message, string? code",
+    },
+    signature = "store:append(log, options)",
+    text = "Adds the events of a log, all or nothing; late ones sort into place. The same events a second\ntime are refused unless `force`; forgotten users stay out unless `forgotten = \"import\"`.",
+  },
+  {
+    example = "print(assert(store:forget \"ann\"))",
+    group = "Stores: logs on disk that grow",
+    name = "store:forget",
+    params = {
+      {
+        name = "user_id",
+        type = "string|integer",
+      },
+    },
+    returns = {
+      "wayproof.Forgotten? forgotten  fields `found, events, values`",
+      "string? message, string? code",
+    },
+    signature = "store:forget(user_id)",
+    text = "Removes a user for good: events, id, attributes, and values that only they had, overwritten on\ndisk. A keyed hash of the id is recorded, so that later imports keep them out.",
+  },
+  {
+    group = "Stores: logs on disk that grow",
+    name = "store:compact",
+    returns = {
+      "integer? parts  rewritten",
+      "string? message, string? code",
+    },
+    signature = "store:compact()",
+    text = "Puts together what many imports added and gives free space back.",
+  },
+  {
+    group = "Stores: logs on disk that grow",
+    name = "store:verify",
+    returns = {
+      "wayproof.StoreCheck? check  fields `ok, found, damages, pages, segments`",
+      "string? message, string? code, wayproof.StoreCheck? damages",
+    },
+    signature = "store:verify()",
+    text = "Reads every byte. Sound: a result that prints itself; damaged: nil, the first damage, `\"corrupt\"`\nand the result.",
+  },
+  {
+    group = "Stores: logs on disk that grow",
+    name = "store:imports",
+    returns = {
+      "wayproof.Imports? imports",
+      "string? message, string? code",
+    },
+    signature = "store:imports()",
+    text = "What was imported, oldest first: `import, imported_at, events, users, new_users, kept_out, first,\nlast, fingerprint, source`.",
+  },
+  {
+    group = "Stores: logs on disk that grow",
+    name = "store:facts",
+    returns = {
+      "table? facts",
+      "string? message, string? code",
+    },
+    signature = "store:facts()",
+    text = "The store in figures: `events, users, imports, forgotten, runs, parts, bytes`.",
+  },
+  {
+    group = "Stores: logs on disk that grow",
+    name = "store:close",
+    signature = "store:close()",
+    text = "Closes the file; closing twice is fine.",
   },
   {
     class = true,
@@ -2242,6 +2386,117 @@ return {
     },
     group = "Analyses of a log",
     name = "wayproof.Gaps",
+  },
+  {
+    example = "local stages = wp.stages { { \"look\", \"search\" }, { \"choose\", \"compare\" }, \"purchase\" }\nlocal friction = log:friction(stages, { outcome = \"purchase\" })\nprint(friction)\nprint(friction.stages[1].left, friction.early, friction.written_off.expected)",
+    group = "Analyses of a log",
+    name = "log:friction",
+    params = {
+      {
+        name = "stages",
+        type = "wayproof.Stages",
+      },
+      {
+        name = "options",
+        text = "`outcome` (an event, wp.converts or wp.refers), `within` (the time that a",
+        type = "table",
+      },
+    },
+    returns = {
+      "wayproof.Friction",
+    },
+    signature = "log:friction(stages, options)",
+    text = "Where people stop on their way, what went before, and what it costs in outcomes.\nA signal is something that people did, or not, between entering a stage and its landmark (the\nmedian time that moving on takes). People with it are compared with equals without it who are\nstill in the stage, by the outcomes after the landmark; the sign is found, not assumed.\n  stage may take, and an outcome after the landmark; default \"30d\", at most a quarter of the\n  log), `observe` (the landmark), `early` (the last early stage), `minimum`, `as_of`, and `where,\n  since, before, by`",
+  },
+  {
+    class = true,
+    fields = {
+      {
+        name = "stages",
+        text = "     `name, entered, advanced, left, pending, median_seconds` (Kaplan-Meier:",
+        type = "table[]",
+      },
+      {
+        name = "signals",
+        text = "    `name, stage, users, rate_with, rate_without, difference, low, high, p,",
+        type = "table[]",
+      },
+      {
+        name = "early",
+        text = "       outcomes that the early stages lose",
+        type = "number",
+      },
+      {
+        name = "late",
+        text = "        outcomes that the late stages lose",
+        type = "number",
+      },
+      {
+        name = "written_off",
+        text = "  `people` stuck in an early stage, the outcomes `expected` of them with",
+        type = "table",
+      },
+      {
+        name = "top?",
+        text = "         `stage, entered, reached, reach, late_rate, starving`",
+        type = "table",
+      },
+      {
+        name = "groups?",
+        type = "table[]",
+      },
+    },
+    group = "Analyses of a log",
+    name = "wayproof.Friction",
+    text = "people who are still inside count), `lost_outcomes`; `rate, low, high` (moved on in time)\n  q, certain, outcomes_per_month`; the certain ones first, then the dearest\n  `low, high`, `observed`, `claimed` (0), `alike`, `calibration`",
+  },
+  {
+    example = "local clarity = log:clarity(stages, { content = \"page\", outcome = \"purchase\" })\nfor _, row in ipairs(clarity.rows) do print(row.label, row.item, row.advance) end",
+    group = "Analyses of a log",
+    name = "log:clarity",
+    params = {
+      {
+        name = "stages",
+        type = "wayproof.Stages",
+      },
+      {
+        name = "options?",
+        text = "`content` (a text property, events, or { property =, events = }; default:",
+        type = "table",
+      },
+    },
+    returns = {
+      "wayproof.Clarity",
+    },
+    signature = "log:clarity(stages, options)",
+    text = "Which touchpoints remove uncertainty and which create it.\nWhat follows people's first meeting of an item is compared with what follows other touches of\npeople at the same stage, equally long in it and equally active, who have not met it.\n  every event), `outcome` (counts as moving on from any stage), `within` (the window after a\n  touch; default \"1d\", at most a quarter of the log), `minimum`, `as_of`, and `where, since,\n  before, by`",
+  },
+  {
+    class = true,
+    fields = {
+      {
+        name = "rows",
+        text = "  `item, stage, users, advance` (difference in the share that moves on),",
+        type = "table[]",
+      },
+      {
+        name = "effort",
+        text = "`stage, users, median_events, median_engaged_seconds` of who moved on",
+        type = "table[]",
+      },
+      {
+        name = "tested",
+        text = "rows with enough people to compare",
+        type = "integer",
+      },
+      {
+        name = "groups?",
+        type = "table[]",
+      },
+    },
+    group = "Analyses of a log",
+    name = "wayproof.Clarity",
+    text = "`low, high, q, label` (\"clears\" \"clouds\" \"neutral\" \"unknown\" \"structural\"); also `back, linger,\n  leave` (differences), `base` (share of the others that moves on), `passed, event, value`",
   },
   {
     class = true,

@@ -82,6 +82,18 @@ function store.save(log, path)
   return true
 end
 
+--- Writes a log's events as CSV that `wp.read_csv` reads back to the same events.
+---@param log wayproof.Log
+---@param path? string  nil: standard output
+---@return true|nil done
+---@return string? message
+---@return string? code
+function store.export(log, path)
+  if path ~= nil then check_path(path, "export") end
+  io.stdout:flush()
+  return core.store.export(log, path)
+end
+
 -- Appending --------------------------------------------------------------------------------------
 
 local Import = object.class {
