@@ -244,6 +244,40 @@ describe("analyses of moves", function()
     assert.is_nil(empty:funnel({ "a", "b" }).steps[1].rate)
   end)
 
+  it("of a view see its events only, as the twin does", function()
+    for seed = 301, 320 do
+      local whole, journeys = flow_made.log(seed, { users = 25, events = 14, names = names })
+      local since, before = flow_made.start_us + 5 * SECOND, flow_made.start_us + 30 * SECOND
+      local seen = {}
+      for id, journey in pairs(journeys) do
+        for _, event in ipairs(journey) do
+          if event.device == "x" and event.time >= since and event.time < before then
+            seen[id] = seen[id] or {}
+            table.insert(seen[id], event)
+          end
+        end
+      end
+      local narrow = { where = { device = "x" }, since = since, before = before }
+      check_transitions(seen, whole:transitions(narrow), by_name, nil, "seed " .. seed)
+      narrow.timeout = 2
+      for key, value in pairs(twin.sessions(seen, 2 * SECOND)) do
+        near(value, whole:sessions(narrow)[key], "seed " .. seed .. ": " .. key)
+      end
+      narrow.timeout, narrow.within = nil, 10
+      local found, entered = whole:funnel({ "a", "b" }, narrow), 0
+      local rules = { order = "loose", entry = "any", ties = "as_recorded", within = 10 * SECOND,
+        as_of = before - 1, steps = { { is = function(e) return e.event == "a" end },
+          { is = function(e) return e.event == "b" end } } }
+      local through = 0
+      for _, journey in pairs(seen) do
+        local level = twin.funnel(journey, rules).level
+        entered = entered + (level >= 1 and 1 or 0)
+        through = through + (level >= 2 and 1 or 0)
+      end
+      assert.same({ entered, through }, { found.entered, found.converted })
+    end
+  end)
+
   it("narrow by where, since and before", function()
     local day_two = flow_made.start_us + 3600 * SECOND
     local narrowed = log:where { device = "x", since = flow_made.start_us, before = day_two }
