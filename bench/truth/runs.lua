@@ -16,10 +16,9 @@ end
 function runs.simulator()
   local folder = os.getenv "WAYPROOF_BUILD" or "build/release"
   local path = folder .. "/truth_simulator"
-  assert(os.execute(string.format("mkdir -p %s && { test %s -nt bench/truth/truths.c && "
-    .. "test %s -nt bench/truth/simulate.c || { cc -std=c11 -D_GNU_SOURCE -O2 -Icsrc -o %s.$$ "
-    .. "bench/truth/simulate.c bench/truth/truths.c -lm && mv %s.$$ %s; }; }",
-    folder, path, path, path, path, path)))
+  assert(os.execute(string.format("mkdir -p %s && { test -z \"$(find bench/truth -name '*.[ch]' "
+    .. "-newer %s 2>&1)\" || { cc -std=c11 -D_GNU_SOURCE -O2 -Icsrc -o %s.$$ bench/truth/*.c -lm "
+    .. "&& mv %s.$$ %s; }; }", folder, path, path, path, path)))
   return path
 end
 

@@ -1,6 +1,6 @@
 /* Writes event logs whose truth is known: who does what in a first week, and why they convert.
 **
-**     cc -O2 -Icsrc -o simulate bench/truth/simulate.c bench/truth/truths.c -lm
+**     cc -O2 -Icsrc -o simulate bench/truth/{simulate,truths,events}.c -lm
 **     ./simulate list                                     names of the truths
 **     ./simulate calibrate TRUTH RATE                     one line of numbers for `write`
 **     ./simulate write TRUTH USERS SEED NUMBERS >log.csv  user,event,time,value,channel,account

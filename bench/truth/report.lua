@@ -1,0 +1,99 @@
+-- The stored results as tables, written between the markers of a page.
+--
+--     lua5.4 bench/truth/report.lua               prints
+--     lua5.4 bench/truth/report.lua PAGE          writes between <!-- grid --> and <!-- end -->
+local here = (arg and arg[0] or "bench/truth/report.lua"):match("^(.*/)") or "./"
+package.path = here .. "?.lua;" .. package.path
+local cells = require "cells"
+local scenarios = require "scenarios"
+
+local results = here .. "results/grid.tsv"
+
+-- Cells by (rate, users), in the order of the file; runs of one cell with other seeds are added up.
+local function read()
+  local groups, order = {}, {}
+  for _, row in ipairs(cells.read(results)) do
+    local key = row.rate .. " " .. row.users
+    if not groups[key] then
+      groups[key] = { rate = tonumber(row.rate), users = tonumber(row.users), by_name = {} }
+      order[#order + 1] = groups[key]
+    end
+    local by_name = groups[key].by_name
+    local sum = by_name[row.scenario] or { runs = 0, phi = 0, odds = 0, tolerance = row.tolerance }
+    by_name[row.scenario] = sum
+    sum.runs, sum.phi = sum.runs + row.runs, sum.phi + row.phi
+    sum.odds = sum.odds + row.odds
+    for _, verdict in ipairs(cells.verdicts) do
+      sum[verdict] = (sum[verdict] or 0) + tonumber(row[verdict])
+    end
+  end
+  return order
+end
+
+local function percent(k, n)
+  local p = 100 * k / n
+  return (p == 0 or p == 100) and string.format("%d", p) or string.format("%.1f", p)
+end
+
+local function verdict_text(sum, skip)
+  local parts = {}
+  for _, verdict in ipairs(cells.verdicts) do
+    if sum[verdict] > 0 and not skip[verdict] then
+      parts[#parts + 1] = { verdict .. " " .. percent(sum[verdict], sum.runs), sum[verdict] }
+    end
+  end
+  table.sort(parts, function(a, b) return a[2] > b[2] end)
+  for i, part in ipairs(parts) do parts[i] = part[1] end
+  return table.concat(parts, ", ")
+end
+
+local function write_group(out, group)
+  local function line(format, ...) out[#out + 1] = string.format(format, ...) end
+  line("### Base rate %g %%, %d users\n", 100 * group.rate, group.users)
+  line("| nothing there | runs | false claims, %% (at most) | said instead, %% | phi | odds |")
+  line("|---|---|---|---|---|---|")
+  local all, wrong = 0, 0
+  for _, s in ipairs(scenarios.list) do
+    local sum = group.by_name[s.name]
+    if s.nothing and sum then
+      local claims = sum.validated + sum.reversed
+      all, wrong = all + sum.runs, wrong + claims
+      line("| %s: %s | %d | %s (%.1f) | %s | %s | %s |", s.name, s.why, sum.runs,
+        percent(claims, sum.runs), 100 * cells.bound(claims, sum.runs),
+        verdict_text(sum, { validated = true, reversed = true }), percent(sum.phi, sum.runs),
+        percent(sum.odds, sum.runs))
+    end
+  end
+  line("| **all** | %d | %.2f (%.2f) | | | |\n", all, 100 * wrong / math.max(1, all),
+    100 * cells.bound(wrong, math.max(1, all)))
+  local head
+  for _, s in ipairs(scenarios.list) do
+    local sum = group.by_name[s.name]
+    if not s.nothing and sum then
+      if not head then
+        line("| something there | right | runs | verdicts, %% | phi | odds |")
+        line("|---|---|---|---|---|---|")
+        head = true
+      end
+      line("| %s: %s | %s | %d | %s | %s | %s |", s.name, s.why, table.concat(s.right, ", "),
+        sum.runs, verdict_text(sum, {}), percent(sum.phi, sum.runs), percent(sum.odds, sum.runs))
+    end
+  end
+  line("")
+end
+
+local out = {}
+for _, group in ipairs(read()) do write_group(out, group) end
+local text = table.concat(out, "\n")
+if not arg[1] then
+  print(text)
+  return
+end
+local file = assert(io.open(arg[1]))
+local page = file:read "a"
+file:close()
+local _, from = assert(page:find("<!-- grid -->\n", 1, true))
+local to = assert(page:find("<!-- end -->", from, true))
+file = assert(io.open(arg[1], "w"))
+file:write(page:sub(1, from), text, page:sub(to))
+file:close()
