@@ -79,17 +79,15 @@ static inline plain_best run_steps(const wp_funnel_options *options, const wp_ti
 }
 
 /* Whether the window of the last entry that counts is not over. */
-static bool is_open(const wp_funnel_options *options, const wp_chain_item *items, size_t count)
+static bool is_open(const wp_funnel_options *options, const wp_times *times,
+                    const plain_item *items, size_t count)
 {
+    size_t entry = options->entry == WP_ENTRY_FIRST ? 0 : count - 1;
     if (options->within_us < 0)
         return false;
-    bool first = options->entry == WP_ENTRY_FIRST;
-    for (size_t i = 0; i < count; i++) {
-        const wp_chain_item *item = &items[first ? i : count - 1 - i];
-        if (item->steps == 1)
-            return item->time_us + options->within_us > options->as_of_us;
-    }
-    return false;
+    while (items[entry].step != 1) /* there is one: somebody entered */
+        entry += options->entry == WP_ENTRY_FIRST ? 1 : SIZE_MAX;
+    return wp_time_at(times, items[entry].row) + options->within_us > options->as_of_us;
 }
 
 wp_status wp__chain_plain(const wp_chain_plan *plan, wp_chain_search *search, const wp_rows *rows,
