@@ -77,6 +77,9 @@ WP_NODISCARD wp_status wp_transitions_measure(const wp_log *log,
                                               const wp_transition_options *options,
                                               const wp_run *run, wp_transitions *out,
                                               wp_error *err);
+/* Orders the rows by falling count, ties by ranks[from], then ranks[to]. */
+WP_NODISCARD wp_status wp_transitions_order(wp_transitions *transitions, const uint32_t *ranks,
+                                            wp_error *err);
 void wp_transitions_reset(wp_transitions *transitions);
 
 /* --- Retention: cohorts by the period of the first start event ------------------------------- */

@@ -329,6 +329,46 @@ wp_status wp_transitions_measure(const wp_log *log, const wp_transition_options 
     return status;
 }
 
+typedef struct order_key {
+    uint64_t count;
+    uint32_t from, to; /* ranks */
+    size_t row;
+} order_key;
+
+static int by_count(const void *a, const void *b)
+{
+    const order_key *x = a, *y = b;
+    if (x->count != y->count)
+        return x->count > y->count ? -1 : 1;
+    if (x->from != y->from)
+        return x->from < y->from ? -1 : 1;
+    return (x->to > y->to) - (x->to < y->to);
+}
+
+wp_status wp_transitions_order(wp_transitions *transitions, const uint32_t *ranks, wp_error *err)
+{
+    size_t count = transitions->rows_count;
+    order_key *keys = wp_alloc_array(count, sizeof *keys);
+    wp_transition *rows = wp_alloc_array(count + 1, sizeof *rows);
+    if (keys == NULL || rows == NULL) {
+        wp_free(keys);
+        wp_free(rows);
+        return wp_fail_memory(err, count * sizeof *rows);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const wp_transition *row = &transitions->rows[i];
+        keys[i] = (order_key){row->count, ranks[row->from], ranks[row->to], i};
+    }
+    if (count > 0)
+        qsort(keys, count, sizeof *keys, by_count);
+    for (size_t i = 0; i < count; i++)
+        rows[i] = transitions->rows[keys[i].row];
+    wp_free(keys);
+    wp_free(transitions->rows);
+    transitions->rows = rows;
+    return WP_OK;
+}
+
 void wp_transitions_reset(wp_transitions *transitions)
 {
     wp_free(transitions->rows);

@@ -24,6 +24,7 @@ typedef struct flow_result {
     wp_selection *selections; /* of classes */
     uint32_t selections_count;
     int64_t *boundaries_us;
+    uint32_t *ranks;
 } flow_result;
 
 static int result_close(lua_State *L)
@@ -39,6 +40,7 @@ static int result_close(lua_State *L)
     wp_free(result->selections);
     wp_free(result->classes);
     wp_free(result->boundaries_us);
+    wp_free(result->ranks);
     *result = (flow_result){0};
     return 0;
 }
@@ -160,8 +162,30 @@ static int l_sessions(lua_State *L)
     return 1;
 }
 
-/* transitions(log, { classes, classes_count, timeout_us, times }) -> total, rows of
-** { from, to, count, users, median_seconds, p90_seconds } with 1-based classes. */
+/* Place of each class among the names in order, from the list `ranks`; NULL when memory is short.
+ */
+static uint32_t *field_ranks(lua_State *L, int table, const wp_transitions *transitions,
+                             flow_result *owner)
+{
+    lua_getfield(L, table, "ranks");
+    luaL_checktype(L, -1, LUA_TTABLE);
+    size_t count = lua_rawlen(L, -1);
+    for (size_t i = 0; i < transitions->rows_count; i++)
+        if (transitions->rows[i].from >= count || transitions->rows[i].to >= count)
+            luaL_argerror(L, table, "a rank per class expected");
+    uint32_t *ranks = owner->ranks = wp_alloc_array(count, sizeof *owner->ranks);
+    for (size_t i = 0; ranks != NULL && i < count; i++) {
+        lua_rawgeti(L, -1, (lua_Integer)i + 1);
+        ranks[i] = (uint32_t)lua_tointeger(L, -1);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return ranks;
+}
+
+/* transitions(log, { classes, classes_count, timeout_us, times, ranks }) -> total, rows of
+** { from, to, count, users, median_seconds, p90_seconds } with 1-based classes, by falling count,
+** ties by the ranks of from and to. */
 static int l_transitions(lua_State *L)
 {
     const wp_log *log = wpl_check_log(L, 1);
@@ -177,12 +201,17 @@ static int l_transitions(lua_State *L)
     wp_run run = wpl_run(L, &poll);
     if (wp_transitions_measure(log, &options, &run, &result->transitions, &err) != WP_OK)
         return wpl_push_failure(L, &err);
+    const uint32_t *ranks = field_ranks(L, 2, &result->transitions, result);
+    if (ranks == NULL)
+        return out_of_memory(L);
+    if (wp_transitions_order(&result->transitions, ranks, &err) != WP_OK)
+        return wpl_push_failure(L, &err);
     const wp_transitions *transitions = &result->transitions;
     lua_pushinteger(L, (lua_Integer)transitions->total);
     lua_createtable(L, (int)transitions->rows_count, 0);
     for (size_t i = 0; i < transitions->rows_count; i++) {
         const wp_transition *row = &transitions->rows[i];
-        lua_createtable(L, 0, 8);
+        lua_createtable(L, 0, 11); /* and what the caller adds */
         set_integer(L, "from", (uint64_t)row->from + 1);
         set_integer(L, "to", (uint64_t)row->to + 1);
         set_integer(L, "count", row->count);

@@ -217,12 +217,16 @@ local function name_transitions(rows, total, names)
     row.low, row.high = interval.low, interval.high
     row.from, row.to = names[row.from], names[row.to]
   end
-  table.sort(rows, function(a, b)
-    if a.count ~= b.count then return a.count > b.count end
-    if a.from ~= b.from then return a.from < b.from end
-    return a.to < b.to
-  end)
   return rows
+end
+
+-- The place of each name among all names in order: what the core breaks ties by.
+local function ranks_of(names)
+  local order, ranks = {}, {}
+  for i = 1, #names do order[i] = i end
+  table.sort(order, function(a, b) return names[a] < names[b] end)
+  for place, i in ipairs(order) do ranks[i] = place end
+  return ranks
 end
 
 ---@class wayproof.Transitions
@@ -252,6 +256,7 @@ function flow.transitions(log, options)
   return Transitions.new(view.run(log, options, "transitions", function(part)
     local total, rows = core.flow.transitions(part, classes_of.with(classes, {
       timeout_us = options.within and timeout_us or nil, times = options.times ~= false,
+      ranks = ranks_of(names),
     }))
     must(total, rows)
     return { total = total, rows = name_transitions(rows, total, names), within = options.within }
