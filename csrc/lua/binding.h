@@ -46,8 +46,14 @@ void wpl_class(lua_State *L, const char *name, lua_CFunction close, const luaL_R
 ** in memory then; wpl_check_open_log leaves it to the caller to ask for what is needed. */
 const wp_log *wpl_check_log(lua_State *L, int index);
 const wp_log *wpl_check_open_log(lua_State *L, int index);
-/* Makes sure that a part of the log is in memory; raises when it cannot be read. */
-void wpl_need(lua_State *L, const wp_log *log, wp_part part, uint32_t column);
+/* Makes sure that a part of the columns is in memory; raises when it cannot be read. Selections and
+** plans ask for the columns they name. The columns stay what they are to whoever looks at them. */
+void wpl_need(lua_State *L, const wp_columns *columns, wp_part part, uint32_t column);
+/* A text or number column of events, or the attributes. */
+void wpl_need_column(lua_State *L, const wp_columns *columns, bool is_text, bool per_user,
+                     uint32_t column);
+/* A log whose users, times and events are in memory, and what selections and plans ask for. */
+const wp_log *wpl_check_rows(lua_State *L, int index);
 /* Pushes a handle and takes over the reference; on memory error the reference is released. */
 void wpl_push_log(lua_State *L, wp_log *take_log);
 

@@ -139,7 +139,7 @@ static void set_number(lua_State *L, const char *name, double value)
 /* sessions(log, timeout_us) */
 static int l_sessions(lua_State *L)
 {
-    const wp_log *log = wpl_check_log(L, 1);
+    const wp_log *log = wpl_check_rows(L, 1);
     int64_t timeout_us = luaL_checkinteger(L, 2);
     wp_sessions sessions;
     wp_error err;
@@ -188,7 +188,7 @@ static uint32_t *field_ranks(lua_State *L, int table, const wp_transitions *tran
 ** ties by the ranks of from and to. */
 static int l_transitions(lua_State *L)
 {
-    const wp_log *log = wpl_check_log(L, 1);
+    const wp_log *log = wpl_check_rows(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     flow_result *result = new_result(L);
     wp_transition_options options = {
@@ -236,7 +236,7 @@ static void push_counts(lua_State *L, const uint64_t *counts, uint32_t count)
 ** -> a list per period of { users, active = {…}, observable = {…} }. */
 static int l_retention(lua_State *L)
 {
-    const wp_log *log = wpl_check_log(L, 1);
+    const wp_log *log = wpl_check_rows(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     flow_result *result = new_result(L);
     lua_getfield(L, 2, "start");
@@ -316,7 +316,7 @@ static void push_cycles(lua_State *L, const wp_paths *paths, size_t top)
 ** classes = {…} }, at most `top`). */
 static int l_paths(lua_State *L)
 {
-    const wp_log *log = wpl_check_log(L, 1);
+    const wp_log *log = wpl_check_rows(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     flow_result *result = new_result(L);
     const wp_selection *start = NULL, *finish = NULL;
@@ -367,7 +367,7 @@ static int l_gaps(lua_State *L)
 {
     static const char *const points[WP_GAP_POINTS] = {"median_seconds", "p75_seconds",
                                                       "p90_seconds", "p99_seconds"};
-    const wp_log *log = wpl_check_log(L, 1);
+    const wp_log *log = wpl_check_rows(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     flow_result *result = new_result(L);
     wp_classes classes = field_classes(L, 2, log->columns, result);
@@ -405,13 +405,14 @@ static int l_gaps(lua_State *L)
 ** log = view }, users left out. Columns are 1-based positions as in core.log.names. */
 static int l_groups(lua_State *L)
 {
-    const wp_log *log = wpl_check_log(L, 1);
+    const wp_log *log = wpl_check_rows(L, 1);
     lua_Integer column = luaL_checkinteger(L, 2);
     bool per_user = lua_toboolean(L, 3);
     lua_Integer groups_max = luaL_checkinteger(L, 4);
     const wp_columns *columns = log->columns;
     lua_Integer columns_count = per_user ? columns->user_texts_count : columns->texts_count;
     luaL_argcheck(L, column >= 1 && column <= columns_count, 2, "no such column");
+    wpl_need_column(L, columns, true, per_user, (uint32_t)column - 1);
     luaL_argcheck(L, groups_max >= 1 && groups_max <= 10000, 4, "1 to 10000 expected");
     flow_result *result = new_result(L);
     uint32_t users_left;

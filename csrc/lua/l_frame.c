@@ -48,7 +48,7 @@ static int m_close(lua_State *L)
 
 static int l_measure(lua_State *L)
 {
-    const wp_log *log = wpl_check_log(L, 1);
+    const wp_log *log = wpl_check_rows(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
     const wp_plan *plan = wpl_push_plan(L, 2, log->columns);
@@ -66,7 +66,7 @@ static int l_measure(lua_State *L)
 /* last_us(log) -> time of its last event, or nil when it has none. */
 static int l_last_us(lua_State *L)
 {
-    const wp_log *log = wpl_check_log(L, 1);
+    const wp_log *log = wpl_check_open_log(L, 1);
     if (log->last_us == WP_TIME_MISSING)
         lua_pushnil(L);
     else
@@ -286,6 +286,7 @@ static int m_texts(lua_State *L)
 static void push_user(lua_State *L, const wp_frame *frame, uint32_t row)
 {
     size_t length;
+    wpl_need(L, frame->log->columns, WP_PART_IDS, 0);
     const char *id = wp_dictionary_text(&frame->log->columns->user_ids, frame->users[row], &length);
     lua_pushlstring(L, id, length);
 }

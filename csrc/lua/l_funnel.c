@@ -124,6 +124,8 @@ static void read_options(lua_State *L, funnel_handle *handle)
         .as_of_us = field_integer(L, "as_of_us", handle->log->last_us),
         .hold_text = (int)field_integer(L, "hold_text", 0) - 1,
     };
+    if (handle->options.hold_text >= 0)
+        wpl_need_column(L, columns, true, false, (uint32_t)handle->options.hold_text);
 }
 
 static void set_seconds(lua_State *L, const char *name, double seconds)
@@ -162,7 +164,7 @@ static void push_figures(lua_State *L, const wp_funnel_figures *figures, uint32_
 ** 1 first, 2 latest), ties (0 as recorded, 1 any, 2 strict), grace_us, as_of_us, hold_text. */
 static int l_measure(lua_State *L)
 {
-    const wp_log *log = wpl_check_log(L, 1);
+    const wp_log *log = wpl_check_rows(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     funnel_handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
     *handle = (funnel_handle){0};
@@ -205,6 +207,7 @@ static void push_sequence(lua_State *L, const funnel_handle *handle, uint32_t i)
     const wp_columns *columns = handle->log->columns;
     const wp_funnel *funnel = &handle->funnel;
     const uint32_t *rows = funnel->rows + (size_t)i * funnel->steps_count;
+    wpl_need(L, columns, WP_PART_IDS, 0);
     lua_createtable(L, 0, 5);
     push_dictionary_text(L, &columns->user_ids, funnel->users[i]);
     lua_setfield(L, -2, "user");
@@ -264,6 +267,7 @@ static int m_list(lua_State *L)
 static void push_change(lua_State *L, const funnel_handle *handle, uint32_t user, unsigned before,
                         unsigned after)
 {
+    wpl_need(L, handle->log->columns, WP_PART_IDS, 0);
     lua_createtable(L, 0, 3);
     push_dictionary_text(L, &handle->log->columns->user_ids, user);
     lua_setfield(L, -2, "user");
@@ -274,8 +278,8 @@ static void push_change(lua_State *L, const funnel_handle *handle, uint32_t user
 }
 
 /* handle:changes(other, most) -> users further in other, users less far, the first `most` of them
-*as
-** { user, before, after }; level 0: not in the funnel. Both are of the same log. */
+ *as
+ ** { user, before, after }; level 0: not in the funnel. Both are of the same log. */
 static int m_changes(lua_State *L)
 {
     funnel_handle *handle = luaL_checkudata(L, 1, WPL_FUNNEL);
@@ -314,6 +318,7 @@ static int m_by_value(lua_State *L)
     lua_Integer column = luaL_checkinteger(L, 2), step = luaL_checkinteger(L, 3);
     luaL_argcheck(L, column >= 1 && column <= columns->texts_count, 2, "no such column");
     luaL_argcheck(L, step >= 1 && step <= handle->steps_count, 3, "no such step");
+    wpl_need_column(L, columns, true, false, (uint32_t)column - 1);
     const wp_texts *texts = &columns->texts[column - 1];
     size_t cells = (size_t)texts->values.count * handle->steps_count;
     uint32_t *counts = lua_newuserdatauv(L, cells * sizeof *counts + 1, 0);

@@ -27,23 +27,40 @@ const wp_log *wpl_check_open_log(lua_State *L, int index)
     return check_handle(L, index)->log;
 }
 
-void wpl_need(lua_State *L, const wp_log *log, wp_part part, uint32_t column)
+void wpl_need(lua_State *L, const wp_columns *columns, wp_part part, uint32_t column)
 {
-    if (log->columns->loader == NULL)
+    if (columns->loader == NULL)
         return;
+    wp_columns *own = (wp_columns *)columns; /* nobody else works on them now */
     wpl_poll poll;
     wp_run run = wpl_run(L, &poll);
     wp_error err;
-    int64_t before = log->columns->bytes_size;
-    if (wp_columns_need(log->columns, part, column, &run, &err) != WP_OK)
+    int64_t before = columns->bytes_size;
+    if (wp_columns_need(own, part, column, &run, &err) != WP_OK)
         wpl_raise(L, &err);
-    wpl_gc_pressure(L, log->columns->bytes_size - before);
+    wpl_gc_pressure(L, columns->bytes_size - before);
+}
+
+void wpl_need_column(lua_State *L, const wp_columns *columns, bool is_text, bool per_user,
+                     uint32_t column)
+{
+    if (per_user)
+        wpl_need(L, columns, WP_PART_ATTRIBUTES, 0);
+    else if (column < (is_text ? columns->texts_count : columns->numbers_count))
+        wpl_need(L, columns, is_text ? WP_PART_TEXTS : WP_PART_NUMBERS, column);
+}
+
+const wp_log *wpl_check_rows(lua_State *L, int index)
+{
+    const wp_log *log = check_handle(L, index)->log;
+    wpl_need(L, log->columns, WP_PART_ROWS, 0);
+    return log;
 }
 
 const wp_log *wpl_check_log(lua_State *L, int index)
 {
     const wp_log *log = check_handle(L, index)->log;
-    wpl_need(L, log, WP_PART_ALL, 0);
+    wpl_need(L, log->columns, WP_PART_ALL, 0);
     return log;
 }
 
@@ -173,7 +190,9 @@ static int l_facts(lua_State *L)
 {
     const wp_log *log = wpl_check_open_log(L, 1);
     const wp_columns *columns = log->columns;
-    wpl_need(L, log, WP_PART_FINGERPRINT, 0);
+    wpl_need(L, columns, WP_PART_FINGERPRINT, 0);
+    if (columns->user_numbers_count + columns->user_texts_count > 0)
+        wpl_need(L, columns, WP_PART_ATTRIBUTES, 0); /* whether they are dated */
     lua_createtable(L, 0, 12);
     set_integer(L, "events", log->events_count);
     set_integer(L, "users", log->users_count);
@@ -217,7 +236,7 @@ static const wp_dictionary_index *users_index(lua_State *L, log_handle *handle)
 static uint32_t find_user(lua_State *L, log_handle *handle, int index)
 {
     size_t length;
-    wpl_need(L, handle->log, WP_PART_IDS, 0);
+    wpl_need(L, handle->log->columns, WP_PART_IDS, 0);
     lua_pushvalue(L, index); /* tolstring would change a number in the caller's table */
     const char *text = luaL_checklstring(L, -1, &length);
     uint32_t user = wp_dictionary_index_find(&handle->log->columns->user_ids,
@@ -252,7 +271,7 @@ static uint64_t *push_user_bits(lua_State *L, log_handle *handle, int index)
 static int l_where(lua_State *L)
 {
     log_handle *handle = check_handle(L, 1);
-    wpl_need(L, handle->log, WP_PART_ROWS, 0);
+    wpl_need(L, handle->log->columns, WP_PART_ROWS, 0);
     int64_t since_us = luaL_optinteger(L, 3, INT64_MIN);
     int64_t before_us = luaL_optinteger(L, 4, INT64_MAX);
     lua_settop(L, 5);
@@ -271,7 +290,7 @@ static int l_where(lua_State *L)
 /* split(log, at_us) -> before, after */
 static int l_split(lua_State *L)
 {
-    const wp_log *log = wpl_check_log(L, 1);
+    const wp_log *log = wpl_check_rows(L, 1);
     int64_t at_us = luaL_checkinteger(L, 2);
     log_handle *before = new_handle(L), *after = new_handle(L);
     wpl_poll poll;
@@ -502,7 +521,7 @@ static int l_journeys(lua_State *L)
 static int l_journey(lua_State *L)
 {
     log_handle *handle = check_handle(L, 1);
-    wpl_need(L, handle->log, WP_PART_ALL, 0);
+    wpl_need(L, handle->log->columns, WP_PART_ALL, 0);
     uint32_t user = find_user(L, handle, 2);
     if (user == UINT32_MAX || !wp_bit(handle->log->users, user))
         return 0;

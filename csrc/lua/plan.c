@@ -155,7 +155,8 @@ static void read_zone(lua_State *L, int at, wp_zone **zone)
     lua_pop(L, 1);
 }
 
-static void read_leaf(lua_State *L, int at, wp_leaf *leaf, wp_zone **zone)
+static void read_leaf(lua_State *L, int at, const wp_columns *columns, wp_leaf *leaf,
+                      wp_zone **zone)
 {
     leaf->kind = (wp_leaf_kind)wpl_option_field(L, at, "kind", NULL, leaf_kinds);
     leaf->window = position_field(L, at, "window");
@@ -167,6 +168,9 @@ static void read_leaf(lua_State *L, int at, wp_leaf *leaf, wp_zone **zone)
     leaf->source = (wp_source_kind)wpl_option_field(L, at, "source", "number", source_kinds);
     leaf->per_user = wpl_flag_field(L, at, "per_user");
     leaf->column = position_field(L, at, "column");
+    if (lua_getfield(L, at, "column") != LUA_TNIL && leaf->source != WP_SOURCE_EVENT)
+        wpl_need_column(L, columns, leaf->source == WP_SOURCE_TEXT, leaf->per_user, leaf->column);
+    lua_pop(L, 1);
     leaf->limit_us = wpl_integer_field(L, at, "limit_us", INT64_MAX);
     leaf->part = (wp_half)wpl_option_field(L, at, "part", "all", part_kinds);
     read_zone(L, at, zone);
@@ -176,7 +180,7 @@ static void read_leaf(lua_State *L, int at, wp_leaf *leaf, wp_zone **zone)
     lua_pop(L, 1);
 }
 
-static void read_leaves(lua_State *L, int from, plan_box *box)
+static void read_leaves(lua_State *L, int from, const wp_columns *columns, plan_box *box)
 {
     uint32_t count = wpl_push_list(L, from, "leaves");
     box->plan.leaves = wpl_check_block(L, wp_alloc_array_zero(count, sizeof *box->plan.leaves));
@@ -184,7 +188,7 @@ static void read_leaves(lua_State *L, int from, plan_box *box)
     box->plan.leaves_count = box->zones_count = count;
     for (uint32_t i = 0; i < count; i++) {
         lua_rawgeti(L, -1, (lua_Integer)i + 1);
-        read_leaf(L, lua_gettop(L), &box->plan.leaves[i], &box->zones[i]);
+        read_leaf(L, lua_gettop(L), columns, &box->plan.leaves[i], &box->zones[i]);
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
@@ -223,6 +227,7 @@ static void read_texts(lua_State *L, int at, const wp_columns *columns, wp_plan_
         uint32_t place = position_field(L, source, "column");
         if (place >= (per_user ? columns->user_texts_count : columns->texts_count))
             luaL_error(L, "plan: no such text column");
+        wpl_need_column(L, columns, true, per_user, place);
         column->texts = &(per_user ? columns->user_texts : columns->texts)[place].values;
         column->code_0_missing = true;
     }
@@ -276,7 +281,7 @@ const wp_plan *wpl_push_plan(lua_State *L, int index, const wp_columns *columns)
     plan->population = read_selection(L, index, "population", keep, columns);
     read_selections(L, index, keep, columns, plan);
     read_windows(L, index, plan);
-    read_leaves(L, index, box);
+    read_leaves(L, index, columns, box);
     read_columns(L, index, columns, plan);
     return plan;
 }

@@ -124,6 +124,7 @@ static void read_condition(lua_State *L, const wp_columns *columns, wp_condition
     if (column < 0 || column >= (lua_Integer)count)
         luaL_error(L, "selection: column %I is out of range", (LUAI_UACINT)(column + 1));
     condition->column = (uint32_t)column;
+    wpl_need_column(L, columns, text, per_user, condition->column);
     if (condition->kind == WP_NUMBER_RANGE) {
         condition->low = bound_field(L, "low", -INFINITY);
         condition->high = bound_field(L, "high", INFINITY);

@@ -667,10 +667,9 @@ static wp_status load_all(way_loader *loader, wp_columns *columns, const wp_run 
     return load_one(loader, columns, WP_PART_ATTRIBUTES, 0, run, err);
 }
 
-static wp_status load(wp_loader *base, wp_columns *columns, wp_part part, uint32_t column,
-                      const wp_run *run, wp_error *err)
+static wp_status load_part(way_loader *loader, wp_columns *columns, wp_part part, uint32_t column,
+                           const wp_run *run, wp_error *err)
 {
-    way_loader *loader = (way_loader *)base;
     if (part == WP_PART_ALL)
         return load_all(loader, columns, run, err);
     if (part == WP_PART_FINGERPRINT) {
@@ -693,6 +692,27 @@ static void free_loader(wp_loader *base)
     wp_free(loader->has_column);
     wp_free(loader->numbers);
     wp_free(loader);
+}
+
+static bool has_all(const way_loader *loader)
+{
+    bool all =
+        loader->has_rows && loader->has_ids && loader->has_attributes && loader->has_fingerprint;
+    for (uint32_t i = 0; i < loader->way->view.columns_count; i++)
+        all = all && loader->has_column[i];
+    return all;
+}
+
+static wp_status load(wp_loader *base, wp_columns *columns, wp_part part, uint32_t column,
+                      const wp_run *run, wp_error *err)
+{
+    way_loader *loader = (way_loader *)base;
+    WP_TRY(load_part(loader, columns, part, column, run, err));
+    if (has_all(loader)) { /* the file is not needed any more */
+        columns->loader = NULL;
+        free_loader(base);
+    }
+    return WP_OK;
 }
 
 /* Names and counts of columns; the value comes first among the numbers. */
