@@ -68,9 +68,10 @@ typedef struct wp_funnel_options {
     int hold_text;       /* text column that stays constant along the chain; -1: none */
 } wp_funnel_options;
 
-#define WP_FUNNEL_PENDING 1u /* not through, and some attempt could still go further at as_of_us   \
-                              */
-#define WP_FUNNEL_OPEN 2u    /* the window of the last entry that counts was not over at as_of_us */
+#define WP_FUNNEL_PENDING                                                                          \
+    1u                    /* not through, and some attempt could still go further at as_of_us      \
+                           */
+#define WP_FUNNEL_OPEN 2u /* the window of the last entry that counts was not over at as_of_us */
 
 /* One entry per user who reached the first step (or, in any order, some step). */
 typedef struct wp_funnel {
