@@ -248,6 +248,19 @@ describe("accounts shared by several users", function()
   end)
 end)
 
+describe("an end of observation long after the last event", function()
+  it("is warned about: the days without data count as days without outcomes", function()
+    local log = shop(500, 3, 0)
+    local last = log:summary().last
+    local function warned(as_of)
+      return codes(log:validate(ask("late", { as_of = as_of })).warnings).as_of_beyond
+    end
+    assert.is_nil(warned(last + 3600 * 1000000))
+    assert.is_true(warned(last + 90 * 86400 * 1000000))
+    assert.is_nil(warned(nil))
+  end)
+end)
+
 describe("a metric made of the baseline alone", function()
   local log = shop(3000, 5, 0)
 

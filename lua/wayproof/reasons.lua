@@ -327,6 +327,11 @@ function text.as_of_assumed()
   return "the end of observation was taken to be the log's last event; declare it with `as_of`"
 end
 
+function text.as_of_beyond(reason)
+  return string.format("`as_of` is %s after the log's last event: if the data end there, that time "
+    .. "counts as time without outcomes", show.seconds(reason.gap_us / 1e6))
+end
+
 function text.high_loss(_, facts)
   local n = facts.n
   return string.format("only %s of %s users could be used", count(n.used), count(n.users))

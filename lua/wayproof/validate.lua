@@ -69,12 +69,23 @@ local function add_undated(case, h, log)
   end
 end
 
-local function facts_of(log, frame, member, as_of_us, options)
+-- Microseconds of silence between the log's last event and `as_of`, where it is far longer than
+-- chance would have it: the days without data would count as days without outcomes.
+local function silence(summary, as_of_us)
+  if not summary.last or summary.events < 2 then return nil end
+  local gap = as_of_us - summary.last
+  local usual = (summary.last - summary.first) / (summary.events - 1)
+  return gap > math.max(86400e6, 20 * usual) and gap or nil
+end
+
+local function facts_of(log, frame, member, pass, options)
   local h = member.hypothesis
   local case = case_of.from_log(frame, member)
   case.warnings = {}
   add_undated(case, h, log)
-  if not h.as_of_us then case.warnings[#case.warnings + 1] = { code = "as_of_assumed" } end
+  local as_of_us, gap = pass.request.as_of_us, pass.silence
+  if not h.as_of_us then table.insert(case.warnings, { code = "as_of_assumed" }) end
+  if gap then table.insert(case.warnings, { code = "as_of_beyond", gap_us = gap }) end
   local facts = judge.facts(case, settings_of(h, options))
   facts.name, facts.hypothesis = h.name, h
   facts.windows = windows_of(h, as_of_us)
@@ -91,8 +102,9 @@ local function all_facts(log, list, options)
   for _, pass in ipairs(passes) do
     local frame, message, code = measure.run(log, pass.request)
     if not frame then return nil, message, code end
+    pass.silence = silence(summary, pass.request.as_of_us)
     for _, member in ipairs(pass.members) do
-      facts[member.index] = facts_of(log, frame, member, pass.request.as_of_us, options)
+      facts[member.index] = facts_of(log, frame, member, pass, options)
     end
   end
   return facts
