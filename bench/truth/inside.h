@@ -18,6 +18,7 @@ enum link {
     HAS,
     LAUNCH,
     SEASON,
+    WEEKEND,
     ACCOUNT,
     CURVE
 };

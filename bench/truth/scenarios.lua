@@ -78,6 +78,7 @@ nothing("null_time", "null", "time, metric unrelated", { outcome = wp.accelerate
 -- Time and groups
 nothing("launch", "launch", "metric and a better season start on the same day")
 nothing("season", "season", "metric and base rate rise and fall together")
+nothing("weekend", "weekend", "who comes at the weekend does more of the metric, and buys more")
 nothing("account", "account", "accounts share trait and metric separately",
   { cluster = "account" }, { "unrelated" })
 nothing("lapse_thin", "lapse_thin", "a random part of activity; who stays, buys", nil,

@@ -62,6 +62,7 @@ static const truth truths[] = {
     /* Time and groups. */
     {.name = "launch", .phi = 0.3, .m0 = 0.4, .ms = 0.7, .oe = 0.5, .from_day = 50, .link = LAUNCH},
     {.name = "season", .phi = 0.3, .m0 = 0, .ms = 0.5, .oe = 0.5, .link = SEASON},
+    {.name = "weekend", .phi = 0.3, .m0 = 0, .ms = 0.5, .oe = 0.5, .link = WEEKEND},
     {.name = "account", .phi = 0.3, .m0 = -0.3, .me = 0.35, .oe = 0.5, .link = ACCOUNT},
     {.name = "lapse_thin", .layout = LAPSE},
     {.name = "lapse_late", .layout = LAPSE, .from_day = 4},
@@ -110,6 +111,12 @@ static double season_at(double entry)
     return sin(6.283185307179586 * entry * 3);
 }
 
+/* 1 on days 6 and 7 of each week: the log starts on a Monday. */
+static int weekend_at(double entry)
+{
+    return (int)(entry * 100) % 7 >= 5;
+}
+
 static void count_others(const truth *t, person *p, wp_rng *rng)
 {
     double own = t->own > 0 ? t->own : 0.6;
@@ -130,6 +137,8 @@ static void count_metric(const truth *t, person *p, wp_rng *rng)
         log_mean = p->channel ? 1.3 : -0.6;
     if (t->link == SEASON)
         log_mean += 0.8 * season_at(p->entry);
+    if (t->link == WEEKEND)
+        log_mean += 1.2 * weekend_at(p->entry);
     if (t->link == ACCOUNT)
         log_mean += 0.8 * p->account_metric;
     p->metric = poisson(rng, exp(log_mean));
@@ -204,6 +213,8 @@ double truth_link(const truth *t, const person *p)
         return link + (p->entry * 100 >= 50 ? 1.0 : 0);
     case SEASON:
         return link + 0.8 * season_at(p->entry);
+    case WEEKEND:
+        return link + 1.0 * weekend_at(p->entry);
     case ACCOUNT:
         return link + 1.2 * p->account_trait;
     case CURVE:

@@ -17,6 +17,7 @@ local levels = { 0.05, 0.35, 0.65, 0.95 }
 baseline.collinear = 0.999 -- R^2 of the metric on the baseline above which it is the baseline
 baseline.levels_most, baseline.level_least = 20, 20 -- levels of a property with a column, users
 baseline.calendar_knots, baseline.knot_events = 8, 25 -- knots of entry time; events for each
+baseline.week_events = 150 -- events from which every weekday has a column
 baseline.history_most = 0.98 -- R^2 of volume on W above which history is volume again
 
 -- Quantiles of v at `places` (5, 35, 65, 95 %) without ties.
@@ -87,10 +88,35 @@ local function add_default(list, case, learn)
   end
 end
 
---- Columns of a calendar: entry time as a restricted cubic spline, as fine as the events allow.
---- Seasons and launches move metric and outcome together; a straight line would not see them.
+-- Days of the week (UTC): a column each, or one wave through the week where events are few.
+local function add_week(list, entry, events)
+  if entry:max() - entry:min() < 21 * 86400e6 then return end
+  local day = (entry / 86400e6):floor()
+  local weekday = day - (day / 7):floor() * 7
+  local many = events >= baseline.week_events
+  local cosine, sine
+  for k = 0, 6 do
+    local here = weekday:equals(k)
+    if many then
+      if k > 0 then add(list, string.format("entry time (weekday %d)", k), here, "w") end
+    else
+      local angle = 2 * math.pi * k / 7
+      cosine = cosine and cosine + here * math.cos(angle) or here * math.cos(angle)
+      sine = sine and sine + here * math.sin(angle) or here * math.sin(angle)
+    end
+  end
+  add(list, "entry time (weekday 1)", cosine, "w")
+  add(list, "entry time (weekday 2)", sine, "w")
+end
+
+--- Columns of a calendar: entry time as a restricted cubic spline, as fine as the events allow, and
+--- the days of the week. Seasons, launches, weekends move metric and outcome together; a straight
+--- line would not see them.
+---@param entry wayproof.Vector when the users of `case` (or of a part of it) started
 ---@return table list of {name, v, group = "w"}
-function baseline.calendar(entry, events, learn)
+function baseline.calendar(entry, case, part, learn)
+  local events, others = part:information()
+  events = math.min(events, others)
   local list = {}
   local t = scale.standardise(entry, learn)
   if not t then return list end
@@ -99,6 +125,7 @@ function baseline.calendar(entry, events, learn)
   local at = {}
   for i = 1, count do at[i] = 0.05 + 0.9 * (i - 1) / (count - 1) end
   add_curve(list, "entry time", t, knots_of(t, at), "w")
+  if case.entry_is_time ~= false then add_week(list, entry, events) end
   local all, kept = {}, {}
   for i, item in ipairs(list) do all[i] = item.v end
   for i, place in ipairs((gram.build(all):independent())) do kept[i] = list[place] end
@@ -108,8 +135,7 @@ end
 -- W: what is known before activity.
 local function add_before(list, case, learn)
   if case.entry then
-    local events, others = case:information()
-    local calendar = baseline.calendar(case.entry, math.min(events, others), learn)
+    local calendar = baseline.calendar(case.entry, case, case, learn)
     table.move(calendar, 1, #calendar, #list + 1, list)
   end
   for _, across in ipairs(case.across or {}) do

@@ -21,11 +21,11 @@ local function line(out, name, text)
   out[#out + 1] = "  " .. show.pad(name, 22) .. " " .. wrapped
 end
 
--- Names of columns; those that a spline adds to a column are told by one word.
+-- Names of columns; those that a spline or a calendar adds to one are told by one word.
 local function without_curves(names)
   local out, curved = {}, {}
   for _, name in ipairs(names) do
-    local of = name:match "^(.-) %(curve %d+%)$"
+    local of = name:match "^(.-) %(curve %d+%)$" or name:match "^(.-) %(weekday %d%)$"
     if of then curved[of] = true else out[#out + 1] = name end
   end
   for i, name in ipairs(out) do out[i] = curved[name] and name .. " (curve)" or name end

@@ -85,11 +85,8 @@ local function part_columns(case, base, mask)
     if not is_calendar(base.names[i]) then columns[#columns + 1] = v:select(mask) end
   end
   if not base.given and case.entry then
-    local part = case:part(mask)
-    local events, others = part:information()
-    for i, item in ipairs(baseline.calendar(case.entry:select(mask), math.min(events, others))) do
-      calendar[i] = item.v
-    end
+    local list = baseline.calendar(case.entry:select(mask), case, case:part(mask))
+    for i, item in ipairs(list) do calendar[i] = item.v end
   end
   return columns, calendar
 end
@@ -140,8 +137,7 @@ end
 local function beside_calendar(case, base, x)
   if not base.given or not case.entry then return nil end
   local columns = { table.unpack(base.columns) }
-  local events, others = case:information()
-  for _, item in ipairs(baseline.calendar(case.entry, math.min(events, others))) do
+  for _, item in ipairs(baseline.calendar(case.entry, case, case)) do
     columns[#columns + 1] = item.v
   end
   local model = fit.run(case, with(columns, x))
