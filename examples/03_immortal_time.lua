@@ -3,9 +3,9 @@
 --
 --     lua5.4 examples/03_immortal_time.lua
 --
--- 103 patients: days from acceptance to death or end of study, died, days until the transplant (- for
--- none). Crowley and Hu (1977), Journal of the American Statistical Association 72, 27-36; as in R's
--- survival::jasa.
+-- 103 patients: days from acceptance to death or end of study, died, days until the transplant (-
+-- for none). Crowley and Hu (1977), Journal of the American Statistical Association 72, 27-36; as
+-- in R's survival::jasa.
 local wp = require "wayproof"
 
 local patients = [[
