@@ -23,8 +23,8 @@ local clarity = {}
 local users_least = 20
 local expected_least = 5    -- people who are expected to move on, and not to
 local odds_least = 1.2      -- smallest odds ratio (or its inverse) that matters
-local odds_alone = 1.6      -- without support within journeys: a hidden cause of both meeting and
-                            -- moving on would have to raise each 2.6-fold (E-value)
+local odds_alone = 1.8      -- without support within journeys: a hidden cause of both meeting and
+                            -- moving on would have to raise each 3-fold (E-value)
 local place_z = 1.96
 local reliability = 0.4     -- share of keenness that activity is taken to tell at least
 local discovery_rate = 0.05

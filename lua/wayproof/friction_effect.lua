@@ -74,12 +74,13 @@ end
 ---@param columns wayproof.Vector[]  what people must be equal in
 ---@param activity? { z: wayproof.Vector, others: wayproof.Vector[] }  the measure of activity, and
 ---   the columns that are none
----@return table|nil effect  users, rate_with, rate_without, difference, low, high, p, holds; nil:
----   too few people or outcomes to say anything
+---@return table|nil effect  users, rate_with, rate_without, difference, low, high, p, holds (p
+---   below 0.05, and still there if activity is a poor measure); nil: too few people or outcomes
 function effect.difference(y, x, columns, activity)
   local n, users = #y, x:sum()
   if users < effect.users_least or n - users < effect.users_least then return nil end
-  local rest = residual(y, columns)
+  local rest = activity and activity.y == y and activity.rest or residual(y, columns)
+  if activity then activity.y, activity.rest = y, rest end -- many signals share their baseline
   local chance = (y - rest):maximum(0):minimum(1)
   local expected = chance:dot(x)
   if expected < effect.expected_least or users - expected < effect.expected_least then
@@ -95,13 +96,14 @@ function effect.difference(y, x, columns, activity)
   local binomial = (own * own):dot(chance * (1 - chance))
   local se = math.sqrt(math.max(robust, binomial)) / squares
   local hits, z = y:dot(x), stats.normal_quantile(0.975)
+  local p = se > 0 and math.min(1, 2 * stats.normal_upper(math.abs(difference) / se)) or 1.0
   return {
     users = math.tointeger(users) or users,
     rate_with = hits / users, rate_without = (y:sum() - hits) / (n - users),
     difference = difference, low = math.max(-1, difference - z * se),
     high = math.min(1, difference + z * se), se = se,
-    p = se > 0 and math.min(1, 2 * stats.normal_upper(math.abs(difference) / se)) or 1.0,
-    holds = not activity or survives(y, x, activity, (chance * (1 - chance)):mean()),
+    p = p, holds = p < 0.05
+      and (not activity or survives(y, x, activity, (chance * (1 - chance)):mean())),
   }
 end
 

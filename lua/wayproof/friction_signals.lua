@@ -130,9 +130,11 @@ local function touches(list, people, handle, stage, names, in_stage)
   end
 end
 
--- Whether the events that make a pattern are activity like any other or come on top of it, nobody
--- knows: a difference must be there either way.
-local function both_ways(people, x, base, found)
+-- Nobody knows whether the events that make a pattern are activity like any other or come on top of
+-- it. Without them, people with the pattern look less active than they may be, which flatters it: a
+-- difference in its favour must be there with them, too.
+local function with_own(people, x, found)
+  local base = baseline(people)
   local other = effect.difference(people.y, x, base.columns, base)
   return other ~= nil and other.holds and other.difference * found.difference > 0
     and other.p < 0.05
@@ -153,9 +155,10 @@ function signals.of_stage(request)
   for _, kind in ipairs(counted) do
     local count = people.read(kind.column)
     local x = count:at_least(kind.least)
-    local found = price(list, people, kind.name, x, baseline(people))
-    if kind.own > 0 and found.holds then
-      found.holds = both_ways(people, x, baseline(people, count * kind.own), found)
+    local own = kind.own > 0 and count * kind.own or nil
+    local found = price(list, people, kind.name, x, baseline(people, own))
+    if own and found.holds and found.difference > 0 then
+      found.holds = with_own(people, x, found)
     end
   end
   hesitation(list, people)
