@@ -1070,21 +1070,22 @@ function Log:gaps(options) end
 ---@field bands table[]          `from_seconds, to_seconds, count, share, low, high`
 ---@field groups? table[]
 
---- Where people stop on their way, what went before, and what it costs in outcomes.
+--- Where people stop, what went before, and what it costs in outcomes.
 ---
----     local stages = wp.stages { { "look", "search" }, { "choose", "compare" }, "purchase" }
+---     local stages = wp.stages { { "look", "search" }, "compare", "purchase" }
 ---     local friction = log:friction(stages, { outcome = "purchase" })
 ---     print(friction)
----     print(friction.stages[1].left, friction.early, friction.written_off.expected)
+---     print(friction.early, friction.late, friction.written_off.expected)
 ---
 --- A signal is something that people did, or not, between entering a stage and its landmark (the
 --- median time that moving on takes). People with it are compared with equals without it who are
 --- still in the stage, by the outcomes after the landmark; the sign is found, not assumed.
+---
+--- `outcome` is an event, wp.converts or wp.refers; `within` is the time that a stage may take, and
+--- an outcome after the landmark (default "30d", at most a quarter of the log); `observe` is the
+--- landmark, `early` the last early stage, `minimum` the smallest difference that matters.
 ---@param stages wayproof.Stages
----@param options table  `outcome` (an event, wp.converts or wp.refers), `within` (the time that a
----   stage may take, and an outcome after the landmark; default "30d", at most a quarter of the
----   log), `observe` (the landmark), `early` (the last early stage), `minimum`, `as_of`, and `where,
----   since, before, by`
+---@param options table  `outcome`; within, observe, early, minimum, as_of; where, since, before, by
 ---@return wayproof.Friction
 function Log:friction(stages, options) end
 
@@ -1107,11 +1108,12 @@ function Log:friction(stages, options) end
 ---
 --- What follows people's first meeting of an item is compared with what follows other touches of
 --- people at the same stage, equally long in it and equally active, who have not met it.
+---
+--- `content` is a text property, events, or { property = …, events = … } (default: every event);
+--- `outcome` counts as moving on from any stage; `within` is the window after a touch (default
+--- "1d", at most a quarter of the log); `minimum` is the smallest difference that matters.
 ---@param stages wayproof.Stages
----@param options? table  `content` (a text property, events, or { property =, events = }; default:
----   every event), `outcome` (counts as moving on from any stage), `within` (the window after a
----   touch; default "1d", at most a quarter of the log), `minimum`, `as_of`, and `where, since,
----   before, by`
+---@param options? table  content, outcome, within, minimum, as_of; where, since, before, by
 ---@return wayproof.Clarity
 function Log:clarity(stages, options) end
 

@@ -2388,7 +2388,7 @@ return {
     name = "wayproof.Gaps",
   },
   {
-    example = "local stages = wp.stages { { \"look\", \"search\" }, { \"choose\", \"compare\" }, \"purchase\" }\nlocal friction = log:friction(stages, { outcome = \"purchase\" })\nprint(friction)\nprint(friction.stages[1].left, friction.early, friction.written_off.expected)",
+    example = "local stages = wp.stages { { \"look\", \"search\" }, \"compare\", \"purchase\" }\nlocal friction = log:friction(stages, { outcome = \"purchase\" })\nprint(friction)\nprint(friction.early, friction.late, friction.written_off.expected)",
     group = "Analyses of a log",
     name = "log:friction",
     params = {
@@ -2398,7 +2398,7 @@ return {
       },
       {
         name = "options",
-        text = "`outcome` (an event, wp.converts or wp.refers), `within` (the time that a",
+        text = "`outcome`; within, observe, early, minimum, as_of; where, since, before, by",
         type = "table",
       },
     },
@@ -2406,7 +2406,7 @@ return {
       "wayproof.Friction",
     },
     signature = "log:friction(stages, options)",
-    text = "Where people stop on their way, what went before, and what it costs in outcomes.\nA signal is something that people did, or not, between entering a stage and its landmark (the\nmedian time that moving on takes). People with it are compared with equals without it who are\nstill in the stage, by the outcomes after the landmark; the sign is found, not assumed.\n  stage may take, and an outcome after the landmark; default \"30d\", at most a quarter of the\n  log), `observe` (the landmark), `early` (the last early stage), `minimum`, `as_of`, and `where,\n  since, before, by`",
+    text = "Where people stop, what went before, and what it costs in outcomes.\nA signal is something that people did, or not, between entering a stage and its landmark (the\nmedian time that moving on takes). People with it are compared with equals without it who are\nstill in the stage, by the outcomes after the landmark; the sign is found, not assumed.\n`outcome` is an event, wp.converts or wp.refers; `within` is the time that a stage may take, and\nan outcome after the landmark (default \"30d\", at most a quarter of the log); `observe` is the\nlandmark, `early` the last early stage, `minimum` the smallest difference that matters.",
   },
   {
     class = true,
@@ -2461,7 +2461,7 @@ return {
       },
       {
         name = "options?",
-        text = "`content` (a text property, events, or { property =, events = }; default:",
+        text = "content, outcome, within, minimum, as_of; where, since, before, by",
         type = "table",
       },
     },
@@ -2469,7 +2469,7 @@ return {
       "wayproof.Clarity",
     },
     signature = "log:clarity(stages, options)",
-    text = "Which touchpoints remove uncertainty and which create it.\nWhat follows people's first meeting of an item is compared with what follows other touches of\npeople at the same stage, equally long in it and equally active, who have not met it.\n  every event), `outcome` (counts as moving on from any stage), `within` (the window after a\n  touch; default \"1d\", at most a quarter of the log), `minimum`, `as_of`, and `where, since,\n  before, by`",
+    text = "Which touchpoints remove uncertainty and which create it.\nWhat follows people's first meeting of an item is compared with what follows other touches of\npeople at the same stage, equally long in it and equally active, who have not met it.\n`content` is a text property, events, or { property = …, events = … } (default: every event);\n`outcome` counts as moving on from any stage; `within` is the window after a touch (default\n\"1d\", at most a quarter of the log); `minimum` is the smallest difference that matters.",
   },
   {
     class = true,
