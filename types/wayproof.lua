@@ -1104,7 +1104,8 @@ function Log:friction(stages, options) end
 --- Which touchpoints remove uncertainty and which create it.
 ---
 ---     local clarity = log:clarity(stages, { content = "page", outcome = "purchase" })
----     for _, row in ipairs(clarity.rows) do print(row.label, row.item, row.advance) end
+---     print(clarity)
+---     print(clarity.rows[1].item, clarity.rows[1].label)
 ---
 --- What follows people's first meeting of an item is compared with what follows other touches of
 --- people at the same stage, equally long in it and equally active, who have not met it.

@@ -2451,7 +2451,7 @@ return {
     text = "people who are still inside count), `lost_outcomes`; `rate, low, high` (moved on in time)\n  q, certain, outcomes_per_month`; the certain ones first, then the dearest\n  `low, high`, `observed`, `claimed` (0), `alike`, `calibration`",
   },
   {
-    example = "local clarity = log:clarity(stages, { content = \"page\", outcome = \"purchase\" })\nfor _, row in ipairs(clarity.rows) do print(row.label, row.item, row.advance) end",
+    example = "local clarity = log:clarity(stages, { content = \"page\", outcome = \"purchase\" })\nprint(clarity)\nprint(clarity.rows[1].item, clarity.rows[1].label)",
     group = "Analyses of a log",
     name = "log:clarity",
     params = {
