@@ -991,7 +991,7 @@ function Funnel:users(step, limit) end
 ---@return table[] people
 function Funnel:dropped(step, limit) end
 
---- People who reached a step and still have time to go further.
+--- People who reached a step and still have time.
 ---
 ---     print(#funnel:pending_users(1))
 ---
@@ -1000,7 +1000,7 @@ function Funnel:dropped(step, limit) end
 ---@return table[] people
 function Funnel:pending_users(step, limit) end
 
---- Which people another tool's rules would count differently, and why.
+--- Whom another tool would count differently, and why.
 ---
 ---     print(funnel:explain "posthog")
 ---
@@ -1103,7 +1103,7 @@ function Log:friction(stages, options) end
 
 --- Which touchpoints remove uncertainty and which create it.
 ---
----     local clarity = log:clarity(stages, { content = "page", outcome = "purchase" })
+---     local clarity = log:clarity(stages, { content = "page" })
 ---     print(clarity)
 ---     print(clarity.rows[1].item, clarity.rows[1].label)
 ---

@@ -2201,7 +2201,7 @@ return {
       "table[] people",
     },
     signature = "funnel:pending_users(step, limit)",
-    text = "People who reached a step and still have time to go further.",
+    text = "People who reached a step and still have time.",
   },
   {
     example = "print(funnel:explain \"posthog\")",
@@ -2217,7 +2217,7 @@ return {
       "table comparison  `ours, theirs` (`converted, base`), `differences` of `rule, ours,",
     },
     signature = "funnel:explain(semantics)",
-    text = "Which people another tool's rules would count differently, and why.\n  theirs, further, less, people`",
+    text = "Whom another tool would count differently, and why.\n  theirs, further, less, people`",
   },
   {
     example = "print(log:paths { start = \"search\", steps = 5 })",
@@ -2451,7 +2451,7 @@ return {
     text = "people who are still inside count), `lost_outcomes`; `rate, low, high` (moved on in time)\n  q, certain, outcomes_per_month`; the certain ones first, then the dearest\n  `low, high`, `observed`, `claimed` (0), `alike`, `calibration`",
   },
   {
-    example = "local clarity = log:clarity(stages, { content = \"page\", outcome = \"purchase\" })\nprint(clarity)\nprint(clarity.rows[1].item, clarity.rows[1].label)",
+    example = "local clarity = log:clarity(stages, { content = \"page\" })\nprint(clarity)\nprint(clarity.rows[1].item, clarity.rows[1].label)",
     group = "Analyses of a log",
     name = "log:clarity",
     params = {
