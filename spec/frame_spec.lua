@@ -196,6 +196,18 @@ describe("a frame", function()
     assert.matches("ann", text)
   end)
 
+  it("prints within 25 lines of 80 columns, however many and long its columns are", function()
+    local columns = { [("é"):rep(200)] = { 1 }, text = { ("y"):rep(300) } }
+    for i = 1, 40 do columns["number " .. i] = { i } end
+    local text, lines = tostring(wp.frame(columns)), 0
+    for line in (text .. "\n"):gmatch("(.-)\n") do
+      lines = lines + 1
+      assert.is_true(utf8.len(line) <= 80, line)
+    end
+    assert.is_true(lines <= 25)
+    assert.matches("%d+ more columns", text)
+  end)
+
   it("cannot be changed", function()
     assert.error_matches(function() frame.n = {} end, "immutable")
     frame.n.users = 99

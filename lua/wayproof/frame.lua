@@ -305,6 +305,44 @@ local function advice(n)
   return advices[reason] or "add rows"
 end
 
+-- Places of the columns that fit into 80 characters: from the left, and the last one.
+local function fitting(columns, rows)
+  local function width(c)
+    local most = show.width(columns[c])
+    for _, row in ipairs(rows) do most = math.max(most, show.width(show.cell(row[c]))) end
+    return math.min(most, 30) + 2
+  end
+  local places, left = {}, 82 - width(#columns)
+  for c = 1, #columns - 1 do
+    left = left - width(c)
+    if left < 0 then break end
+    places[c] = c
+  end
+  places[#places + 1] = #columns
+  return places
+end
+
+local function head(state, count)
+  local rows, names = {}, {}
+  for i = 1, math.min(count, 10) do
+    local values, cells = row_at(state, i), {}
+    for c, name in ipairs(state.columns) do cells[c] = cell_text(state, name, values[name]) end
+    rows[i] = cells
+  end
+  local places = fitting(state.columns, rows)
+  for k, c in ipairs(places) do names[k] = show.cut(state.columns[c], 30) end
+  for i, cells in ipairs(rows) do
+    rows[i] = {}
+    for k, c in ipairs(places) do rows[i][k] = cells[c] end
+  end
+  local more = {}
+  if count > 10 then more[1] = show.integer(count - 10) .. " more" end
+  if #places < #state.columns then
+    more[#more + 1] = show.plural(#state.columns - #places, "more column")
+  end
+  return show.table(names, rows) .. (#more > 0 and "\n… " .. table.concat(more, ", ") or "")
+end
+
 local function render(self)
   local state = states[self]
   if not state then return "wayproof.Frame" end
@@ -315,17 +353,10 @@ local function render(self)
   if state.words then lines[#lines + 1] = show.wrap(state.words, 78, "  ") end
   lines[#lines + 1] = show.wrap(loss_line(state.n), 78, "  ")
   if count > 0 then
-    local rows = {}
-    for i = 1, math.min(count, 10) do
-      local values, cells = row_at(state, i), {}
-      for c, name in ipairs(state.columns) do cells[c] = cell_text(state, name, values[name]) end
-      rows[i] = cells
-    end
-    lines[#lines + 1] = show.table(state.columns, rows)
-    if count > 10 then lines[#lines + 1] = string.format("… %s more",
-      show.integer(count - 10)) end
-    lines[#lines + 1] = 'next: frame:column "' .. state.columns[#state.columns]
-      .. '", frame:rows(), frame:csv "frame.csv"'
+    lines[#lines + 1] = head(state, count)
+    local last = state.columns[#state.columns]
+    lines[#lines + 1] = string.format('next: frame:column %s, frame:rows(), frame:csv "frame.csv"',
+      show.width(last) <= 30 and '"' .. last .. '"' or "…")
   else
     lines[#lines + 1] = show.wrap("next: " .. advice(state.n), 78, "  ")
   end
