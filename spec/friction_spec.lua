@@ -446,3 +446,78 @@ describe("friction: differences among equals", function()
       assert.is_true(quiet.p > 0.005 and quiet.p < 0.1, tostring(quiet.p))
     end)
 end)
+
+describe("friction: when memory runs out", function()
+  it("says so at every allocation of stays, signals and clarity, and leaks nothing", function()
+    local log = rows_log(random_rows(3, 60))
+    log:summary()
+    local function work()
+      local handle <close> = plan.open(log, { stages = twin_stages, times = 1,
+        as_of_us = core.log.facts(log).last, outcome = require("wayproof.select").selector("h") })
+      local observe = { 40000000, 40000000, 40000000 }
+      local done, message = handle:measure { observe_us = observe, cut_us = observe,
+        within_us = 60000000 }
+      if not done then error(message, 0) end
+      local events, why = handle:events(1)
+      if not events then error(why, 0) end
+      local items, reason = handle:clarity { within_us = 60000000, users_least = 1 }
+      if not items then error(reason, 0) end
+    end
+    local failures, done = 0, false
+    for n = 1, 2000 do
+      collectgarbage()
+      collectgarbage()
+      local live = core.memory()
+      core.memory(n)
+      local ok, message = pcall(work)
+      core.memory(0)
+      if ok then
+        done = true
+        break
+      end
+      failures = failures + 1
+      assert.is_truthy(tostring(message):find("memory", 1, true), tostring(message))
+      collectgarbage()
+      collectgarbage()
+      assert.equal(live, (core.memory()), "allocation " .. n .. " left memory behind")
+    end
+    assert.is_true(done and failures > 20)
+  end)
+end)
+
+describe("friction: the command", function()
+  local shell = require "spec.shell"
+  local path = os.tmpname() .. ".csv"
+
+  local function wayproof(arguments)
+    return shell.run(shell.lua .. " " .. shell.root .. "/bin/wayproof " .. arguments)
+  end
+
+  setup(function()
+    local file = assert(io.open(path, "wb"))
+    file:write "user,event,time,page\n"
+    for _, row in ipairs(random_rows(12, 200)) do
+      file:write(string.format("%s,%s,%d,%s\n", row.user, row.event, row.time, row.device))
+    end
+    file:close()
+  end)
+  teardown(function() os.remove(path) end)
+
+  it("prints stages in words, JSON and CSV", function()
+    local text, code = wayproof("friction one=a,b two=e g --outcome h --within 500s --data "
+      .. path)
+    assert.equal(0, code, text)
+    assert.is_truthy(text:find("friction on the way to h", 1, true), text)
+    local json = wayproof("clarity one=a,b two=e g --content page --within 500s --json --data "
+      .. path)
+    assert.is_truthy(json:find('"rows"', 1, true), json)
+  end)
+
+  it("exits with 2 for wrong usage", function()
+    local text, code = wayproof("friction one=a g --data " .. path)
+    assert.equal(2, code, text)
+    assert.is_truthy(text:find("no outcome", 1, true), text)
+    text, code = wayproof("clarity one=a g --minimum much --data " .. path)
+    assert.equal(2, code, text)
+  end)
+end)
