@@ -6,9 +6,9 @@ local wp = require "wayproof"
 
 local kills = tonumber(os.getenv("WAYPROOF_KILLS")) or 30
 
--- Appends imports of 40 events until it is stopped, or `most` times, and writes a line for each that
--- has returned. The n-th import has the number of its first event as `value`, so that none can be
--- taken for another.
+-- Appends imports of 40 events until it is stopped, or `most` times, and writes a line for each
+-- that has returned. Every event of every import has another `value`, so that none can be taken
+-- for another.
 local writer = [[
 package.path, package.cpath = %q, %q
 local wp = require "wayproof"
@@ -17,8 +17,8 @@ local done = #assert(store:imports())
 for n = done + 1, done + %d do
   local rows = {}
   for i = 1, 40 do
-    rows[i] = { user = "u" .. (n * 7 + i * 3) %% 90, event = "e" .. i %% 3, time = 1700000000 + n * 50
-      - i, value = n * 1000 + i, plan = "plan " .. n }
+    rows[i] = { user = "u" .. (n * 7 + i * 3) %% 90, event = "e" .. i %% 3,
+      time = 1700000000 + n * 50 - i, value = n * 1000 + i, plan = "plan " .. n }
   end
   assert(store:append(wp.read_rows(rows, { value = "value", properties = { "plan" } })))
   io.stdout:write(n, "\n")

@@ -1,12 +1,12 @@
 /* A log as CSV; see export.h. */
 #include "store/export.h"
 
+#include "base/number.h"
 #include "base/time.h"
 
 #include <errno.h>
 #include <locale.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 static void put_text(FILE *file, const char *text, size_t length)
 {
@@ -32,17 +32,16 @@ static void put_text(FILE *file, const char *text, size_t length)
 static void put_number(FILE *file, double number)
 {
     char text[40];
+    char point = localeconv()->decimal_point[0];
     for (int digits = 15; digits <= 17; digits++) {
+        double back = NAN;
         snprintf(text, sizeof text, "%.*g", digits, number);
-        double back = strtod(text, NULL);
-        if (memcmp(&back, &number, sizeof back) == 0)
+        for (char *at = text; *at != '\0'; at++)
+            if (*at == point)
+                *at = '.';
+        if (wp_number_parse(text, strlen(text), &back) && memcmp(&back, &number, sizeof back) == 0)
             break;
     }
-    const char *point = localeconv()->decimal_point;
-    if (point[0] != '.' && point[0] != '\0')
-        for (char *at = text; *at != '\0'; at++)
-            if (*at == point[0])
-                *at = '.';
     fputs(text, file);
 }
 

@@ -59,7 +59,7 @@ static int x_read(sqlite3_file *file, void *into, int size, sqlite3_int64 offset
 {
     sqlite3_file *real = of(file)->real;
     int code = real->pMethods->xRead(real, into, size, offset);
-    /* what lies behind the end of the file is read as zeros: a page that was cut off is found too */
+    /* what lies behind the end of the file is read as zeros: a page cut off is found too */
     if ((code == SQLITE_OK || code == SQLITE_IOERR_SHORT_READ) && is_page(size, offset) &&
         !wp__page_is_good(into, (size_t)size, (uint64_t)offset))
         return SQLITE_CORRUPT;

@@ -229,8 +229,8 @@ end
 --- that means.
 ---
 ---     print(assert(store:verify()))
----@return wayproof.StoreCheck|nil check  fields `ok, found, damages` (texts), `pages, segments`; nil
----   when something is damaged
+---@return wayproof.StoreCheck|nil check  fields `ok, found, damages` (texts), `pages, segments`;
+---   nil when something is damaged
 ---@return string? message  names the first damage
 ---@return string? code  "corrupt"
 ---@return wayproof.StoreCheck? damages  all of them
