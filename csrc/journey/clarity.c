@@ -126,7 +126,8 @@ static wp_status sort_stage(clarity_work *work, uint32_t stage, size_t first, ui
     }
     for (size_t i = first; i < work->meetings_count; i++)
         sorted[places[work->meetings[i].item]++] = work->meetings[i];
-    memcpy(work->meetings + first, sorted, count * sizeof *sorted);
+    if (count > 0)
+        memcpy(work->meetings + first, sorted, count * sizeof *sorted);
     wp_free(sorted);
     return WP_OK;
 }
