@@ -156,8 +156,9 @@ local function line(list, task, title, extra)
   for i = 2, #list do
     if list[i].tasks then
       local entry = list[i].tasks[task]
-      cells[#cells + 1] = entry
-        and string.format("%s (%.1fx)", seconds(entry.seconds), entry.seconds / own.seconds) or "–"
+      cells[#cells + 1] = entry and string.format("%s (%.1fx%s)", seconds(entry.seconds),
+        entry.seconds / own.seconds, entry.cpu and own.cpu
+          and string.format(", CPU %.1fx", entry.cpu / own.cpu) or "") or "–"
     end
   end
   row(cells)

@@ -10,23 +10,29 @@ const median = (x) => x.sort((a, b) => a - b)[Math.floor(x.length / 2)];
 const folder = mkdtempSync(join(tmpdir(), "chdb-"));
 const session = new Session(folder);
 const timed = (sql) => {
-  const start = process.hrtime.bigint();
+  const start = process.hrtime.bigint(), used = process.cpuUsage();
   const text = session.query(sql + (sql.startsWith("SELECT") || sql.startsWith("WITH") ? ` SETTINGS max_threads = ${threads}` : ""), "JSONCompactEachRow");
-  return [Number(process.hrtime.bigint() - start) / 1e9, text];
+  const seconds = Number(process.hrtime.bigint() - start) / 1e9, { user, system } = process.cpuUsage(used);
+  return [seconds, text, (user + system) / 1e6];
 };
 session.query("CREATE DATABASE IF NOT EXISTS bench; ");
 const load = (order) => {
   session.query("DROP TABLE IF EXISTS e");
   session.query(`CREATE TABLE e (user_id Int64, event LowCardinality(String), ts Int64, value Nullable(Float64), rid UInt64) ENGINE = MergeTree ORDER BY ${order}`);
-  const start = process.hrtime.bigint();
+  const start = process.hrtime.bigint(), used = process.cpuUsage();
   session.query(`INSERT INTO e SELECT user_id, event, ts, value, rowNumberInAllBlocks() FROM file('${file}', CSVWithNames, 'user_id Int64, event String, ts Int64, value Nullable(Float64)') SETTINGS max_threads = ${threads}, max_insert_threads = ${threads}, input_format_parallel_parsing = 1`);
-  return Number(process.hrtime.bigint() - start) / 1e9;
+  const seconds = Number(process.hrtime.bigint() - start) / 1e9, { user, system } = process.cpuUsage(used);
+  return [seconds, (user + system) / 1e6];
 };
-const loads = [];
-for (let i = 0; i < runs; i++) loads.push(load("(user_id, ts, rid)"));
+const loads = [], loadsUsed = [];
+for (let i = 0; i < runs; i++) {
+  const [time, cpu] = load("(user_id, ts, rid)");
+  loads.push(time);
+  loadsUsed.push(cpu);
+}
 session.query("OPTIMIZE TABLE e FINAL");
 const count = JSON.parse(timed("SELECT count(), uniqExact(user_id) FROM e")[1]).map(Number);
-console.log(JSON.stringify({ task: "T1", seconds: median(loads), answer: count }));
+console.log(JSON.stringify({ task: "T1", seconds: median(loads), cpu: median(loadsUsed), answer: count }));
 if (database) {
   session.query(`CREATE TABLE s (user_id Int64, event LowCardinality(String), ts Int64, value Nullable(Float64)) ENGINE = MergeTree ORDER BY (user_id, ts)`);
   const start = process.hrtime.bigint();
@@ -37,14 +43,17 @@ if (database) {
   session.query("DROP TABLE s");
 }
 for (const [task, sql] of Object.entries(questions)) {
-  const seconds = [];
+  const seconds = [], used = [];
   let answer;
   for (let i = 0; i <= runs; i++) {
-    const [time, text] = timed(sql);
-    if (i > 0) seconds.push(time);
+    const [time, text, cpu] = timed(sql);
+    if (i > 0) {
+      seconds.push(time);
+      used.push(cpu);
+    }
     answer = JSON.parse(text.trim().split("\n")[0]).map(Number);
   }
-  console.log(JSON.stringify({ task, seconds: median(seconds), answer }));
+  console.log(JSON.stringify({ task, seconds: median(seconds), cpu: median(used), answer }));
 }
 console.log(JSON.stringify({ task: "memory", megabytes: Math.round(process.resourceUsage().maxRSS / 1024) }));
 rmSync(folder, { recursive: true, force: true });

@@ -67,18 +67,20 @@ def t7():
 
 
 def timed(f):
-    begin = time.perf_counter()
+    begin, used = time.perf_counter(), time.process_time()
     result = f()
-    return time.perf_counter() - begin, result
+    return time.perf_counter() - begin, result, time.process_time() - used
 
 
-loads = []
+loads, used = [], []
 for _ in range(runs):
-    s, (user, ts, event, value, start) = timed(load)
+    s, (user, ts, event, value, start), cpu = timed(load)
     loads.append(s)
-print(json.dumps(dict(task="T1", seconds=statistics.median(loads), answer=[len(ts), len(start)])))
+    used.append(cpu)
+print(json.dumps(dict(task="T1", seconds=statistics.median(loads), cpu=statistics.median(used), answer=[len(ts), len(start)])))
 for name, f in dict(T3=t3, T4=t4, T5=t5, T6=t6, T7=t7).items():
     f()
     results = [timed(f) for _ in range(runs)]
-    print(json.dumps(dict(task=name, seconds=statistics.median(r[0] for r in results), answer=results[0][1])))
+    print(json.dumps(dict(task=name, seconds=statistics.median(r[0] for r in results),
+                          cpu=statistics.median(r[2] for r in results), answer=results[0][1])))
 print(json.dumps(dict(task="memory", megabytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)))
