@@ -137,6 +137,7 @@ build = {
         "csrc/store/export.c",
         "csrc/store/log.c",
         "csrc/store/pack.c",
+        "csrc/store/pseudonym.c",
         "csrc/store/segment.c",
         "csrc/store/summary.c",
         "csrc/store/way_attributes.c",

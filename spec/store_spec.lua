@@ -368,6 +368,48 @@ describe("the store", function()
     assert.equal(1, #assert(wp.open(path)))
   end)
 
+  it("holds pseudonyms where the ids were replaced on reading", function()
+    local key = "a secret of at least 16"
+    local rows = made.rows(14, 200, 10)
+    local function read(more)
+      local options = { time_unit = "us", value = "value" }
+      for name, value in pairs(more) do options[name] = value end
+      return wp.read_rows(rows, options)
+    end
+    local plain, hidden = assert(read {}), assert(read { pseudonymise = key })
+    local pseudonym = require("wayproof.store").pseudonym
+    assert.equal(plain:users(), hidden:users())
+    assert.same(plain:journey("u1"), hidden:journey(pseudonym("u1", key)))
+    assert.is_nil(hidden:journey("u1"))
+    assert.matches("^%x+$", pseudonym("u1", key))
+    assert.are_not.equal(pseudonym("u1", key), pseudonym("u1", key .. "!"))
+    assert.equal(made.fingerprint(hidden),
+      made.fingerprint(assert(read { pseudonymise = true, key = key })))
+    assert.are_not.equal(made.fingerprint(plain), made.fingerprint(hidden))
+    assert(hidden:save(path))
+    local bytes = made.file_bytes(path)
+    assert.is_nil(bytes:find('"u1"', 1, true))
+    assert.is_nil(bytes:find(key, 1, true))
+    local store <close> = assert(wp.store(path))
+    assert.is_true(assert(store:forget("u1", { key = key })).found)
+    assert.is_nil(assert(wp.open(path)):journey(pseudonym("u1", key)))
+    assert.error_matches(function() read { pseudonymise = "short" } end, "at least 16 characters")
+    assert.error_matches(function() read { pseudonymise = true } end, "key: nothing")
+    assert.error_matches(function() read { key = key } end, "goes with pseudonymise")
+    assert.error_matches(function() read { pseudonymise = key, properties = { "user" } } end,
+      "column 'user' is a property too")
+  end)
+
+  it("gives CSV that reads back to the same events", function()
+    local csv = folder .. "/events.csv"
+    local log = made.read(made.rows(15, 400, 20))
+    assert(log:save(path))
+    assert(require("wayproof.store").export(assert(wp.open(path)), csv))
+    local options = { value = "value", numbers = { "load" }, properties = { "plan", "note" } }
+    assert.equal(made.fingerprint(log), made.fingerprint(assert(wp.read_csv(csv, options))))
+    assert.is_nil((require("wayproof.store").export(log, folder .. "/no folder/x.csv")))
+  end)
+
   it("can be read by the sqlite3 shell's SQL", function()
     local log = made.read(made.rows(12, 100, 9))
     assert(log:save(path))

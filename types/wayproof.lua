@@ -37,6 +37,9 @@ local wp = {}
 ---@field limit? integer  read at most so many rows
 ---@field delimiter? string  of a CSV file (default: detected)
 ---@field users? wayproof.UsersOptions  a second table that describes the users
+---@field pseudonymise? string|boolean  a secret text of at least 16 characters (or true, and the
+---   text as `key`): ids are replaced by a hash keyed with it; it is not kept
+---@field key? string  see pseudonymise
 
 ---@class wayproof.UsersOptions
 ---@field path? string  a CSV file or a database
@@ -856,9 +859,10 @@ function Store:append(log, options) end
 ---     print(assert(store:forget "ann"))
 ---
 ---@param user_id string|integer
+---@param options? { key: string }  where ids were pseudonymised on reading: the key that was used
 ---@return wayproof.Forgotten? forgotten  fields `found, events, values`
 ---@return string? message, string? code
-function Store:forget(user_id) end
+function Store:forget(user_id, options) end
 
 --- Puts together what many imports added and gives free space back.
 ---@return integer? parts  rewritten

@@ -8,6 +8,7 @@
 #include "lua/binding.h"
 
 #include "store/export.h"
+#include "store/pseudonym.h"
 #include "store/way.h"
 
 #define WPL_STORE "wayproof.Store"
@@ -305,6 +306,35 @@ static int l_export(lua_State *L)
     return 1;
 }
 
+/* pseudonymise(log, key): replaces the ids of a log that nobody has seen yet. */
+static int l_pseudonymise(lua_State *L)
+{
+    wp_log *log = (wp_log *)wpl_check_log(L, 1);
+    size_t length;
+    const char *text = luaL_checklstring(L, 2, &length);
+    wp_pseudonym_key key = wp_pseudonym_key_of(text, length);
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    wp_error err;
+    if (wp_log_pseudonymise(log, &key, &run, &err) != WP_OK)
+        return wpl_push_failure(L, &err);
+    lua_settop(L, 1);
+    return 1;
+}
+
+/* pseudonym(id, key) -> text */
+static int l_pseudonym(lua_State *L)
+{
+    size_t id_length, length;
+    const char *id = luaL_checklstring(L, 1, &id_length);
+    const char *text = luaL_checklstring(L, 2, &length);
+    wp_pseudonym_key key = wp_pseudonym_key_of(text, length);
+    char out[WP_PSEUDONYM_BYTES];
+    wp_pseudonym(&key, id, id_length, out);
+    lua_pushstring(L, out);
+    return 1;
+}
+
 /* path(store) */
 static int l_path(lua_State *L)
 {
@@ -316,10 +346,20 @@ int wpl_open_store(lua_State *L)
 {
     static const luaL_Reg methods[] = {{"is_closed", m_is_closed}, {NULL, NULL}};
     wpl_class(L, WPL_STORE, m_close, methods, NULL);
-    static const luaL_Reg functions[] = {
-        {"log", l_log},       {"save", l_save},       {"open", l_open},     {"append", l_append},
-        {"forget", l_forget}, {"compact", l_compact}, {"verify", l_verify}, {"imports", l_imports},
-        {"facts", l_facts},   {"path", l_path},       {"export", l_export}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"log", l_log},
+                                         {"save", l_save},
+                                         {"open", l_open},
+                                         {"append", l_append},
+                                         {"forget", l_forget},
+                                         {"compact", l_compact},
+                                         {"verify", l_verify},
+                                         {"imports", l_imports},
+                                         {"facts", l_facts},
+                                         {"path", l_path},
+                                         {"export", l_export},
+                                         {"pseudonymise", l_pseudonymise},
+                                         {"pseudonym", l_pseudonym},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
     lua_pushvalue(L, -2);
     lua_setfield(L, -2, "methods");

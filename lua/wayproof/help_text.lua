@@ -89,9 +89,20 @@ return {
         text = "a second table that describes the users",
         type = "wayproof.UsersOptions",
       },
+      {
+        name = "pseudonymise?",
+        text = "a secret text of at least 16 characters (or true, and the",
+        type = "string|boolean",
+      },
+      {
+        name = "key?",
+        text = "see pseudonymise",
+        type = "string",
+      },
     },
     group = "Loading",
     name = "wayproof.ReaderOptions",
+    text = "text as `key`): ids are replaced by a hash keyed with it; it is not kept",
   },
   {
     class = true,
@@ -1816,12 +1827,17 @@ return {
         name = "user_id",
         type = "string|integer",
       },
+      {
+        name = "options?",
+        text = "where ids were pseudonymised on reading: the key that was used",
+        type = "{ key: string }",
+      },
     },
     returns = {
       "wayproof.Forgotten? forgotten  fields `found, events, values`",
       "string? message, string? code",
     },
-    signature = "store:forget(user_id)",
+    signature = "store:forget(user_id, options)",
     text = "Removes a user for good: events, id, attributes, and values that only they had, overwritten on\ndisk. A keyed hash of the id is recorded, so that later imports keep them out.",
   },
   {

@@ -10,7 +10,7 @@ local core = require "wayproof.core"
 local read = {}
 
 local common = { "user", "event", "event_name", "time", "value", "numbers", "properties", "order",
-  "time_format", "time_unit", "timezone", "bad_rows", "limit", "users" }
+  "time_format", "time_unit", "timezone", "bad_rows", "limit", "users", "pseudonymise", "key" }
 
 local user_options = { "path", "table", "query", "rows", "id", "events", "properties", "numbers",
   "alias", "known_at", "time_format", "time_unit", "timezone", "delimiter" }
@@ -215,9 +215,21 @@ local function feed_users(reading, own, from, reader)
   return users:finish()
 end
 
+-- The key of pseudonyms, or nil. The column of ids must not stay behind as a property.
+local function pseudonym_key(options, spec, taken, reader)
+  if options.pseudonymise == nil and options.key == nil then return nil end
+  local key = require("wayproof.store").pseudonym_key(options, reader)
+  if key and taken[spec.user] then
+    check.fail("%s: pseudonymise: column '%s' is a property too (it would keep the ids)", reader,
+      spec.user)
+  end
+  return key
+end
+
 -- Starts a reading, feeds the users table, then calls feed(reading), and finishes.
 local function run(reader, options, path, feed)
   local spec, taken = event_spec(options, reader)
+  local key = pseudonym_key(options, spec, taken, reader)
   local own, from
   if options.users ~= nil then own, from = users_spec(options, spec, taken, path, reader) end
   local reading <close>, message, code = core.read.start(spec)
@@ -232,7 +244,11 @@ local function run(reader, options, path, feed)
   end
   done, message, code = feed(reading)
   if not done then return nil, message, code end
-  return reading:finish()
+  if not key then return reading:finish() end
+  local log
+  log, message, code = reading:finish()
+  if not log then return nil, message, code end
+  return require("wayproof.store").pseudonymise(log, key)
 end
 
 local function with_methods(log, message, code)

@@ -94,6 +94,41 @@ function store.export(log, path)
   return core.store.export(log, path)
 end
 
+-- Pseudonyms -------------------------------------------------------------------------------------
+
+local function check_key(key, what)
+  if type(key) ~= "string" or #key < 16 then
+    check.fail("%s: %s (expected a secret text of at least 16 characters)", what,
+      type(key) == "string" and string.format("%d characters", #key) or check.describe(key))
+  end
+  return key
+end
+
+--- The pseudonym of an id: what `pseudonymise = key` puts in its place. Without the key nobody can
+--- go from one to the other.
+---@param id string|integer
+---@param key string  at least 16 characters
+---@return string
+function store.pseudonym(id, key)
+  return core.store.pseudonym(tostring(id), check_key(key, "pseudonym: key"))
+end
+
+--- The key of a reader's options `pseudonymise` (the key itself, or true and `key`), or nil.
+function store.pseudonym_key(options, what)
+  local wanted = options.pseudonymise
+  if wanted == nil or wanted == false then
+    if options.key ~= nil then check.fail("%s: key: it goes with pseudonymise = true", what) end
+    return nil
+  end
+  if wanted ~= true then return check_key(wanted, what .. ": pseudonymise") end
+  return check_key(options.key, what .. ": key")
+end
+
+--- Replaces the ids of a log that nobody has seen yet.
+function store.pseudonymise(log, key)
+  return core.store.pseudonymise(log, key)
+end
+
 -- Appending --------------------------------------------------------------------------------------
 
 local Import = object.class {
@@ -168,15 +203,19 @@ local Forgotten = object.class {
 ---
 ---     print(assert(store:forget "ann"))
 ---@param user_id string|integer
+---@param options? { key: string }  where ids were pseudonymised on reading: the key that was used
 ---@return wayproof.Forgotten|nil forgotten  fields `found, events, values`
 ---@return string? message
 ---@return string? code
-function methods:forget(user_id)
+function methods:forget(user_id, options)
   check_store(self, "forget")
+  options = check.options(options, { "key" }, "forget")
   if type(user_id) ~= "string" and math.type(user_id) ~= "integer" then
     check.fail("forget: %s (expected the id of a user)", check.describe(user_id))
   end
-  local done, message, code = core.store.forget(self, tostring(user_id), now_us())
+  local id = tostring(user_id)
+  if options.key ~= nil then id = store.pseudonym(id, options.key) end
+  local done, message, code = core.store.forget(self, id, now_us())
   if not done then return nil, message, code end
   return Forgotten.new(done)
 end
