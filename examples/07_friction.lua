@@ -1,6 +1,6 @@
 -- Where a shop loses people, what that costs, and which page helps: stages instead of clicks.
 --
---     lua5.4 examples/06_friction.lua
+--     lua5.4 examples/07_friction.lua
 --
 -- The shop is made up, with three things planted: in the basket, people who look twice are confused
 -- and buy half as often; the guide helps people decide; the popular page does nothing.
