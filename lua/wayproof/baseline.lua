@@ -16,7 +16,7 @@ local baseline = {}
 local levels = { 0.05, 0.35, 0.65, 0.95 }
 baseline.collinear = 0.999 -- R^2 of the metric on the baseline above which it is the baseline
 baseline.levels_most, baseline.level_least = 20, 20 -- levels of a property with a column, users
-baseline.calendar_knots, baseline.knot_events = 8, 25 -- knots of entry time; events for each
+baseline.calendar_knots, baseline.knot_events = 8, 12 -- knots of entry time; events for each
 baseline.week_events = 150 -- events from which every weekday has a column
 baseline.history_most = 0.98 -- R^2 of volume on W above which history is volume again
 
