@@ -143,6 +143,7 @@ local function check_text(file, text)
   local prose = file:match("%.md$") or file:match("^LICENSE$")
   local source = file:match("%.[ch]$") or file:match("%.lua$")
   local data = file:match("^spec/golden/") or file:match("^spec/data/")
+    or file:match("%.tsv$")
     or text:match("^[^\n]*not edited by hand")
   if text ~= "" and text:sub(-1) ~= "\n" then
     report(findings, file, nil, "the last line has no end")

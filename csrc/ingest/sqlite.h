@@ -5,7 +5,7 @@
 ** that are read over several connections, all in the same snapshot; everything else is read over
 ** one. Rows come in rowid order (table) or in the order of the query, and that order breaks ties.
 ** Cost: what SQLite needs to scan, plus the builder's work per row; memory is that of the builder.
- */
+*/
 #ifndef WP_INGEST_SQLITE_H
 #define WP_INGEST_SQLITE_H
 

@@ -54,20 +54,13 @@ __attribute__((visibility("default"))) int luaopen_wayproof_core(lua_State *L)
     static const luaL_Reg functions[] = {
         {"threads", l_threads}, {"memory", l_memory}, {"metatable", l_metatable}, {NULL, NULL}};
     luaL_newlib(L, functions);
-    static const luaL_Reg rooms[] = {{"time", wpl_open_time},
-                                     {"read", wpl_open_read},
-                                     {"source", wpl_open_source},
-                                     {"log", wpl_open_log},
-                                     {"frame", wpl_open_frame},
-                                     {"vector", wpl_open_vector},
-                                     {"stats", wpl_open_stats},
-                                     {"model", wpl_open_model},
-                                     {"sqlite", wpl_open_sqlite},
-                                     {"funnel", wpl_open_funnel},
-                                     {"flow", wpl_open_flow},
-                                     {"store", wpl_open_store},
-                                     {"friction", wpl_open_friction},
-                                     {NULL, NULL}};
+    static const luaL_Reg rooms[] = {{"time", wpl_open_time},         {"read", wpl_open_read},
+                                     {"source", wpl_open_source},     {"log", wpl_open_log},
+                                     {"frame", wpl_open_frame},       {"vector", wpl_open_vector},
+                                     {"stats", wpl_open_stats},       {"model", wpl_open_model},
+                                     {"sqlite", wpl_open_sqlite},     {"funnel", wpl_open_funnel},
+                                     {"flow", wpl_open_flow},         {"store", wpl_open_store},
+                                     {"friction", wpl_open_friction}, {NULL, NULL}};
     for (const luaL_Reg *room = rooms; room->name != NULL; room++) {
         lua_pushcfunction(L, room->func);
         lua_call(L, 0, 1);

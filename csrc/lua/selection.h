@@ -6,7 +6,7 @@
 ** { kind = "number_range", …, low, high, low_open, high_open } or
 ** { kind = "number_in", …, values = {…} }, where column is a position in the list of that kind; or
 ** { kind = "selected", selection = {codes, conditions}, negated = true }: `except` with a filter.
- */
+*/
 #ifndef WP_LUA_SELECTION_H
 #define WP_LUA_SELECTION_H
 
