@@ -211,6 +211,64 @@ wp_status wp_segment_times(const wp_segment *segment, const uint32_t *rows_count
     return WP_OK;
 }
 
+/* Sums of steps from one first time, as offsets; the last one. `seen` collects the bits of all
+** steps: none is longer than that, so that sums that wrap around are noticed. */
+static uint64_t sum_steps(uint64_t now, uint64_t scale, const uint32_t *steps, uint32_t count,
+                          uint32_t *offsets, uint32_t *seen)
+{
+    uint32_t bits = 0;
+    *offsets++ = (uint32_t)now;
+    for (uint32_t i = 0; i < count; i++) {
+        bits |= steps[i];
+        now += steps[i] * scale;
+        offsets[i] = (uint32_t)now;
+    }
+    *seen |= bits;
+    return now;
+}
+
+wp_status wp_segment_offsets(const wp_segment *segment, const uint32_t *rows_counts,
+                             size_t users_count, size_t count, const wp_times *times,
+                             int64_t first_us, int64_t last_us, uint32_t *steps, uint32_t *offsets,
+                             bool *fits, wp_error *err)
+{
+    *fits = false;
+    if (!has_head(segment, 16) || count < users_count)
+        return corrupt(err, "times");
+    int64_t base = (int64_t)wp_load64(segment->bytes + HEAD_SIZE);
+    int64_t unit = (int64_t)wp_load64(segment->bytes + HEAD_SIZE + 8);
+    if (!is_unit(unit) || base != first_us || base % unit != 0 || unit % times->unit_us != 0)
+        return WP_OK;
+    uint64_t scale = (uint64_t)(unit / times->unit_us);
+    uint64_t begin = (uint64_t)(first_us - times->base_us) / (uint64_t)times->unit_us;
+    uint64_t end = (uint64_t)(last_us - times->base_us) / (uint64_t)times->unit_us, last = 0;
+    uint32_t seen = 0;
+    wp_unpacker from = payload(segment, 16), heads = from;
+    uint32_t firsts[WP_PACK_BLOCK];
+    for (size_t user = 0; user < users_count; user += WP_PACK_BLOCK)
+        if (!wp_unpack32(&from, firsts,
+                         users_count - user < WP_PACK_BLOCK ? users_count - user : WP_PACK_BLOCK))
+            return WP_OK;
+    if (scale > UINT32_MAX || !wp_unpack32(&from, steps, count - users_count) ||
+        from.at != from.end)
+        return WP_OK; /* the long way says what is wrong, if anything is */
+    for (size_t user = 0; user < users_count; user++) {
+        if (user % WP_PACK_BLOCK == 0 &&
+            !wp_unpack32(&heads, firsts,
+                         users_count - user < WP_PACK_BLOCK ? users_count - user : WP_PACK_BLOCK))
+            return WP_OK;
+        uint64_t now = sum_steps(begin + firsts[user % WP_PACK_BLOCK] * scale, scale, steps,
+                                 rows_counts[user] - 1, offsets, &seen);
+        seen |= firsts[user % WP_PACK_BLOCK];
+        last = now > last ? now : last;
+        steps += rows_counts[user] - 1;
+        offsets += rows_counts[user];
+    }
+    /* 2^32 rows of up to 2^31 units each stay below 2^64 */
+    *fits = last == end && seen * scale <= INT32_MAX;
+    return WP_OK;
+}
+
 /* --- Codes ----------------------------------------------------------------------------------- */
 
 void wp_segment_of_codes(wp_bytes *out, uint64_t id, const uint32_t *codes, size_t count,
@@ -243,6 +301,35 @@ wp_status wp_segment_codes(const wp_segment *segment, size_t count, uint32_t bel
     for (size_t i = 0; low > 0 && i < count; i++)
         codes[i] += low;
     return WP_OK;
+}
+
+wp_status wp_segment_narrow(const wp_segment *segment, size_t count, uint32_t below,
+                            const wp_codes *codes, size_t row, wp_error *err)
+{
+    if (!has_head(segment, 4))
+        return corrupt(err, "codes");
+    uint32_t low = wp_load32(segment->bytes + HEAD_SIZE), block[WP_PACK_BLOCK];
+    wp_unpacker from = payload(segment, 4);
+    uint64_t high = 0;
+    for (size_t n; count > 0; count -= n, row += n) {
+        n = count < WP_PACK_BLOCK ? count : WP_PACK_BLOCK;
+        if (!wp_unpack32(&from, block, n))
+            return corrupt(err, "codes");
+        for (size_t i = 0; i < n; i++)
+            high |= (uint64_t)((uint64_t)block[i] + low >= below);
+        if (codes->width == 1)
+            for (size_t i = 0; i < n; i++)
+                ((uint8_t *)codes->data)[row + i] = (uint8_t)(block[i] + low);
+        else if (codes->width == 2)
+            for (size_t i = 0; i < n; i++)
+                ((uint16_t *)codes->data)[row + i] = (uint16_t)(block[i] + low);
+        else if (codes->width == 4)
+            for (size_t i = 0; i < n; i++)
+                ((uint32_t *)codes->data)[row + i] = block[i] + low;
+    }
+    if (high != 0)
+        return corrupt(err, "codes out of range");
+    return from.at == from.end ? WP_OK : corrupt(err, "codes");
 }
 
 /* --- Numbers --------------------------------------------------------------------------------- */

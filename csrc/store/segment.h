@@ -19,6 +19,7 @@
 #define WP_STORE_SEGMENT_H
 
 #include "base/error.h"
+#include "store/log.h"
 #include "store/pack.h"
 
 /* A borrowed segment as read. */
@@ -56,8 +57,19 @@ WP_NODISCARD wp_status wp_segment_users(const wp_segment *segment, uint32_t coun
 WP_NODISCARD wp_status wp_segment_times(const wp_segment *segment, const uint32_t *rows_counts,
                                         size_t users_count, size_t count, int64_t *base_us,
                                         int64_t *unit_us, uint64_t *steps, wp_error *err);
+/* The same straight to 32-bit offsets in unit_us from base_us, for a run that spans first_us to
+** last_us, which must fit. `steps` has room for count. A unit that unit_us does not divide, or
+*steps
+** that are too wide, leave *fits false, and the long way is to be taken. */
+WP_NODISCARD wp_status wp_segment_offsets(const wp_segment *segment, const uint32_t *rows_counts,
+                                          size_t users_count, size_t count, const wp_times *times,
+                                          int64_t first_us, int64_t last_us, uint32_t *steps,
+                                          uint32_t *offsets, bool *fits, wp_error *err);
 WP_NODISCARD wp_status wp_segment_codes(const wp_segment *segment, size_t count, uint32_t below,
                                         uint32_t *codes, wp_error *err);
+/* Straight to the width of a column (1, 2 or 4 bytes). */
+WP_NODISCARD wp_status wp_segment_narrow(const wp_segment *segment, size_t count, uint32_t below,
+                                         const wp_codes *codes, size_t row, wp_error *err);
 WP_NODISCARD wp_status wp_segment_numbers(const wp_segment *segment, size_t count, double *numbers,
                                           uint64_t *scratch, wp_error *err);
 WP_NODISCARD wp_status wp_segment_instants(const wp_segment *segment, size_t count,

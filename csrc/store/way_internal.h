@@ -170,6 +170,15 @@ size_t wp__way_part_runs(const wp__way_view *view, uint32_t part, const wp__way_
 WP_NODISCARD wp_status wp__way_part_codes(wp_way *way, const wp__way_part *part, uint32_t column,
                                           uint32_t below, wp__way_scratch *scratch, uint32_t *codes,
                                           wp_error *err);
+/* A part of one run, straight to the rows from `row` on of the final columns; `steps` has room for
+** its rows. *done: false when its times have to be decoded the long way. */
+WP_NODISCARD wp_status wp__way_part_plain(wp_way *way, const wp__way_part *part,
+                                          const wp_times *times, const wp_codes *events,
+                                          uint32_t events_below, size_t row, uint32_t *steps,
+                                          wp__way_scratch *scratch, bool *done, wp_error *err);
+WP_NODISCARD wp_status wp__way_run_codes(wp_way *way, const wp__way_run *run, uint32_t column,
+                                         uint32_t below, const wp_codes *codes, size_t row,
+                                         wp__way_scratch *scratch, wp_error *err);
 WP_NODISCARD wp_status wp__way_part_numbers(wp_way *way, const wp__way_part *part, uint32_t column,
                                             wp__way_scratch *scratch, double *numbers,
                                             wp_error *err);

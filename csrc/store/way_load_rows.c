@@ -77,11 +77,35 @@ static void put_times(const wp__way_load *work, size_t row, const int64_t *times
         to[i] = (uint32_t)((((uint64_t)times_us[i] - base) >> shift) * inverse);
 }
 
+/* A part with one run needs no merging: straight to the final columns. *done stays false where the
+** long way has to be taken. */
+static wp_status load_plain_rows(wp__way_load *work, uint32_t number, wp__way_scratch *scratch,
+                                 wp__way_part *part, bool *done, wp_error *err)
+{
+    *done = false;
+    WP_TRY(wp__way_part_read(work->way, number, false, scratch, part, err));
+    uint32_t *steps = wp__way_room(scratch, 3, part->rows_count, sizeof *steps);
+    if (steps == NULL)
+        return wp_fail_memory(err, part->rows_count * 4ULL);
+    return wp__way_part_plain(work->way, part, &work->times, work->codes,
+                              work->columns->event_names.count, work->row_bases[number], steps,
+                              scratch, done, err);
+}
+
 static wp_status load_part_rows(void *context, size_t chunk, unsigned worker, wp_error *err)
 {
     wp__way_load *work = context;
     wp__way_scratch *scratch = &work->scratches[worker];
     wp__way_part *part = &work->parts[chunk];
+    const wp__way_run *runs;
+    if (wp__way_part_runs(&work->way->view, (uint32_t)chunk, &runs) == 1 &&
+        work->times.offsets != NULL) {
+        bool done = false;
+        WP_TRY(load_plain_rows(work, (uint32_t)chunk, scratch, part, &done, err));
+        if (done)
+            return WP_OK;
+        wp__way_part_free(part);
+    }
     WP_TRY(wp__way_part_read(work->way, (uint32_t)chunk, true, scratch, part, err));
     if (part->rows_count == 0)
         return WP_OK;
@@ -200,6 +224,10 @@ static wp_status load_part_codes(void *context, size_t chunk, unsigned worker, w
     wp__way_load *work = context;
     wp__way_scratch *scratch = &work->scratches[worker];
     wp__way_part part = {0};
+    const wp__way_run *runs;
+    if (wp__way_part_runs(&work->way->view, (uint32_t)chunk, &runs) == 1)
+        return wp__way_run_codes(work->way, runs, work->column, work->below, work->codes,
+                                 work->row_bases[chunk], scratch, err);
     WP_TRY(wp__way_part_read(work->way, (uint32_t)chunk, false, scratch, &part, err));
     uint32_t *codes = wp__way_room(scratch, 3, part.rows_count, sizeof *codes);
     wp_status status = codes == NULL ? wp_fail_memory(err, part.rows_count * 4ULL)

@@ -336,6 +336,41 @@ wp_status wp__way_part_codes(wp_way *way, const wp__way_part *part, uint32_t col
     return WP_OK;
 }
 
+wp_status wp__way_run_codes(wp_way *way, const wp__way_run *run, uint32_t column, uint32_t below,
+                            const wp_codes *codes, size_t row, wp__way_scratch *scratch,
+                            wp_error *err)
+{
+    wp_segment segment;
+    WP_TRY(fetch(way, run, column, 'c', run->events_count, column != WP__COLUMN_EVENTS, scratch,
+                 &segment, err));
+    if (segment.size == 0) {
+        if (codes->width > 0)
+            memset((char *)codes->data + row * codes->width, 0,
+                   (size_t)run->events_count * codes->width);
+        return WP_OK;
+    }
+    if (wp_segment_narrow(&segment, run->events_count, below, codes, row, err) != WP_OK)
+        return blame(way, run->part, run->run, column_name(way, column), err);
+    return WP_OK;
+}
+
+wp_status wp__way_part_plain(wp_way *way, const wp__way_part *part, const wp_times *times,
+                             const wp_codes *events, uint32_t events_below, size_t row,
+                             uint32_t *steps, wp__way_scratch *scratch, bool *done, wp_error *err)
+{
+    const wp__way_run *run = &part->runs[0];
+    wp_segment segment;
+    WP_TRY(
+        fetch(way, run, WP__COLUMN_TIMES, 't', run->events_count, false, scratch, &segment, err));
+    if (wp_segment_offsets(&segment, part->row_counts, part->users_count, part->rows_count, times,
+                           run->first_us, run->last_us, steps, times->offsets + row, done,
+                           err) != WP_OK)
+        return blame(way, run->part, run->run, "times", err);
+    if (!*done)
+        return WP_OK;
+    return wp__way_run_codes(way, run, WP__COLUMN_EVENTS, events_below, events, row, scratch, err);
+}
+
 wp_status wp__way_part_numbers(wp_way *way, const wp__way_part *part, uint32_t column,
                                wp__way_scratch *scratch, double *numbers, wp_error *err)
 {
