@@ -32,7 +32,6 @@ end
 local function time(what, runs, work)
   local best_wall, best_cpu, result = math.huge, math.huge, nil
   for _ = 1, runs do
-    result = nil
     collectgarbage()
     local from, cpu = wall(), os.clock()
     result = work()
@@ -90,8 +89,8 @@ if pieces > 0 then
     return assert(assert(wp.open(file)):measure(request))
   end)
   time("compact", 1, function() return assert(store:compact()) end)
-  print(string.format("%.2f bytes per event, compacted; peak %d MB; fingerprint %s", size(file) / #log,
-    peak(), core.log.facts(assert(wp.open(file))).fingerprint == fingerprint and "equal"
+  print(string.format("%.2f bytes per event, compacted; peak %d MB; fingerprint %s",
+    size(file) / #log, peak(), core.log.facts(assert(wp.open(file))).fingerprint == fingerprint and "equal"
       or "of another order of users"))
 end
 os.remove(file)
