@@ -90,7 +90,7 @@ if pieces > 0 then
   end)
   time("compact", 1, function() return assert(store:compact()) end)
   print(string.format("%.2f bytes per event, compacted; peak %d MB; fingerprint %s",
-    size(file) / #log, peak(), core.log.facts(assert(wp.open(file))).fingerprint == fingerprint and "equal"
-      or "of another order of users"))
+    size(file) / #log, peak(),
+    core.log.facts(assert(wp.open(file))).fingerprint == fingerprint and "equal" or "different"))
 end
 os.remove(file)
