@@ -44,6 +44,7 @@ build = {
         "csrc/base/memory.c",
         "csrc/base/number.c",
         "csrc/base/pool.c",
+        "csrc/base/terminal.c",
         "csrc/base/time.c",
         "csrc/base/zone.c",
         "csrc/ingest/attributes.c",

@@ -53,6 +53,12 @@ static void record_failure(run_state *state, size_t chunk, const wp_error *failu
     atomic_store(&state->stop, true);
 }
 
+static void report_progress(const wp_run *run, size_t done, size_t total)
+{
+    if (run != NULL && run->progress != NULL)
+        run->progress(run->context, done, total);
+}
+
 /* Runs chunks until none is left; `run` is non-NULL on the calling thread only. */
 static void take_chunks(run_state *state, unsigned worker, const wp_run *run)
 {
@@ -64,6 +70,9 @@ static void take_chunks(run_state *state, unsigned worker, const wp_run *run)
         failure.status = WP_OK;
         failure.message[0] = '\0';
         wp_status status = state->task(state->work, chunk, worker, &failure);
+        size_t taken = atomic_load_explicit(&state->next_chunk, memory_order_relaxed);
+        if (taken < state->chunks_count)
+            report_progress(run, taken, state->chunks_count);
         if (status == WP_OK && wp_run_interrupted(run))
             status = wp_fail(&failure, WP_INTERRUPTED, "interrupted");
         if (status != WP_OK) {
@@ -171,6 +180,7 @@ wp_status wp_pool_run(const wp_run *run, size_t chunks_count, wp_task task, void
         pthread_mutex_unlock(&pool.state_lock);
         pthread_mutex_unlock(&pool.run_lock);
     }
+    report_progress(run, chunks_count, chunks_count);
     if (state.failed_chunk != SIZE_MAX) {
         if (err != NULL)
             *err = state.failure;

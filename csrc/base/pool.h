@@ -21,6 +21,9 @@ typedef struct wp_run {
     unsigned threads;                   /* 0: wp_pool_threads() */
     bool (*interrupted)(void *context); /* may be NULL; called on the calling thread only */
     void *context;
+    /* May be NULL; called on the calling thread only, with the chunks taken so far, and at the end,
+    ** however it came, with done = total. */
+    void (*progress)(void *context, size_t done, size_t total);
 } wp_run;
 
 /* One chunk of work. `worker` is 0 .. threads-1, for scratch memory that is not shared.

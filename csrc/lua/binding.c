@@ -1,6 +1,9 @@
 /* Shared parts of the binding; see binding.h. */
 #include "lua/binding.h"
 
+#include "base/terminal.h"
+
+#include <stdio.h>
 #include <string.h>
 
 int wpl_push_failure(lua_State *L, const wp_error *err)
@@ -28,11 +31,27 @@ static bool hook_changed(void *context)
     return lua_gethook(poll->L) != poll->hook;
 }
 
+/* A line that is written over itself, and taken away in the end. */
+static void show_progress(void *context, size_t done, size_t total)
+{
+    static const int64_t patience_ns = 1000000000, pause_ns = 100000000;
+    wpl_poll *poll = context;
+    int64_t now_ns = wp_clock_ns();
+    if (done == total) {
+        if (poll->shown_ns != 0)
+            fputs("\r\033[K", stderr);
+        poll->shown_ns = 0;
+    } else if (now_ns - poll->started_ns > patience_ns && now_ns - poll->shown_ns > pause_ns &&
+               wp_terminal_watches()) {
+        fprintf(stderr, "\r%3.0f %%\033[K", 100.0 * (double)done / (double)total);
+        poll->shown_ns = now_ns;
+    }
+}
+
 wp_run wpl_run(lua_State *L, wpl_poll *poll)
 {
-    poll->L = L;
-    poll->hook = lua_gethook(L);
-    return (wp_run){.threads = 0, .interrupted = hook_changed, .context = poll};
+    *poll = (wpl_poll){.L = L, .hook = lua_gethook(L), .started_ns = wp_clock_ns()};
+    return (wp_run){.interrupted = hook_changed, .progress = show_progress, .context = poll};
 }
 
 void wpl_gc_pressure(lua_State *L, int64_t bytes_size)

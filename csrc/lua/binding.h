@@ -25,11 +25,13 @@ int wpl_push_failure(lua_State *L, const wp_error *err);
 /* Raises the core's message, blaming the caller of the Lua function that called us. */
 int wpl_raise(lua_State *L, const wp_error *err);
 
-/* Settings of a long call: default threads, and Ctrl-C through the debug hook. The poll struct
-** must outlive the run; it lives on the binding function's stack. */
+/* Settings of a long call: default threads, Ctrl-C through the debug hook, and progress on standard
+** error after a second when that is a terminal. The poll struct must outlive the run; it lives on
+** the binding function's stack. */
 typedef struct wpl_poll {
     lua_State *L;
-    lua_Hook hook; /* the hook at the start; another one later means "please stop" */
+    lua_Hook hook;                /* the hook at the start; another one later means "please stop" */
+    int64_t started_ns, shown_ns; /* shown_ns: when progress was last written; 0: it is not shown */
 } wpl_poll;
 wp_run wpl_run(lua_State *L, wpl_poll *poll);
 

@@ -201,6 +201,37 @@ TEST(workers_leave_signals_to_the_calling_thread)
     CHECK_INT(wrong, 0);
 }
 
+typedef struct watcher {
+    size_t last, calls, ends;
+    bool fell;
+} watcher;
+
+static void watch(void *context, size_t done, size_t total)
+{
+    watcher *seen = context;
+    seen->fell = seen->fell || done < seen->last || done > total;
+    seen->last = done;
+    seen->calls++;
+    seen->ends += done == total;
+}
+
+TEST(progress_rises_and_ends_once_even_when_the_work_fails)
+{
+    for (unsigned threads = 1; threads <= 3; threads += 2) {
+        for (size_t bad = 0; bad < 2; bad++) {
+            squares work = {.fail_from = bad ? 500 : 5000};
+            watcher seen = {0};
+            wp_error err;
+            wp_run run = {.threads = threads, .progress = watch, .context = &seen};
+            CHECK_INT(wp_pool_run(&run, 1000, square, &work, &err), bad ? WP_INVALID : WP_OK);
+            CHECK(!seen.fell);
+            CHECK_INT(seen.ends, 1);
+            CHECK_INT(seen.last, 1000);
+            CHECK(threads > 1 || seen.calls > 1); /* workers may have taken every chunk */
+        }
+    }
+}
+
 TEST(the_pool_starts_again_after_its_end)
 {
     squares work = {.fail_from = SIZE_MAX};
