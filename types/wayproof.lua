@@ -693,8 +693,8 @@ function Ledger:record(result) end
 
 --- How a verdict moved: every try of the hypotheses called `name`, oldest first.
 ---@param name string
----@return table history  list of { started, finished, status, verdict, grade, estimate, low, high, p,
----   p_adjusted, tried, users, data, windows, question }; times in µs UTC
+---@return table history  list of { started, finished, status, verdict, grade, estimate, low, high,
+---   p, p_adjusted, tried, users, data, windows, question }; times in µs UTC
 function Ledger:history(name) end
 
 --- Every question tried on an outcome (or on its event), in the order of first asking.
@@ -869,14 +869,14 @@ function Store:forget(user_id, options) end
 ---@return string? message, string? code
 function Store:compact() end
 
---- Reads every byte. Sound: a result that prints itself; damaged: nil, the first damage, `"corrupt"`
---- and the result.
+--- Reads every byte. Sound: a result that prints itself; damaged: nil, the first damage,
+--- `"corrupt"` and the result.
 ---@return wayproof.StoreCheck? check  fields `ok, found, damages, pages, segments`
 ---@return string? message, string? code, wayproof.StoreCheck? damages
 function Store:verify() end
 
---- What was imported, oldest first: `import, imported_at, events, users, new_users, kept_out, first,
---- last, fingerprint, source`.
+--- What was imported, oldest first: `import, imported_at, events, users, new_users, kept_out,
+--- first, last, fingerprint, source`.
 ---@return wayproof.Imports? imports
 ---@return string? message, string? code
 function Store:imports() end
@@ -1094,14 +1094,15 @@ function Log:gaps(options) end
 function Log:friction(stages, options) end
 
 ---@class wayproof.Friction
----@field stages table[]       `name, entered, advanced, left, pending, median_seconds` (Kaplan-Meier:
----   people who are still inside count), `lost_outcomes`; `rate, low, high` (moved on in time)
----@field signals table[]      `name, stage, users, rate_with, rate_without, difference, low, high, p,
----   q, certain, outcomes_per_month`; the certain ones first, then the dearest
+---@field stages table[]       `name, entered, advanced, left, pending, median_seconds`
+---   (Kaplan-Meier: people who are still inside count), `lost_outcomes`; `rate, low, high` (moved
+---   on in time)
+---@field signals table[]      `name, stage, users, rate_with, rate_without, difference, low, high,
+---   p, q, certain, outcomes_per_month`; the certain ones first, then the dearest
 ---@field early number         outcomes that the early stages lose
 ---@field late number          outcomes that the late stages lose
----@field written_off table    `people` stuck in an early stage, the outcomes `expected` of them with
----   `low, high`, `observed`, `claimed` (0), `alike`, `calibration`
+---@field written_off table    `people` stuck in an early stage, the outcomes `expected` of them
+---   with `low, high`, `observed`, `claimed` (0), `alike`, `calibration`
 ---@field top? table           `stage, entered, reached, reach, late_rate, starving`
 ---@field groups? table[]
 
@@ -1124,8 +1125,9 @@ function Log:clarity(stages, options) end
 
 ---@class wayproof.Clarity
 ---@field rows table[]    `item, stage, users, advance` (difference in the share that moves on),
----   `low, high, q, label` ("clears" "clouds" "neutral" "unknown" "structural"); also `back, linger,
----   leave` (differences), `base` (share of the others that moves on), `passed, event, value`
+---   `low, high, q, label` ("clears" "clouds" "neutral" "unknown" "structural"); also `back,
+---   linger, leave` (differences), `base` (share of the others that moves on), `passed, event,
+---   value`
 ---@field effort table[]  `stage, users, median_events, median_engaged_seconds` of who moved on
 ---@field tested integer  rows with enough people to compare
 ---@field groups? table[]

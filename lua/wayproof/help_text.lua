@@ -1501,10 +1501,10 @@ return {
       },
     },
     returns = {
-      "table history  list of { started, finished, status, verdict, grade, estimate, low, high, p,",
+      "table history  list of { started, finished, status, verdict, grade, estimate, low, high,",
     },
     signature = "ledger:history(name)",
-    text = "How a verdict moved: every try of the hypotheses called `name`, oldest first.\n  p_adjusted, tried, users, data, windows, question }; times in µs UTC",
+    text = "How a verdict moved: every try of the hypotheses called `name`, oldest first.\n  p, p_adjusted, tried, users, data, windows, question }; times in µs UTC",
   },
   {
     group = "Times, threads, help",
@@ -1858,7 +1858,7 @@ return {
       "string? message, string? code, wayproof.StoreCheck? damages",
     },
     signature = "store:verify()",
-    text = "Reads every byte. Sound: a result that prints itself; damaged: nil, the first damage, `\"corrupt\"`\nand the result.",
+    text = "Reads every byte. Sound: a result that prints itself; damaged: nil, the first damage,\n`\"corrupt\"` and the result.",
   },
   {
     group = "Stores: logs on disk that grow",
@@ -1868,7 +1868,7 @@ return {
       "string? message, string? code",
     },
     signature = "store:imports()",
-    text = "What was imported, oldest first: `import, imported_at, events, users, new_users, kept_out, first,\nlast, fingerprint, source`.",
+    text = "What was imported, oldest first: `import, imported_at, events, users, new_users, kept_out,\nfirst, last, fingerprint, source`.",
   },
   {
     group = "Stores: logs on disk that grow",
@@ -2429,12 +2429,12 @@ return {
     fields = {
       {
         name = "stages",
-        text = "     `name, entered, advanced, left, pending, median_seconds` (Kaplan-Meier:",
+        text = "     `name, entered, advanced, left, pending, median_seconds`",
         type = "table[]",
       },
       {
         name = "signals",
-        text = "    `name, stage, users, rate_with, rate_without, difference, low, high, p,",
+        text = "    `name, stage, users, rate_with, rate_without, difference, low, high,",
         type = "table[]",
       },
       {
@@ -2449,7 +2449,7 @@ return {
       },
       {
         name = "written_off",
-        text = "  `people` stuck in an early stage, the outcomes `expected` of them with",
+        text = "  `people` stuck in an early stage, the outcomes `expected` of them",
         type = "table",
       },
       {
@@ -2464,7 +2464,7 @@ return {
     },
     group = "Analyses of a log",
     name = "wayproof.Friction",
-    text = "people who are still inside count), `lost_outcomes`; `rate, low, high` (moved on in time)\n  q, certain, outcomes_per_month`; the certain ones first, then the dearest\n  `low, high`, `observed`, `claimed` (0), `alike`, `calibration`",
+    text = "(Kaplan-Meier: people who are still inside count), `lost_outcomes`; `rate, low, high` (moved\n  on in time)\n  p, q, certain, outcomes_per_month`; the certain ones first, then the dearest\n  with `low, high`, `observed`, `claimed` (0), `alike`, `calibration`",
   },
   {
     example = "local clarity = log:clarity(stages, { content = \"page\" })\nprint(clarity)\nprint(clarity.rows[1].item, clarity.rows[1].label)",
@@ -2512,7 +2512,7 @@ return {
     },
     group = "Analyses of a log",
     name = "wayproof.Clarity",
-    text = "`low, high, q, label` (\"clears\" \"clouds\" \"neutral\" \"unknown\" \"structural\"); also `back, linger,\n  leave` (differences), `base` (share of the others that moves on), `passed, event, value`",
+    text = "`low, high, q, label` (\"clears\" \"clouds\" \"neutral\" \"unknown\" \"structural\"); also `back,\n  linger, leave` (differences), `base` (share of the others that moves on), `passed, event,\n  value`",
   },
   {
     class = true,
