@@ -120,10 +120,10 @@ end
 --- Appends the cell to a file of results, or prints it.
 function cells.write(cell, path)
   local file = path and assert(io.open(path, "a+")) or io.stdout
-  if path and file:seek "end" == 0 then file:write(table.concat(columns, "\t"), "\n") end
+  if path and file:seek "end" == 0 then file:write(table.concat(columns, ","), "\n") end
   local out = {}
   for i, name in ipairs(columns) do out[i] = text(field(cell, name)) end
-  file:write(table.concat(out, "\t"), "\n")
+  file:write(table.concat(out, ","), "\n")
   if path then file:close() end
 end
 
@@ -135,7 +135,7 @@ function cells.read(path)
   local names
   for line in file:lines() do
     local row, i = {}, 0
-    for value in (line .. "\t"):gmatch "(.-)\t" do
+    for value in (line .. ","):gmatch "(.-)," do
       i = i + 1
       if names then row[names[i]] = value else row[i] = value end
     end

@@ -7,7 +7,7 @@ package.path = here .. "?.lua;" .. package.path
 local cells = require "cells"
 local scenarios = require "scenarios"
 
-local results = here .. "results/grid.tsv"
+local results = here .. "results/grid.csv"
 
 -- Cells by (rate, users), in the order of the file; runs of one cell with other seeds are added up.
 local function read()

@@ -80,7 +80,7 @@ nothing("launch", "launch", "metric and a better season start on the same day")
 nothing("season", "season", "metric and base rate rise and fall together")
 nothing("weekend", "weekend", "who comes at the weekend does more of the metric, and buys more")
 nothing("account", "account", "accounts share trait and metric separately",
-  { cluster = "account" }, { "unrelated" })
+  { cluster = "account" }, { "unrelated", "vanity" })
 nothing("lapse_thin", "lapse_thin", "a random part of activity; who stays, buys", nil,
   { "vanity" })
 nothing("lapse_late", "lapse_late", "a random part of late activity; who stays, buys", nil,
