@@ -1,0 +1,90 @@
+-- Every analysis gives the same text from memory and from a file that was just opened, so that each
+-- asks the file for all the columns it reads.
+local wp = require "wayproof"
+
+local function events()
+  local rows, state = {}, 11
+  local function draw(n)
+    state = (state * 1103515245 + 12345) & 0x7fffffff
+    return state % 65536 * n // 65536
+  end
+  local names = { "look", "weigh", "basket", "buy", "help" }
+  for user = 1, 300 do
+    for _ = 1, 2 + draw(9) do
+      rows[#rows + 1] = { user = "u" .. user, event = names[1 + draw(5)],
+        time = 1700000000 + draw(90 * 86400), value = draw(3) > 0 and draw(100) or nil,
+        channel = ({ "ads", "mail" })[1 + draw(3)], page = "p" .. draw(6) }
+    end
+  end
+  return rows
+end
+
+local steps = { "look", { events = "weigh", where = { channel = "ads" } }, "buy" }
+local stages = wp.stages { { "look" }, { "weigh", where = { channel = "ads" } }, { "buy" } }
+
+local analyses = {
+  ["a funnel by its people's first channel"] = function(log)
+    return log:funnel(steps, { within = "30d", by = "channel" })
+  end,
+  ["a funnel that holds a page"] = function(log)
+    return log:funnel({ "look", "buy" }, { within = "30d", hold = "page" })
+  end,
+  ["a funnel by the page of a step"] = function(log)
+    return log:funnel({ "look", "buy" }, { within = "30d", by = "page", attribution = 2 })
+  end,
+  ["a funnel that excludes by value"] = function(log)
+    return log:funnel({ "look", "buy" }, { within = "30d",
+      exclude = { events = "help", where = { value = wp.above(50) } } })
+  end,
+  ["transitions of stages with a filter"] = function(log)
+    return log:transitions { stages = stages, where = { page = "p1" } }
+  end,
+  ["retention by channel"] = function(log) return log:retention { by = "channel" } end,
+  ["paths by channel"] = function(log) return log:paths { start = "look", by = "channel" } end,
+  ["dwell where the value is high"] = function(log)
+    return log:dwell { where = { value = wp.above(20) } }
+  end,
+  ["sessions by page"] = function(log) return log:sessions { by = "page" } end,
+  ["friction where the channel is ads"] = function(log)
+    return log:friction(stages, { outcome = "buy", where = { channel = "ads" } })
+  end,
+  ["clarity of pages"] = function(log)
+    return log:clarity(stages, { outcome = "buy", content = "page" })
+  end,
+  ["measuring with a population"] = function(log)
+    return log:measure { metrics = { sum = wp.sum "look", pages = wp.distinct "page" },
+      outcome = wp.converts "buy", observe = "7d", within = "20d",
+      population = { value = wp.above(10) } }
+  end,
+  ["a verdict across channels"] = function(log)
+    return log:validate(wp.hypothesis "value" { metric = wp.mean(), outcome = wp.earns "buy",
+      observe = "7d", within = "20d", across = { "channel" }, adjust = { "page" } },
+      { refute = false })
+  end,
+  ["regrouping"] = function(log) return log:regroup("page"):sessions() end,
+}
+
+describe("a log that was just opened from a file", function()
+  local path, log
+
+  setup(function()
+    path = os.tmpname()
+    os.remove(path)
+    log = assert(wp.read_rows(events(), { value = "value", properties = { "channel", "page" } }))
+    assert(log:save(path))
+  end)
+
+  teardown(function()
+    log:close()
+    os.remove(path)
+  end)
+
+  for name, analyse in pairs(analyses) do
+    it("answers as the log in memory does: " .. name, function()
+      local opened <close> = assert(wp.open(path))
+      local expected = analyse(log):json()
+      assert.is_true(#expected > 40)
+      assert.equal(expected, analyse(opened):json())
+    end)
+  end
+end)
