@@ -3,6 +3,7 @@
 #include "stats/design.h"
 
 #include "base/memory.h"
+#include "stats/kernel.h"
 #include "stats/linear_algebra.h"
 #include "stats/vector.h"
 
@@ -11,53 +12,38 @@
 
 #define COLLINEAR_TOLERANCE 1e-11
 
-typedef double quad __attribute__((vector_size(32), aligned(8), may_alias));
-
-/* Four running sums: the order of additions is fixed whatever the machine's vector width. */
-static double dot(const double *x, const double *y, size_t count)
+/* Rows of a block as the kernels take them. */
+static size_t padded(size_t count)
 {
-    quad sums = {0, 0, 0, 0};
-    size_t i = 0;
-    for (; i + 4 <= count; i += 4)
-        sums += *(const quad *)(x + i) * *(const quad *)(y + i);
-    double total = (sums[0] + sums[2]) + (sums[1] + sums[3]);
-    for (; i < count; i++)
-        total += x[i] * y[i];
-    return total;
+    return (count + WP_LANES - 1) / WP_LANES * WP_LANES;
 }
 
-void wp_block_gram(const double *block, const double *w, size_t k, size_t count, double *scratch,
-                   double *gram)
+static void pad(double *numbers, size_t count)
 {
-    for (size_t i = 0; i < k; i++) {
-        const double *z = block + i * WP_BLOCK_ROWS;
-        for (size_t row = 0; row < count; row++)
-            scratch[row] = w[row] * z[row];
-        for (size_t j = 0; j <= i; j++)
-            gram[i * k + j] += dot(scratch, block + j * WP_BLOCK_ROWS, count);
-    }
+    for (size_t row = count; row < padded(count); row++)
+        numbers[row] = 0;
 }
 
-void wp_block_project(const double *block, const double *r, size_t k, size_t count, double *out)
+void wp_block_gram(double *block, double *w, size_t k, size_t count, double *gram)
 {
-    for (size_t i = 0; i < k; i++)
-        out[i] += dot(r, block + i * WP_BLOCK_ROWS, count);
+    pad(w, count);
+    wp_kernel_gram(block, WP_BLOCK_ROWS, w, 0, k, padded(count), block + k * WP_BLOCK_ROWS, gram);
+}
+
+void wp_block_project(const double *block, double *r, size_t k, size_t count, double *out)
+{
+    pad(r, count);
+    wp_kernel_project(block, WP_BLOCK_ROWS, r, k, padded(count), out);
 }
 
 void wp_block_linear(const wp_design *design, const double *block, const double *b, size_t first,
                      size_t count, double *eta)
 {
     const double *offset = design->input.offset;
+    memset(eta, 0, padded(count) * sizeof *eta);
     if (offset != NULL)
         memcpy(eta, offset + first, count * sizeof *eta);
-    else
-        memset(eta, 0, count * sizeof *eta);
-    for (size_t i = 0; i < design->k; i++) {
-        const double *z = block + i * WP_BLOCK_ROWS;
-        double factor = b[i];
-        for (size_t row = 0; row < count; row++)
-            eta[row] += factor * z[row];
-    }
+    wp_kernel_linear(block, WP_BLOCK_ROWS, b, design->k, padded(count), eta);
 }
 
 void wp_design_block(const wp_design *design, size_t first, size_t count, double *block)
@@ -66,15 +52,15 @@ void wp_design_block(const wp_design *design, size_t first, size_t count, double
     if (design->input.intercept) {
         for (size_t row = 0; row < count; row++)
             block[row] = 1;
+        pad(block, count);
         term = 1;
     }
     for (; term < design->k; term++) {
         size_t column = design->kept[term - design->input.intercept];
-        const double *x = design->input.columns[column] + first;
-        double centre = design->centre[column], factor = 1 / design->scale[column];
         double *z = block + term * WP_BLOCK_ROWS;
-        for (size_t row = 0; row < count; row++)
-            z[row] = (x[row] - centre) * factor;
+        wp_kernel_standardise(design->input.columns[column] + first, design->centre[column],
+                              1 / design->scale[column], count, z);
+        pad(z, count);
     }
 }
 
@@ -96,7 +82,7 @@ static wp_status pass_chunk(void *context, size_t chunk, unsigned worker, wp_err
     size_t first = chunk * work->stride * WP_CHUNK_ROWS;
     size_t last = first + WP_CHUNK_ROWS < rows ? first + WP_CHUNK_ROWS : rows;
     double *block = work->scratch + worker * work->scratch_size;
-    double *scratch = block + work->design->k * WP_BLOCK_ROWS;
+    double *scratch = block + (work->design->k + WP_BLOCK_SPARE) * WP_BLOCK_ROWS;
     double *sums = work->sums + chunk * work->sums_count;
     for (; first < last; first += WP_BLOCK_ROWS) {
         size_t count = last - first < WP_BLOCK_ROWS ? last - first : WP_BLOCK_ROWS;
@@ -117,7 +103,7 @@ wp_status wp_design_pass(const wp_design *design, size_t stride, wp_block_visit 
                       .context = context,
                       .stride = stride,
                       .sums_count = sums_count,
-                      .scratch_size = (design->k + 6) * WP_BLOCK_ROWS};
+                      .scratch_size = (design->k + WP_BLOCK_SPARE + 6) * WP_BLOCK_ROWS};
     work.sums = wp_alloc_array_zero(chunks * sums_count, sizeof(double));
     work.scratch = wp_alloc_array(wp_run_threads(run) * work.scratch_size, sizeof(double));
     wp_status status;
@@ -134,6 +120,14 @@ wp_status wp_design_pass(const wp_design *design, size_t stride, wp_block_visit 
     wp_free(work.scratch);
     wp_free(work.sums);
     return status;
+}
+
+size_t wp_design_rows(const wp_design *design, size_t stride)
+{
+    size_t rows = 0, all = design->input.rows_count, step = stride * WP_CHUNK_ROWS;
+    for (size_t first = 0; first < all; first += step)
+        rows += all - first < WP_CHUNK_ROWS ? all - first : WP_CHUNK_ROWS;
+    return rows;
 }
 
 static wp_status measure_column(void *context, size_t column, unsigned worker, wp_error *err)
@@ -161,14 +155,14 @@ static wp_status measure_column(void *context, size_t column, unsigned worker, w
 }
 
 static void gram_visit(void *context, const wp_design *design, size_t first, size_t count,
-                       const double *block, double *scratch, double *sums)
+                       double *block, double *scratch, double *sums)
 {
     (void)context;
     const double *weights = design->input.weights;
-    double *w = scratch + WP_BLOCK_ROWS;
+    double *w = scratch;
     for (size_t row = 0; row < count; row++)
         w[row] = weights == NULL ? 1 : weights[first + row];
-    wp_block_gram(block, w, design->k, count, scratch, sums);
+    wp_block_gram(block, w, design->k, count, sums);
 }
 
 /* Takes out the terms that are combinations of terms before them. */
@@ -217,6 +211,18 @@ static wp_status choose_terms(wp_design *design, const wp_run *run, wp_error *er
     return status;
 }
 
+/* All columns are terms, standardised as the caller says. */
+static void take_known(wp_design *design)
+{
+    const wp_design_input *input = &design->input;
+    for (size_t column = 0; column < input->columns_count; column++) {
+        design->centre[column] = input->known_centre[column];
+        design->scale[column] = input->known_scale[column];
+        design->kept[column] = column;
+    }
+    design->k = input->columns_count + input->intercept;
+}
+
 wp_status wp_design_make(wp_design *design, const wp_design_input *input, const wp_run *run,
                          wp_error *err)
 {
@@ -229,12 +235,19 @@ wp_status wp_design_make(wp_design *design, const wp_design_input *input, const 
     wp_status status = WP_OK;
     if (made.kept == NULL || made.centre == NULL || made.scale == NULL || made.terms == NULL)
         status = wp_fail_memory(err, columns * sizeof(double));
-    for (size_t i = 0; i < input->rows_count; i++)
-        made.weight += input->weights == NULL ? 1 : input->weights[i];
-    if (status == WP_OK)
+    made.weight = (double)input->rows_count;
+    if (input->weights != NULL) {
+        made.weight = 0;
+        for (size_t i = 0; i < input->rows_count; i++)
+            made.weight += input->weights[i];
+    }
+    if (status == WP_OK && input->known_scale != NULL) {
+        take_known(&made);
+    } else if (status == WP_OK) {
         status = wp_pool_run(run, columns, measure_column, &made, err);
-    if (status == WP_OK)
-        status = choose_terms(&made, run, err);
+        if (status == WP_OK)
+            status = choose_terms(&made, run, err);
+    }
     if (status != WP_OK)
         wp_design_free(&made);
     else

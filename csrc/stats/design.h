@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WP_CHUNK_ROWS = 2048, WP_BLOCK_ROWS = 256 };
+enum { WP_CHUNK_ROWS = 2048, WP_BLOCK_ROWS = 256, WP_BLOCK_SPARE = 4 };
 
 typedef enum wp_term {
     WP_TERM_KEPT = 0,
@@ -34,6 +34,9 @@ typedef struct wp_design_input {
     const double *weights; /* NULL: ones */
     const double *offset;  /* NULL: zeros */
     bool intercept;
+    /* Means and standard deviations (any divisor) of all columns, where the caller has measured
+    ** them and knows that the columns vary and are independent; NULL: found out in two passes. */
+    const double *known_centre, *known_scale;
 } wp_design_input;
 
 typedef struct wp_design {
@@ -51,14 +54,16 @@ WP_NODISCARD wp_status wp_design_make(wp_design *design, const wp_design_input *
 void wp_design_free(wp_design *design);
 
 /* Fills z[t][0 .. count-1] for the k terms of rows first .. first+count-1 (count at most
-** WP_BLOCK_ROWS); block holds k * WP_BLOCK_ROWS places, term after term. */
+** WP_BLOCK_ROWS); block holds (k + WP_BLOCK_SPARE) * WP_BLOCK_ROWS places, term after term. The
+** loops over a block (kernel.h) take eight rows at a time: places behind `count` are 0 in the block
+** and are overwritten in w, r and eta. */
 void wp_design_block(const wp_design *design, size_t first, size_t count, double *block);
 
-/* Adds sum over rows of w z z' to the lower triangle of gram (k x k); scratch: WP_BLOCK_ROWS. */
-void wp_block_gram(const double *block, const double *w, size_t k, size_t count, double *scratch,
-                   double *gram);
+/* Adds sum over rows of w z z' to the lower triangle of gram (k x k); places above the diagonal
+** are left in no particular state. Works in the block's spare places. */
+void wp_block_gram(double *block, double *w, size_t k, size_t count, double *gram);
 /* sum over rows of r z, added to out (k). */
-void wp_block_project(const double *block, const double *r, size_t k, size_t count, double *out);
+void wp_block_project(const double *block, double *r, size_t k, size_t count, double *out);
 /* eta = b . z (+ offset rows). */
 void wp_block_linear(const wp_design *design, const double *block, const double *b, size_t first,
                      size_t count, double *eta);
@@ -67,10 +72,13 @@ void wp_block_linear(const wp_design *design, const double *block, const double 
 ** sums has sums_count places, zero at the start of a chunk; the chunks' sums are added in order to
 ** out. scratch has 6 * WP_BLOCK_ROWS places. Every `stride`-th chunk is visited (1: all). */
 typedef void (*wp_block_visit)(void *context, const wp_design *design, size_t first, size_t count,
-                               const double *block, double *scratch, double *sums);
+                               double *block, double *scratch, double *sums);
 WP_NODISCARD wp_status wp_design_pass(const wp_design *design, size_t stride, wp_block_visit visit,
                                       void *context, size_t sums_count, double *out,
                                       const wp_run *run, wp_error *err);
+
+/* Rows that a pass with this stride visits. */
+size_t wp_design_rows(const wp_design *design, size_t stride);
 
 /* From fitted terms to what the caller asked for: estimates (1 + columns_count; the intercept
 ** first, NaN without one and where a term was left out) and covariance of the same size squared.

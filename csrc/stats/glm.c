@@ -83,7 +83,7 @@ typedef struct means_work {
 } means_work;
 
 static void means_visit(void *context, const wp_design *design, size_t first, size_t count,
-                        const double *block, double *scratch, double *sums)
+                        double *block, double *scratch, double *sums)
 {
     (void)sums;
     const means_work *work = context;

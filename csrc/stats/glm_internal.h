@@ -16,6 +16,7 @@ typedef struct wp__newton {
     double *b, *tried, *step; /* k */
     double *sums;             /* 1 + k + k*k */
     double *factor, *inverse; /* k*k */
+    bool gradient_only;       /* leave the information out of the next passes */
     double tolerance;         /* a step that promises less than this is the last one */
     double promised;          /* g' H^-1 g: twice the log-likelihood to be gained */
     int iterations;
@@ -29,7 +30,7 @@ static inline double wp__weight_at(const double *weights, size_t row)
 
 /* glm_newton.c */
 void wp__likelihood_visit(void *context, const wp_design *design, size_t first, size_t count,
-                          const double *block, double *scratch, double *sums);
+                          double *block, double *scratch, double *sums);
 wp_status wp__newton_alloc(wp__newton *state, wp_error *err);
 wp_status wp__newton_fit(wp__newton *state, double mean, wp_error *err);
 

@@ -13,16 +13,16 @@
 
 /* Sums of a pass: [z'r (k), gram (k x k)]. */
 static void normal_visit(void *context, const wp_design *design, size_t first, size_t count,
-                         const double *block, double *scratch, double *sums)
+                         double *block, double *scratch, double *sums)
 {
     const double *residuals = context, *weights = design->input.weights;
-    double *w = scratch + WP_BLOCK_ROWS, *r = w + WP_BLOCK_ROWS;
+    double *w = scratch, *r = w + WP_BLOCK_ROWS;
     for (size_t row = 0; row < count; row++) {
         w[row] = weights == NULL ? 1 : weights[first + row];
         r[row] = w[row] * residuals[first + row];
     }
     wp_block_project(block, r, design->k, count, sums);
-    wp_block_gram(block, w, design->k, count, scratch, sums + design->k);
+    wp_block_gram(block, w, design->k, count, sums + design->k);
 }
 
 typedef struct subtract_work {
@@ -31,7 +31,7 @@ typedef struct subtract_work {
 } subtract_work;
 
 static void subtract_visit(void *context, const wp_design *design, size_t first, size_t count,
-                           const double *block, double *scratch, double *sums)
+                           double *block, double *scratch, double *sums)
 {
     (void)sums;
     const subtract_work *work = context;

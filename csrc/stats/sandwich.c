@@ -7,15 +7,15 @@
 #include "stats/vector.h"
 
 static void meat_visit(void *context, const wp_design *design, size_t first, size_t count,
-                       const double *block, double *scratch, double *sums)
+                       double *block, double *scratch, double *sums)
 {
     const double *residuals = context, *weights = design->input.weights;
-    double *w = scratch + WP_BLOCK_ROWS;
+    double *w = scratch;
     for (size_t row = 0; row < count; row++) {
         double r = residuals[first + row];
         w[row] = r * r * (weights == NULL ? 1 : weights[first + row]);
     }
-    wp_block_gram(block, w, design->k, count, scratch, sums);
+    wp_block_gram(block, w, design->k, count, sums);
 }
 
 static wp_status cluster_meat(const wp_design *design, const double *residuals,
@@ -24,7 +24,7 @@ static wp_status cluster_meat(const wp_design *design, const double *residuals,
     size_t k = design->k, rows = design->input.rows_count, groups = clusters->numbers_count;
     const double *weights = design->input.weights;
     double *scores = wp_alloc_array_zero(groups * k, sizeof *scores);
-    double *block = wp_alloc_array(k * WP_BLOCK_ROWS, sizeof *block);
+    double *block = wp_alloc_array((k + WP_BLOCK_SPARE) * WP_BLOCK_ROWS, sizeof *block);
     wp_status status = WP_OK;
     if (scores == NULL || block == NULL) {
         status = wp_fail_memory(err, groups * k * sizeof *scores);

@@ -1,0 +1,109 @@
+/* See kernel.h. kernel_body.h holds the loops once; here they are compiled for each width that the
+** compiler knows, and the processor's own is chosen on each call (a load and a jump per block). */
+#include "stats/kernel.h"
+
+#include <math.h>
+#include <stdint.h>
+
+/* A fused product would round once where other widths round twice. */
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__)
+#pragma GCC optimize("fp-contract=off")
+#endif
+
+#define WIDTH  2
+#define TILE_I 1
+#define TILE_J 2
+#define TARGET
+#include "stats/kernel_body.h"
+#undef WIDTH
+#undef TILE_I
+#undef TILE_J
+#undef TARGET
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define WIDE 1
+
+#define WIDTH  4
+#define TILE_I 2
+#define TILE_J 3
+#define TARGET __attribute__((target("avx2")))
+#include "stats/kernel_body.h"
+#undef WIDTH
+#undef TILE_I
+#undef TILE_J
+#undef TARGET
+
+#define WIDTH  8
+#define TILE_I 4
+#define TILE_J 4
+#define TARGET __attribute__((target("avx512f,avx512dq")))
+#include "stats/kernel_body.h"
+#undef WIDTH
+#undef TILE_I
+#undef TILE_J
+#undef TARGET
+#endif
+
+static unsigned width_limit;
+
+void wp_kernel_limit_width(unsigned lanes)
+{
+    width_limit = lanes;
+}
+
+static unsigned width(void)
+{
+#if defined(WIDE)
+    unsigned limit = width_limit == 0 ? WP_LANES : width_limit;
+    if (limit >= 8 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
+        return 8;
+    if (limit >= 4 && __builtin_cpu_supports("avx2"))
+        return 4;
+#endif
+    return 2;
+}
+
+#if defined(WIDE)
+#define RUN(name, ...)                                                                             \
+    (width() == 8   ? name##_8(__VA_ARGS__)                                                        \
+     : width() == 4 ? name##_4(__VA_ARGS__)                                                        \
+                    : name##_2(__VA_ARGS__))
+#else
+#define RUN(name, ...) name##_2(__VA_ARGS__)
+#endif
+
+void wp_kernel_gram(const double *z, size_t stride, const double *w, size_t first, size_t k,
+                    size_t rows, double *scratch, double *gram)
+{
+    RUN(gram, z, stride, w, first, k, rows, scratch, gram);
+}
+
+void wp_kernel_project(const double *z, size_t stride, const double *r, size_t k, size_t rows,
+                       double *out)
+{
+    RUN(project, z, stride, r, k, rows, out);
+}
+
+void wp_kernel_linear(const double *z, size_t stride, const double *b, size_t k, size_t rows,
+                      double *eta)
+{
+    RUN(linear, z, stride, b, k, rows, eta);
+}
+
+void wp_kernel_standardise(const double *x, double centre, double factor, size_t rows, double *z)
+{
+    RUN(standardise, x, centre, factor, rows, z);
+}
+
+double wp_kernel_logistic(const double *y, const double *eta, size_t rows, double *residual,
+                          double *w)
+{
+    return RUN(logistic, y, eta, rows, residual, w);
+}
+
+void wp_kernel_exp(const double *x, size_t rows, double *out)
+{
+    RUN(exp, x, rows, out);
+}
