@@ -14,8 +14,13 @@
 
 #define FACTOR "wayproof.factor"
 
+/* Sum, range, mean and variance are kept once somebody asked for them: vectors do not change. */
+typedef enum known { KNOWN_NOTHING, KNOWN_RANGE, KNOWN_ALL } known;
+
 typedef struct vector {
     size_t count;
+    known known;
+    wp_moments moments;
     double numbers[];
 } vector;
 
@@ -23,6 +28,7 @@ double *wpl_new_vector(lua_State *L, size_t count)
 {
     vector *v = lua_newuserdatauv(L, sizeof *v + count * sizeof(double), 0);
     v->count = count;
+    v->known = KNOWN_NOTHING;
     luaL_setmetatable(L, WPL_VECTOR);
     return v->numbers;
 }
@@ -301,54 +307,63 @@ static int mm_unm(lua_State *L)
 
 /* ---- figures ---- */
 
-static wp_moments check_moments(lua_State *L, size_t *count)
+static const wp_moments *measured(lua_State *L, vector *v, known wanted)
+{
+    if (v->known < wanted) {
+        wp_error err;
+        if (wp_vector_measure(v->numbers, v->count, wanted == KNOWN_ALL, &v->moments, NULL, &err) !=
+            WP_OK)
+            wpl_raise(L, &err);
+        v->known = wanted;
+    }
+    return &v->moments;
+}
+
+static wp_moments check_moments(lua_State *L, known wanted)
 {
     vector *v = check_vector(L, 1);
-    *count = v->count;
-    return wp_vector_moments(v->numbers, opt_weights(L, 2, v->count), v->count);
+    const double *weights = opt_weights(L, 2, v->count);
+    if (weights != NULL)
+        return wp_vector_moments(v->numbers, weights, v->count);
+    return *measured(L, v, wanted);
 }
 
 static int m_sum(lua_State *L)
 {
-    size_t count;
-    lua_pushnumber(L, check_moments(L, &count).sum);
+    lua_pushnumber(L, check_moments(L, KNOWN_RANGE).sum);
     return 1;
 }
 
 static int m_mean(lua_State *L)
 {
-    size_t count;
-    push_number(L, check_moments(L, &count).mean);
+    push_number(L, check_moments(L, KNOWN_ALL).mean);
     return 1;
 }
 
 /* v:sd([weights]) : divisor weight - 1; nil below two. */
 static int m_sd(lua_State *L)
 {
-    size_t count;
-    push_number(L, sqrt(check_moments(L, &count).variance));
+    push_number(L, sqrt(check_moments(L, KNOWN_ALL).variance));
     return 1;
 }
 
 static int m_min(lua_State *L)
 {
-    size_t count;
-    push_number(L, check_moments(L, &count).minimum);
+    push_number(L, check_moments(L, KNOWN_RANGE).minimum);
     return 1;
 }
 
 static int m_max(lua_State *L)
 {
-    size_t count;
-    push_number(L, check_moments(L, &count).maximum);
+    push_number(L, check_moments(L, KNOWN_RANGE).maximum);
     return 1;
 }
 
 /* v:standardised([weights]) -> (v - mean) / sd, mean, sd. A constant vector gives missing. */
 static int m_standardised(lua_State *L)
 {
-    size_t count;
-    wp_moments m = check_moments(L, &count);
+    wp_moments m = check_moments(L, KNOWN_ALL);
+    size_t count = check_vector(L, 1)->count;
     const double *numbers = check_vector(L, 1)->numbers;
     double *out = wpl_new_vector(L, count);
     double sd = sqrt(m.variance);
@@ -379,7 +394,12 @@ static int m_count(lua_State *L)
 static int m_dot(lua_State *L)
 {
     vector *v = check_vector(L, 1);
-    lua_pushnumber(L, wp_vector_dot(v->numbers, wpl_check_numbers_of(L, 2, v->count), v->count));
+    const double *other = wpl_check_numbers_of(L, 2, v->count);
+    double sum;
+    wp_error err;
+    if (wp_vector_dot(v->numbers, other, v->count, &sum, NULL, &err) != WP_OK)
+        return wpl_raise(L, &err);
+    lua_pushnumber(L, sum);
     return 1;
 }
 
@@ -431,6 +451,26 @@ static int m_distinct(lua_State *L)
     return 3;
 }
 
+/* Quantiles of the numbers of v as a new vector. */
+static int select_quantiles(lua_State *L, vector *v, const double *chances, size_t count)
+{
+    const wp_moments *m = measured(L, v, KNOWN_RANGE);
+    const double *numbers = v->numbers;
+    if (m->rows < v->count) {
+        double *kept = lua_newuserdatauv(L, (m->rows + 1) * sizeof *kept, 0);
+        numbers = kept;
+        for (size_t i = 0; i < v->count; i++)
+            if (!isnan(v->numbers[i]))
+                *kept++ = v->numbers[i];
+    }
+    double *out = wpl_new_vector(L, count);
+    wp_error err;
+    if (wp_vector_select(numbers, m->rows, m->minimum, m->maximum, chances, count, out, NULL,
+                         &err) != WP_OK)
+        return wpl_raise(L, &err);
+    return 1;
+}
+
 /* v:quantiles({p, …} [, weights]) -> a vector, type 7 on the rows that the weights stand for. */
 static int m_quantiles(lua_State *L)
 {
@@ -440,6 +480,8 @@ static int m_quantiles(lua_State *L)
     const double *chances = wpl_check_numbers(L, 2, &count);
     for (size_t i = 0; i < count; i++)
         luaL_argcheck(L, chances[i] >= 0 && chances[i] <= 1, 2, "expected numbers in 0..1");
+    if (weights == NULL && count <= WP_SELECT_MOST)
+        return select_quantiles(L, check_vector(L, 1), chances, count);
     wp_factor *factor = push_factor(L);
     double *totals = wpl_new_vector(L, factor->numbers_count);
     wp_factor_weights(factor, weights, totals);
@@ -539,29 +581,26 @@ static int m_take(lua_State *L)
     return take_rows(L, v, places, count);
 }
 
-static bool is_mask(const double *v, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (v[i] != 0 && v[i] != 1 && !isnan(v[i]))
-            return false;
-    return true;
-}
-
 /* v:select(mask) -> the rows where the mask (0, 1 or missing; as long as v) is 1. Anything else is
 ** read as places. */
 static int m_select(lua_State *L)
 {
-    size_t count, kept = 0;
+    size_t count;
     vector *v = check_vector(L, 1);
     const double *mask = wpl_check_numbers(L, 2, &count);
-    if (count != v->count || !is_mask(mask, count))
+    if (count != v->count)
         return take_rows(L, v, mask, count);
-    for (size_t i = 0; i < count; i++)
-        kept += mask[i] == 1;
-    double *out = wpl_new_vector(L, kept);
-    for (size_t i = 0; i < count; i++)
-        if (mask[i] == 1)
-            *out++ = v->numbers[i];
+    size_t chunks = wp_mask_chunks(count);
+    size_t *starts = lua_newuserdatauv(L, (chunks + 1) * sizeof *starts, 0);
+    bool is_mask;
+    wp_error err;
+    if (wp_mask_count(mask, count, starts, &is_mask, NULL, &err) != WP_OK)
+        return wpl_raise(L, &err);
+    if (!is_mask)
+        return take_rows(L, v, mask, count);
+    double *out = wpl_new_vector(L, starts[chunks]);
+    if (wp_mask_apply(mask, v->numbers, count, starts, out, NULL, &err) != WP_OK)
+        return wpl_raise(L, &err);
     return 1;
 }
 

@@ -7,9 +7,9 @@
 
 /* A fused product would round once where other widths round twice. */
 #if defined(__clang__)
-#pragma STDC FP_CONTRACT OFF
+#    pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__)
-#pragma GCC optimize("fp-contract=off")
+#    pragma GCC optimize("fp-contract=off")
 #endif
 
 #define WIDTH  2
@@ -23,27 +23,27 @@
 #undef TARGET
 
 #if defined(__x86_64__) && defined(__GNUC__)
-#define WIDE 1
+#    define WIDE 1
 
-#define WIDTH  4
-#define TILE_I 2
-#define TILE_J 3
-#define TARGET __attribute__((target("avx2")))
-#include "stats/kernel_body.h"
-#undef WIDTH
-#undef TILE_I
-#undef TILE_J
-#undef TARGET
+#    define WIDTH  4
+#    define TILE_I 2
+#    define TILE_J 3
+#    define TARGET __attribute__((target("avx2")))
+#    include "stats/kernel_body.h"
+#    undef WIDTH
+#    undef TILE_I
+#    undef TILE_J
+#    undef TARGET
 
-#define WIDTH  8
-#define TILE_I 4
-#define TILE_J 4
-#define TARGET __attribute__((target("avx512f,avx512dq")))
-#include "stats/kernel_body.h"
-#undef WIDTH
-#undef TILE_I
-#undef TILE_J
-#undef TARGET
+#    define WIDTH  8
+#    define TILE_I 4
+#    define TILE_J 4
+#    define TARGET __attribute__((target("avx512f,avx512dq")))
+#    include "stats/kernel_body.h"
+#    undef WIDTH
+#    undef TILE_I
+#    undef TILE_J
+#    undef TARGET
 #endif
 
 static unsigned width_limit;
@@ -66,12 +66,12 @@ static unsigned width(void)
 }
 
 #if defined(WIDE)
-#define RUN(name, ...)                                                                             \
-    (width() == 8   ? name##_8(__VA_ARGS__)                                                        \
-     : width() == 4 ? name##_4(__VA_ARGS__)                                                        \
-                    : name##_2(__VA_ARGS__))
+#    define RUN(name, ...)                                                                         \
+        (width() == 8   ? name##_8(__VA_ARGS__)                                                    \
+         : width() == 4 ? name##_4(__VA_ARGS__)                                                    \
+                        : name##_2(__VA_ARGS__))
 #else
-#define RUN(name, ...) name##_2(__VA_ARGS__)
+#    define RUN(name, ...) name##_2(__VA_ARGS__)
 #endif
 
 void wp_kernel_gram(const double *z, size_t stride, const double *w, size_t first, size_t k,
@@ -106,4 +106,56 @@ double wp_kernel_logistic(const double *y, const double *eta, size_t rows, doubl
 void wp_kernel_exp(const double *x, size_t rows, double *out)
 {
     RUN(exp, x, rows, out);
+}
+
+/* The rows behind the last whole group of eight, with missing numbers behind them. */
+static size_t copy_rest(const double *x, size_t rows, double *rest)
+{
+    size_t whole = rows / WP_LANES * WP_LANES;
+    for (size_t i = 0; i < WP_LANES; i++)
+        rest[i] = whole + i < rows ? x[whole + i] : NAN;
+    return whole;
+}
+
+wp_figures wp_kernel_figures(const double *x, size_t rows)
+{
+    double rest[WP_LANES];
+    size_t whole = copy_rest(x, rows, rest);
+    wp_figures out = {0, 0, INFINITY, -INFINITY}, tail = out;
+    RUN(figures, x, whole, &out);
+    RUN(figures, rest, WP_LANES, &tail);
+    out.sum += tail.sum;
+    out.numbers += tail.numbers;
+    out.minimum = tail.minimum < out.minimum ? tail.minimum : out.minimum;
+    out.maximum = tail.maximum > out.maximum ? tail.maximum : out.maximum;
+    return out;
+}
+
+double wp_kernel_squares(const double *x, double mean, size_t rows, double *drift)
+{
+    double rest[WP_LANES], more;
+    size_t whole = copy_rest(x, rows, rest);
+    double squares = RUN(squares, x, mean, whole, drift);
+    squares += RUN(squares, rest, mean, WP_LANES, &more);
+    *drift += more;
+    return squares;
+}
+
+double wp_kernel_dot(const double *x, const double *y, size_t rows)
+{
+    double rest[WP_LANES], rest_y[WP_LANES];
+    size_t whole = copy_rest(x, rows, rest);
+    copy_rest(y, rows, rest_y);
+    double sum = RUN(dot, x, y, whole);
+    return sum + RUN(dot, rest, rest_y, WP_LANES);
+}
+
+void wp_kernel_spline(const double *v, const wp_spline *s, size_t rows, double *out)
+{
+    double rest[WP_LANES];
+    size_t whole = copy_rest(v, rows, rest);
+    RUN(spline, v, s, whole, out);
+    RUN(spline, rest, s, WP_LANES, rest);
+    for (size_t i = whole; i < rows; i++)
+        out[i] = rest[i - whole];
 }

@@ -35,6 +35,22 @@ double wp_kernel_logistic(const double *y, const double *eta, size_t rows, doubl
 /* out = exp(x), 1.6e-16 of it away at most; 0 below -708, infinite above 709.78. */
 void wp_kernel_exp(const double *x, size_t rows, double *out);
 
+/* How many of x are numbers (others: NaN, missing), their sum and range; any number of rows. */
+typedef struct wp_figures {
+    size_t numbers;
+    double sum, minimum, maximum;
+} wp_figures;
+wp_figures wp_kernel_figures(const double *x, size_t rows);
+/* Sum of (x - mean)^2 and, in *drift, of x - mean over the numbers among x; any number of rows. */
+double wp_kernel_squares(const double *x, double mean, size_t rows, double *drift);
+/* Sum of x y where both are numbers; any number of rows. */
+double wp_kernel_dot(const double *x, const double *y, size_t rows);
+/* One column of a restricted cubic spline (vector.h); any number of rows. */
+typedef struct wp_spline {
+    double knot, before_last, last, norm;
+} wp_spline;
+void wp_kernel_spline(const double *v, const wp_spline *s, size_t rows, double *out);
+
 /* Lanes that a processor may use at once: 2, 4, 8 (0: all that it has). For tests only. */
 void wp_kernel_limit_width(unsigned lanes);
 

@@ -2,7 +2,7 @@
 ** (lanes of one register), TILE_I and TILE_J (columns whose sums stay in registers together), NAME
 ** (suffix) and TARGET (attribute). An `each` is the eight running sums of one sum. */
 
-#define PARTS      (WP_LANES / WIDTH)
+#define PARTS       (WP_LANES / WIDTH)
 #define JOIN_(a, b) a##b
 #define JOIN(a, b)  JOIN_(a, b)
 #define real        JOIN(real, WIDTH)
@@ -56,9 +56,10 @@ FN(sums_)(const double *a, const double *b, size_t stride, size_t rows, int nj, 
 }
 
 /* Sums of `ni` weighted columns with `nj` columns; both are constants where it is inlined. */
-TARGET static inline __attribute__((always_inline)) void
-FN(tile_)(const double *a, const double *b, size_t stride, size_t rows, int ni, int nj, double *gram,
-          size_t k)
+TARGET static inline __attribute__((always_inline)) void FN(tile_)(const double *a, const double *b,
+                                                                   size_t stride, size_t rows,
+                                                                   int ni, int nj, double *gram,
+                                                                   size_t k)
 {
     real sums[TILE_I][TILE_J][PARTS];
 #pragma GCC unroll 8
@@ -91,9 +92,10 @@ FN(tile_)(const double *a, const double *b, size_t stride, size_t rows, int ni, 
 }
 
 /* All sums of the weighted columns i .. i + ni - 1; the last tile reaches over the diagonal. */
-TARGET static inline __attribute__((always_inline)) void
-FN(band_)(const double *z, size_t stride, const double *scratch, size_t i, int ni, size_t rows,
-          double *gram, size_t k)
+TARGET static inline __attribute__((always_inline)) void FN(band_)(const double *z, size_t stride,
+                                                                   const double *scratch, size_t i,
+                                                                   int ni, size_t rows,
+                                                                   double *gram, size_t k)
 {
     size_t j = 0, last = i + (size_t)ni;
     for (; j + TILE_J <= last; j += TILE_J)
@@ -109,8 +111,9 @@ TARGET static void FN(gram_)(const double *z, size_t stride, const double *w, si
         size_t ni = k - i < TILE_I ? k - i : TILE_I;
         for (size_t t = 0; t < ni; t++)
             for (size_t row = 0; row < rows; row += WIDTH)
-                FN(store_)(scratch + t * WP_KERNEL_ROWS + row,
-                           FN(load_)(w + row) * FN(load_)(z + (i + t) * stride + row));
+                FN(store_)
+                (scratch + t * WP_KERNEL_ROWS + row,
+                 FN(load_)(w + row) * FN(load_)(z + (i + t) * stride + row));
         if (ni == TILE_I)
             FN(band_)(z, stride, scratch, i, TILE_I, rows, gram, k);
         else
@@ -166,6 +169,95 @@ TARGET static void FN(standardise_)(const double *x, double centre, double facto
         z[row] = (x[row] - centre) * factor;
 }
 
+TARGET static inline __attribute__((always_inline)) real FN(choose_)(bits mask, real yes, real no)
+{
+    return (real)(((bits)yes & mask) | ((bits)no & ~mask));
+}
+
+TARGET static void FN(figures_)(const double *x, size_t rows, wp_figures *out)
+{
+    real sums[PARTS], least[PARTS], most[PARTS];
+    bits found[PARTS];
+#pragma GCC unroll 8
+    for (int h = 0; h < PARTS; h++) {
+        sums[h] = (real){0};
+        least[h] = (real){0} + INFINITY;
+        most[h] = (real){0} - INFINITY;
+        found[h] = (bits){0};
+    }
+    for (size_t row = 0; row < rows; row += WP_LANES)
+#pragma GCC unroll 8
+        for (int h = 0; h < PARTS; h++) {
+            real v = FN(load_)(x + row + (size_t)h * WIDTH);
+            bits is_number = v == v;
+            sums[h] += (real)((bits)v & is_number);
+            least[h] = FN(choose_)(v < least[h], v, least[h]);
+            most[h] = FN(choose_)(v > most[h], v, most[h]);
+            found[h] -= is_number;
+        }
+    out->sum = FN(total_)(sums);
+    for (int h = 0; h < PARTS; h++)
+        for (int lane = 0; lane < WIDTH; lane++) {
+            out->minimum = least[h][lane] < out->minimum ? least[h][lane] : out->minimum;
+            out->maximum = most[h][lane] > out->maximum ? most[h][lane] : out->maximum;
+            out->numbers += (size_t)found[h][lane];
+        }
+}
+
+TARGET static double FN(squares_)(const double *x, double mean, size_t rows, double *drift)
+{
+    real squares[PARTS], drifts[PARTS];
+#pragma GCC unroll 8
+    for (int h = 0; h < PARTS; h++)
+        squares[h] = drifts[h] = (real){0};
+    for (size_t row = 0; row < rows; row += WP_LANES)
+#pragma GCC unroll 8
+        for (int h = 0; h < PARTS; h++) {
+            real distance = FN(load_)(x + row + (size_t)h * WIDTH) - mean;
+            distance = (real)((bits)distance & (bits)(distance == distance));
+            squares[h] += distance * distance;
+            drifts[h] += distance;
+        }
+    *drift = FN(total_)(drifts);
+    return FN(total_)(squares);
+}
+
+TARGET static double FN(dot_)(const double *x, const double *y, size_t rows)
+{
+    real sums[PARTS];
+#pragma GCC unroll 8
+    for (int h = 0; h < PARTS; h++)
+        sums[h] = (real){0};
+    for (size_t row = 0; row < rows; row += WP_LANES)
+#pragma GCC unroll 8
+        for (int h = 0; h < PARTS; h++) {
+            real v = FN(load_)(x + row + (size_t)h * WIDTH);
+            real w = FN(load_)(y + row + (size_t)h * WIDTH);
+            bits both = (bits)(v == v) & (bits)(w == w);
+            sums[h] += (real)((bits)(v * w) & both);
+        }
+    return FN(total_)(sums);
+}
+
+TARGET static inline __attribute__((always_inline)) real FN(cube_above_)(real x, double knot)
+{
+    real distance = x - knot;
+    real cube = distance * distance * distance;
+    return (real)((bits)cube & ((bits)(distance > 0.0) | (bits)(x != x)));
+}
+
+TARGET static void FN(spline_)(const double *v, const wp_spline *s, size_t rows, double *out)
+{
+    double span = s->last - s->before_last;
+    for (size_t row = 0; row < rows; row += WIDTH) {
+        real x = FN(load_)(v + row);
+        real basis = FN(cube_above_)(x, s->knot) -
+                     FN(cube_above_)(x, s->before_last) * (s->last - s->knot) / span +
+                     FN(cube_above_)(x, s->last) * (s->before_last - s->knot) / span;
+        FN(store_)(out + row, basis / s->norm);
+    }
+}
+
 /* exp(x) for -708 <= x <= 709.78 or NaN: x = n log 2 + r with |r| <= log(2) / 2, Taylor's
 ** polynomial of r to the 13th power (its rest is 4e-18), and n added to the exponent. */
 TARGET static inline __attribute__((always_inline)) real FN(exp_core_)(real x)
@@ -176,8 +268,8 @@ TARGET static inline __attribute__((always_inline)) real FN(exp_core_)(real x)
     real r2 = r * r, r4 = r2 * r2;
     real low = (0.5 + r * (1.0 / 6)) + r2 * (1.0 / 24 + r * (1.0 / 120));
     real mid = (1.0 / 720 + r * (1.0 / 5040)) + r2 * (1.0 / 40320 + r * (1.0 / 362880));
-    real top = (1.0 / 3628800 + r * (1.0 / 39916800)) +
-               r2 * (1.0 / 479001600 + r * (1.0 / 6227020800.0));
+    real top =
+        (1.0 / 3628800 + r * (1.0 / 39916800)) + r2 * (1.0 / 479001600 + r * (1.0 / 6227020800.0));
     real sum = 1.0 + (r + r2 * (low + r4 * (mid + r4 * top)));
     return (real)((bits)sum + ((bits)turned << 52));
 }
@@ -186,7 +278,7 @@ TARGET static void FN(exp_)(const double *x, size_t rows, double *out)
 {
     for (size_t row = 0; row < rows; row += WIDTH) {
         real v = FN(load_)(x + row);
-        bits tiny = v < -708.0, huge = v > 0x1.62e42fefa39efp9;
+        bits tiny = v<-708.0, huge = v> 0x1.62e42fefa39efp9;
         real inside = (real)((bits)v & ~(tiny | huge));
         bits result = (bits)FN(exp_core_)(inside) & ~(tiny | huge);
         FN(store_)(out + row, (real)(result | (huge & (bits)((real){0} + INFINITY))));

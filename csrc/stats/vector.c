@@ -2,13 +2,31 @@
 ** chunks of MAP_ROWS rows for the pool; sums add blocks of SUM_ROWS rows in order. */
 #include "stats/vector.h"
 
-enum { MAP_ROWS = 16384, SUM_ROWS = 4096 };
+#include "base/memory.h"
+#include "stats/kernel.h"
+
+#include <string.h>
+
+enum { MAP_ROWS = 16384, SUM_ROWS = 4096, LOGS = 1024 };
+
+static size_t chunks_of(size_t count, size_t rows)
+{
+    return (count + rows - 1) / rows;
+}
+
+/* Chunks in parallel, or the only one here and now. */
+static wp_status run_chunks(const wp_run *run, size_t chunks, wp_task task, void *work,
+                            wp_error *err)
+{
+    return chunks == 1 ? task(work, 0, 0, err) : wp_pool_run(run, chunks, task, work, err);
+}
 
 typedef struct map_work {
     wp_map map;
     wp_operand left, right;
     double *out;
     size_t count;
+    const double *logs; /* log1p of 0 .. LOGS - 1, or NULL */
 } map_work;
 
 static double compare(bool holds, double x, double y)
@@ -21,38 +39,25 @@ static double map_two(wp_map map, double x, double y)
     switch (map) {
     case WP_MAP_POWER:
         return pow(x, y);
-    case WP_MAP_MINIMUM:
-        return isnan(y) || y < x ? y : x;
-    case WP_MAP_MAXIMUM:
-        return isnan(y) || y > x ? y : x;
-    case WP_MAP_ABOVE:
-        return compare(x > y, x, y);
-    case WP_MAP_BELOW:
-        return compare(x < y, x, y);
-    case WP_MAP_AT_LEAST:
-        return compare(x >= y, x, y);
-    case WP_MAP_AT_MOST:
-        return compare(x <= y, x, y);
-    case WP_MAP_EQUALS:
-        return compare(x == y, x, y);
-    case WP_MAP_FILL:
-        return isnan(x) ? y : x;
-    case WP_MAP_LOG1P:
-        return x > -1 ? log1p(x) : NAN;
     case WP_MAP_LOG:
         return x > 0 ? log(x) : NAN;
     case WP_MAP_EXP:
         return exp(x);
     case WP_MAP_SQRT:
         return x >= 0 ? sqrt(x) : NAN;
-    case WP_MAP_ABSOLUTE:
-        return fabs(x);
-    case WP_MAP_FLOOR:
-        return floor(x);
-    case WP_MAP_IS_MISSING:
-        return isnan(x);
     default:
         return NAN;
+    }
+}
+
+/* Most arguments are counts, whose logarithms are looked up. */
+static void map_log1p(const map_work *work, const double *x, size_t first, size_t last)
+{
+    for (size_t i = first; i < last; i++) {
+        if (work->logs != NULL && x[i] >= 0 && x[i] < LOGS && x[i] == (double)(int)x[i])
+            work->out[i] = work->logs[(int)x[i]];
+        else
+            work->out[i] = x[i] > -1 ? log1p(x[i]) : NAN;
     }
 }
 
@@ -84,6 +89,42 @@ static wp_status map_chunk(void *context, size_t chunk, unsigned worker, wp_erro
     case WP_MAP_DIVIDE:
         EACH(y == 0 ? NAN : x / y)
         break;
+    case WP_MAP_MINIMUM:
+        EACH(isnan(y) || y < x ? y : x)
+        break;
+    case WP_MAP_MAXIMUM:
+        EACH(isnan(y) || y > x ? y : x)
+        break;
+    case WP_MAP_ABOVE:
+        EACH(compare(x > y, x, y))
+        break;
+    case WP_MAP_BELOW:
+        EACH(compare(x < y, x, y))
+        break;
+    case WP_MAP_AT_LEAST:
+        EACH(compare(x >= y, x, y))
+        break;
+    case WP_MAP_AT_MOST:
+        EACH(compare(x <= y, x, y))
+        break;
+    case WP_MAP_EQUALS:
+        EACH(compare(x == y, x, y))
+        break;
+    case WP_MAP_FILL:
+        EACH(isnan(x) ? y : x)
+        break;
+    case WP_MAP_ABSOLUTE:
+        EACH(((void)y, fabs(x)))
+        break;
+    case WP_MAP_FLOOR:
+        EACH(((void)y, floor(x)))
+        break;
+    case WP_MAP_IS_MISSING:
+        EACH(((void)y, (double)isnan(x)))
+        break;
+    case WP_MAP_LOG1P:
+        map_log1p(work, left, first, last);
+        break;
     default:
         EACH(map_two(work->map, x, y))
         break;
@@ -96,8 +137,14 @@ wp_status wp_vector_map(wp_map map, wp_operand left, wp_operand right, double *o
 {
     if (right.numbers == NULL)
         right = left;
-    map_work work = {map, left, right, out, count};
-    return wp_pool_run(run, (count + MAP_ROWS - 1) / MAP_ROWS, map_chunk, &work, err);
+    double logs[LOGS];
+    map_work work = {map, left, right, out, count, NULL};
+    if (map == WP_MAP_LOG1P && count >= 4 * LOGS) {
+        for (int i = 0; i < LOGS; i++)
+            logs[i] = log1p(i);
+        work.logs = logs;
+    }
+    return run_chunks(run, chunks_of(count, MAP_ROWS), map_chunk, &work, err);
 }
 
 static double weight_of(const double *weights, size_t i)
@@ -131,20 +178,141 @@ static double squares_about(const double *v, const double *weights, size_t count
     return total;
 }
 
-/* Two passes, and the second corrects the mean's own rounding (Chan, Golub & LeVeque 1983). */
+/* The first pass over a block; the second, which also corrects the mean's own rounding, sums up
+** distances from the mean (Chan, Golub & LeVeque 1983). */
+typedef struct measure_work {
+    const double *v, *other;
+    size_t count;
+    double mean;
+    wp_figures *figures; /* per block */
+    double (*sums)[2];   /* per block: squares, drift; or the dot product */
+} measure_work;
+
+static size_t block_rows(const measure_work *work, size_t block)
+{
+    size_t first = block * SUM_ROWS;
+    return work->count - first < SUM_ROWS ? work->count - first : SUM_ROWS;
+}
+
+static wp_status figures_block(void *context, size_t block, unsigned worker, wp_error *err)
+{
+    (void)worker, (void)err;
+    const measure_work *work = context;
+    work->figures[block] = wp_kernel_figures(work->v + block * SUM_ROWS, block_rows(work, block));
+    return WP_OK;
+}
+
+static wp_status squares_block(void *context, size_t block, unsigned worker, wp_error *err)
+{
+    (void)worker, (void)err;
+    const measure_work *work = context;
+    double *sums = work->sums[block];
+    sums[0] = wp_kernel_squares(work->v + block * SUM_ROWS, work->mean, block_rows(work, block),
+                                &sums[1]);
+    return WP_OK;
+}
+
+static wp_status dot_block(void *context, size_t block, unsigned worker, wp_error *err)
+{
+    (void)worker, (void)err;
+    const measure_work *work = context;
+    size_t first = block * SUM_ROWS;
+    work->sums[block][0] =
+        wp_kernel_dot(work->v + first, work->other + first, block_rows(work, block));
+    return WP_OK;
+}
+
+static void add_figures(wp_moments *m, const wp_figures *f)
+{
+    if (f->numbers == 0)
+        return;
+    m->rows += f->numbers;
+    m->sum += f->sum;
+    m->minimum = m->minimum <= f->minimum ? m->minimum : f->minimum;
+    m->maximum = m->maximum >= f->maximum ? m->maximum : f->maximum;
+}
+
+static const wp_moments no_moments = {.minimum = NAN, .maximum = NAN, .mean = NAN, .variance = NAN};
+
+static void set_mean(wp_moments *m)
+{
+    m->weight = (double)m->rows;
+    if (m->rows > 0)
+        m->mean = m->minimum == m->maximum ? m->minimum : m->sum / m->weight;
+}
+
+static void set_variance(wp_moments *m, double squares, double drift)
+{
+    if (m->minimum != m->maximum)
+        m->mean += drift / m->weight;
+    squares -= drift * drift / m->weight;
+    if (m->weight > 1)
+        m->variance = squares > 0 ? squares / (m->weight - 1) : 0;
+}
+
+wp_status wp_vector_measure(const double *v, size_t count, bool variance, wp_moments *out,
+                            const wp_run *run, wp_error *err)
+{
+    size_t blocks = chunks_of(count, SUM_ROWS);
+    measure_work work = {.v = v, .count = count};
+    *out = no_moments;
+    work.figures = wp_alloc_array(blocks, sizeof *work.figures + sizeof *work.sums);
+    if (work.figures == NULL)
+        return wp_fail_memory(err, blocks * sizeof *work.figures);
+    work.sums = (double(*)[2])(work.figures + blocks);
+    wp_status status = run_chunks(run, blocks, figures_block, &work, err);
+    for (size_t block = 0; status == WP_OK && block < blocks; block++)
+        add_figures(out, &work.figures[block]);
+    set_mean(out);
+    if (variance && status == WP_OK && out->rows > 0) {
+        double squares = 0, drift = 0;
+        work.mean = out->mean;
+        status = run_chunks(run, blocks, squares_block, &work, err);
+        for (size_t block = 0; status == WP_OK && block < blocks; block++) {
+            squares += work.sums[block][0];
+            drift += work.sums[block][1];
+        }
+        set_variance(out, squares, drift);
+    }
+    wp_free(work.figures);
+    return status;
+}
+
+static wp_moments moments_here(const double *v, size_t count)
+{
+    wp_moments m = no_moments;
+    double squares = 0, drift = 0;
+    for (size_t first = 0; first < count; first += SUM_ROWS) {
+        wp_figures f =
+            wp_kernel_figures(v + first, count - first < SUM_ROWS ? count - first : SUM_ROWS);
+        add_figures(&m, &f);
+    }
+    set_mean(&m);
+    for (size_t first = 0; m.rows > 0 && first < count; first += SUM_ROWS) {
+        double block_drift;
+        squares += wp_kernel_squares(
+            v + first, m.mean, count - first < SUM_ROWS ? count - first : SUM_ROWS, &block_drift);
+        drift += block_drift;
+    }
+    if (m.rows > 0)
+        set_variance(&m, squares, drift);
+    return m;
+}
+
 wp_moments wp_vector_moments(const double *v, const double *weights, size_t count)
 {
-    wp_moments m = {.minimum = NAN, .maximum = NAN, .mean = NAN, .variance = NAN};
+    if (weights == NULL)
+        return moments_here(v, count);
+    wp_moments m = no_moments;
     for (size_t first = 0; first < count; first += SUM_ROWS) {
         size_t last = first + SUM_ROWS < count ? first + SUM_ROWS : count;
         double sum = 0, weight_sum = 0;
         for (size_t i = first; i < last; i++) {
             if (!counts(v, weights, i))
                 continue;
-            double weight = weight_of(weights, i);
             m.rows++;
-            weight_sum += weight;
-            sum += weight * v[i];
+            weight_sum += weights[i];
+            sum += weights[i] * v[i];
             m.minimum = v[i] >= m.minimum ? m.minimum : v[i];
             m.maximum = v[i] <= m.maximum ? m.maximum : v[i];
         }
@@ -155,25 +323,24 @@ wp_moments wp_vector_moments(const double *v, const double *weights, size_t coun
         return m;
     m.mean = m.minimum == m.maximum ? m.minimum : m.sum / m.weight;
     double drift, squares = squares_about(v, weights, count, m.mean, &drift);
-    if (m.minimum != m.maximum)
-        m.mean += drift / m.weight;
-    squares -= drift * drift / m.weight;
-    if (m.weight > 1)
-        m.variance = squares > 0 ? squares / (m.weight - 1) : 0;
+    set_variance(&m, squares, drift);
     return m;
 }
 
-double wp_vector_dot(const double *v, const double *w, size_t count)
+wp_status wp_vector_dot(const double *v, const double *w, size_t count, double *out,
+                        const wp_run *run, wp_error *err)
 {
-    double total = 0;
-    for (size_t first = 0; first < count; first += SUM_ROWS) {
-        size_t last = first + SUM_ROWS < count ? first + SUM_ROWS : count;
-        double block = 0;
-        for (size_t i = first; i < last; i++)
-            block += isnan(v[i]) || isnan(w[i]) ? 0 : v[i] * w[i];
-        total += block;
-    }
-    return total;
+    size_t blocks = chunks_of(count, SUM_ROWS);
+    measure_work work = {.v = v, .other = w, .count = count};
+    work.sums = wp_alloc_array(blocks, sizeof *work.sums);
+    if (work.sums == NULL)
+        return wp_fail_memory(err, blocks * sizeof *work.sums);
+    wp_status status = run_chunks(run, blocks, dot_block, &work, err);
+    *out = 0;
+    for (size_t block = 0; status == WP_OK && block < blocks; block++)
+        *out += work.sums[block][0];
+    wp_free(work.sums);
+    return status;
 }
 
 double wp_vector_correlation(const double *x, const double *y, const double *weights, size_t count)
@@ -228,6 +395,70 @@ size_t wp_rows_complete(const double *const *arrays, size_t arrays_count, const 
     return kept;
 }
 
+typedef struct mask_work {
+    const double *mask, *v;
+    size_t count;
+    size_t *starts; /* per chunk: rows with 1, then where they go; SIZE_MAX: not a mask */
+    double *out;
+} mask_work;
+
+size_t wp_mask_chunks(size_t count)
+{
+    return chunks_of(count, MAP_ROWS);
+}
+
+static wp_status mask_count_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    (void)worker, (void)err;
+    const mask_work *work = context;
+    size_t last = (chunk + 1) * MAP_ROWS < work->count ? (chunk + 1) * MAP_ROWS : work->count;
+    size_t ones = 0, others = 0;
+    for (size_t i = chunk * MAP_ROWS; i < last; i++) {
+        double x = work->mask[i];
+        ones += x == 1;
+        others += x != 0 && x != 1 && x == x;
+    }
+    work->starts[chunk] = others > 0 ? SIZE_MAX : ones;
+    return WP_OK;
+}
+
+wp_status wp_mask_count(const double *mask, size_t count, size_t *starts, bool *is_mask,
+                        const wp_run *run, wp_error *err)
+{
+    size_t chunks = wp_mask_chunks(count), next = 0;
+    mask_work work = {.mask = mask, .count = count, .starts = starts};
+    WP_TRY(run_chunks(run, chunks, mask_count_chunk, &work, err));
+    *is_mask = true;
+    for (size_t chunk = 0; chunk < chunks; chunk++) {
+        size_t here = starts[chunk];
+        *is_mask = *is_mask && here != SIZE_MAX;
+        starts[chunk] = next;
+        next += here;
+    }
+    starts[chunks] = next;
+    return WP_OK;
+}
+
+/* Every row is written and then kept or not: a branch would be guessed wrong too often. */
+static wp_status mask_apply_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    (void)worker, (void)err;
+    const mask_work *work = context;
+    double *out = work->out + work->starts[chunk], *end = work->out + work->starts[chunk + 1];
+    for (size_t i = chunk * MAP_ROWS; out < end; i++) {
+        *out = work->v[i];
+        out += work->mask[i] == 1;
+    }
+    return WP_OK;
+}
+
+wp_status wp_mask_apply(const double *mask, const double *v, size_t count, const size_t *starts,
+                        double *out, const wp_run *run, wp_error *err)
+{
+    mask_work work = {mask, v, count, (size_t *)starts, out};
+    return run_chunks(run, wp_mask_chunks(count), mask_apply_chunk, &work, err);
+}
+
 void wp_vector_bin(const double *v, size_t count, const double *cuts, size_t cuts_count,
                    double *out)
 {
@@ -248,28 +479,16 @@ typedef struct spline_work {
     const double *v;
     double *out;
     size_t count;
-    double knot, before_last, last, norm;
+    wp_spline spline;
 } spline_work;
-
-static double cube_above(double x, double knot)
-{
-    double distance = x - knot;
-    return distance > 0 ? distance * distance * distance : isnan(distance) ? NAN : 0;
-}
 
 static wp_status spline_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
 {
     (void)worker, (void)err;
     const spline_work *s = context;
-    size_t last = (chunk + 1) * MAP_ROWS < s->count ? (chunk + 1) * MAP_ROWS : s->count;
-    double span = s->last - s->before_last;
-    for (size_t i = chunk * MAP_ROWS; i < last; i++) {
-        double x = s->v[i];
-        double basis = cube_above(x, s->knot) -
-                       cube_above(x, s->before_last) * (s->last - s->knot) / span +
-                       cube_above(x, s->last) * (s->before_last - s->knot) / span;
-        s->out[i] = basis / s->norm;
-    }
+    size_t first = chunk * MAP_ROWS,
+           rows = s->count - first < MAP_ROWS ? s->count - first : MAP_ROWS;
+    wp_kernel_spline(s->v + first, &s->spline, rows, s->out + first);
     return WP_OK;
 }
 
@@ -287,9 +506,9 @@ wp_status wp_vector_spline(const double *v, size_t count, const double *knots, s
     spline_work work = {.v = v,
                         .out = out,
                         .count = count,
-                        .knot = knots[column],
-                        .before_last = knots[knots_count - 2],
-                        .last = knots[knots_count - 1],
-                        .norm = range * range};
-    return wp_pool_run(run, (count + MAP_ROWS - 1) / MAP_ROWS, spline_chunk, &work, err);
+                        .spline = {.knot = knots[column],
+                                   .before_last = knots[knots_count - 2],
+                                   .last = knots[knots_count - 1],
+                                   .norm = range * range}};
+    return run_chunks(run, chunks_of(count, MAP_ROWS), spline_chunk, &work, err);
 }

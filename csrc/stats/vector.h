@@ -55,9 +55,14 @@ typedef struct wp_moments {
     double variance; /* divisor weight - 1; missing when weight <= 1 */
 } wp_moments;
 wp_moments wp_vector_moments(const double *v, const double *weights, size_t count);
+/* The same numbers, in parallel. `variance`: or only those that one pass gives; the mean is then
+** not the corrected one. */
+WP_NODISCARD wp_status wp_vector_measure(const double *v, size_t count, bool variance,
+                                         wp_moments *out, const wp_run *run, wp_error *err);
 
-/* Sum of v[i] * w[i] over rows where both are numbers. */
-double wp_vector_dot(const double *v, const double *w, size_t count);
+/* Sum of v[i] * w[i] over rows where both are numbers. Parallel. */
+WP_NODISCARD wp_status wp_vector_dot(const double *v, const double *w, size_t count, double *out,
+                                     const wp_run *run, wp_error *err);
 /* Pearson correlation over complete pairs; missing when either side is constant. */
 double wp_vector_correlation(const double *x, const double *y, const double *weights, size_t count);
 
@@ -92,6 +97,24 @@ double wp_factor_quantile(const wp_factor *factor, const double *totals, double 
 ** is above 0; keep has count places (1 or 0), or is NULL to count only. */
 size_t wp_rows_complete(const double *const *arrays, size_t arrays_count, const double *weights,
                         size_t count, uint8_t *keep);
+
+/* Rows with mask 1 (others: 0 or missing). `starts` has 1 + wp_mask_chunks(count) places: where the
+** rows of each chunk go, and last how many there are; *is_mask is false when mask has another
+** number in it. wp_mask_apply copies the rows of v to out. Parallel. */
+size_t wp_mask_chunks(size_t count);
+WP_NODISCARD wp_status wp_mask_count(const double *mask, size_t count, size_t *starts,
+                                     bool *is_mask, const wp_run *run, wp_error *err);
+WP_NODISCARD wp_status wp_mask_apply(const double *mask, const double *v, size_t count,
+                                     const size_t *starts, double *out, const wp_run *run,
+                                     wp_error *err);
+
+/* Type 7 quantiles of numbers none of which is missing, without sorting them: counts in equal bins
+** between the minimum and the maximum, then a selection within the bins that matter. At most
+** WP_SELECT_MOST chances. Equal to wp_factor_quantile without weights. */
+enum { WP_SELECT_MOST = 32 };
+WP_NODISCARD wp_status wp_vector_select(const double *v, size_t count, double minimum,
+                                        double maximum, const double *chances, size_t chances_count,
+                                        double *out, const wp_run *run, wp_error *err);
 
 /* 1 + number of cuts <= v[i]; cuts ascending; missing stays missing. */
 void wp_vector_bin(const double *v, size_t count, const double *cuts, size_t cuts_count,
