@@ -42,18 +42,25 @@ wpl_sample wpl_check_sample(lua_State *L, int columns, const int *named, size_t 
     luaL_checkstack(L, 2 * (int)sample.arrays_count + 10, "too many columns");
     sample.arrays = lua_newuserdatauv(L, sample.arrays_count * sizeof *sample.arrays, 0);
     wpl_check_numbers(L, named[1], &sample.rows_count);
+    bool complete = true;
     for (size_t i = 0; i < sample.columns_count; i++) {
         lua_rawgeti(L, columns, (lua_Integer)i + 1);
         sample.arrays[i] = wpl_check_numbers_of(L, lua_gettop(L), sample.rows_count);
+        complete = complete && wpl_vector_complete(L, lua_gettop(L));
     }
-    for (size_t i = 0; i < named_count; i++)
+    for (size_t i = 0; i < named_count; i++) {
         sample.arrays[sample.columns_count + i] =
             named[i] == 0 ? NULL : wpl_opt_numbers_of(L, named[i], sample.rows_count);
+        if (sample.arrays[sample.columns_count + i] != NULL)
+            complete = complete && wpl_vector_complete(L, named[i]);
+    }
     const double *weights = wpl_named(&sample, WPL_WEIGHTS);
     for (size_t i = 0; weights != NULL && i < sample.rows_count; i++)
         if (weights[i] < 0 || isinf(weights[i]))
             luaL_error(L, "weights: element %I: %f is not a weight (expected 0 or more)",
                        (lua_Integer)i + 1, weights[i]);
+    if (complete && weights == NULL)
+        return sample;
     size_t kept =
         wp_rows_complete(sample.arrays, sample.arrays_count, weights, sample.rows_count, NULL);
     if (kept < sample.rows_count)
@@ -193,12 +200,14 @@ int wpl_open_model(lua_State *L)
                                          {"glm", wpl_model_glm},
                                          {"linear", wpl_model_linear},
                                          {"residual", wpl_model_residual},
+                                         {"correlations", wpl_model_correlations},
                                          {"cox", wpl_model_cox},
                                          {"curve", wpl_model_curve},
                                          {"log_rank", wpl_model_log_rank},
                                          {"concordance", wpl_model_concordance},
                                          {"bootstrap_auc", wpl_model_bootstrap_auc},
                                          {"permute_sum", wpl_model_permute_sum},
+                                         {"bootstrap_sums", wpl_model_bootstrap_sums},
                                          {"multinomial", wpl_model_multinomial},
                                          {"places", wpl_model_places},
                                          {NULL, NULL}};

@@ -27,6 +27,9 @@ static inline const double *wpl_named(const wpl_sample *sample, size_t which)
     return sample->arrays[sample->columns_count + which];
 }
 
+/* Whether no number of the vector at index is missing; the vector remembers. */
+bool wpl_vector_complete(lua_State *L, int index);
+
 /* Pushes options[name] and returns its index; nil when there are no options. */
 int wpl_push_option(lua_State *L, int options, const char *name);
 bool wpl_option_flag(lua_State *L, int options, const char *name, bool by_default);
@@ -54,6 +57,7 @@ void *wpl_push_box(lua_State *L, size_t bytes_size, lua_CFunction close, const c
 int wpl_model_glm(lua_State *L);
 int wpl_model_cells(lua_State *L);
 int wpl_model_linear(lua_State *L);
+int wpl_model_correlations(lua_State *L);
 int wpl_model_residual(lua_State *L);
 int wpl_model_cox(lua_State *L);
 int wpl_model_curve(lua_State *L);
@@ -61,6 +65,7 @@ int wpl_model_log_rank(lua_State *L);
 int wpl_model_concordance(lua_State *L);
 int wpl_model_bootstrap_auc(lua_State *L);
 int wpl_model_permute_sum(lua_State *L);
+int wpl_model_bootstrap_sums(lua_State *L);
 int wpl_model_multinomial(lua_State *L);
 int wpl_model_places(lua_State *L);
 

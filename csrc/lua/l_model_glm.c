@@ -97,8 +97,16 @@ static const double *check_start(lua_State *L, int options, size_t columns)
     return wpl_opt_numbers_of(L, index, columns + 1);
 }
 
+/* Arrays of one number per column; NULL where the option is not given. */
+static const double *check_per_column(lua_State *L, int options, const char *name, size_t columns)
+{
+    int index = wpl_push_option(L, options, name);
+    return wpl_opt_numbers_of(L, index, columns);
+}
+
 /* glm(columns, y [, { family, weights, offset, clusters, robust, firth, intercept, start, level,
-** max_iterations, fitted }]) -> fit. */
+** max_iterations, fitted, centres, scales }]) -> fit. centres, scales: means and SDs of columns
+** that vary and are independent, as the caller knows (design.h). */
 int wpl_model_glm(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -119,12 +127,17 @@ int wpl_model_glm(lua_State *L)
                    wpl_push_option(L, 3, "clusters")};
     wpl_sample sample = wpl_check_sample(L, 1, named, 4);
     options.clusters = wpl_named(&sample, 3);
+    size_t columns = sample.columns_count;
     wp_design_input input = {.columns = sample.arrays,
                              .columns_count = sample.columns_count,
                              .rows_count = sample.rows_count,
                              .weights = wpl_named(&sample, WPL_WEIGHTS),
                              .offset = wpl_named(&sample, 2),
-                             .intercept = intercept};
+                             .intercept = intercept,
+                             .known_centre = check_per_column(L, 3, "centres", columns),
+                             .known_scale = check_per_column(L, 3, "scales", columns)};
+    if (input.known_centre == NULL || input.known_scale == NULL)
+        input.known_centre = input.known_scale = NULL;
     wp_glm_fit *fit = wpl_push_box(L, sizeof *fit, glm_gc, "wayproof.glm");
     wpl_poll poll;
     wp_run run = wpl_run(L, &poll);

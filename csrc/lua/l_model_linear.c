@@ -1,6 +1,7 @@
 /* core.model.linear and residual. */
 #include "lua/l_model.h"
 
+#include "stats/correlation.h"
 #include "stats/linear.h"
 
 #include <math.h>
@@ -90,5 +91,44 @@ int wpl_model_residual(lua_State *L)
     for (size_t i = 0, next = 0; i < rows; i++)
         out[i] = sample.keep == NULL || sample.keep[i] ? fit->residuals[next++] : NAN;
     wp_linear_free(fit);
+    return 1;
+}
+
+/* correlations(columns, first, means, sds) -> a list whose entries first .. #columns are lists: the
+** correlations of that column with the columns up to itself (0 where an SD is 0). No number may be
+** missing. */
+int wpl_model_correlations(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 4);
+    size_t count = lua_rawlen(L, 1), rows = 0;
+    lua_Integer first = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, count >= 1 && count <= 1000, 1, "expected 1 to 1000 columns");
+    luaL_argcheck(L, first >= 1 && (size_t)first <= count, 2, "expected one of the columns");
+    luaL_checkstack(L, (int)count + 10, "too many columns");
+    const double *means = wpl_check_numbers_of(L, 3, count);
+    const double *sds = wpl_check_numbers_of(L, 4, count);
+    const double **columns = lua_newuserdatauv(L, count * sizeof *columns, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        columns[i] = i == 0 ? wpl_check_numbers(L, lua_gettop(L), &rows)
+                            : wpl_check_numbers_of(L, lua_gettop(L), rows);
+    }
+    double *out = lua_newuserdatauv(L, count * count * sizeof *out, 0);
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    wp_error err;
+    if (wp_correlations(columns, count, (size_t)first - 1, rows, means, sds, out, &run, &err) !=
+        WP_OK)
+        return wpl_raise(L, &err);
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = (size_t)first - 1; i < count; i++) {
+        lua_createtable(L, (int)i + 1, 0);
+        for (size_t j = 0; j <= i; j++) {
+            lua_pushnumber(L, out[i * count + j]);
+            lua_rawseti(L, -2, (lua_Integer)j + 1);
+        }
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
     return 1;
 }

@@ -57,6 +57,24 @@ int wpl_model_permute_sum(lua_State *L)
     return 4;
 }
 
+/* bootstrap_sums(values, resamples, seed) -> sum of each resample of the rows. */
+int wpl_model_bootstrap_sums(lua_State *L)
+{
+    size_t count;
+    lua_settop(L, 3);
+    const double *values = wpl_check_numbers(L, 1, &count);
+    lua_Integer resamples = luaL_checkinteger(L, 2), seed = luaL_checkinteger(L, 3);
+    luaL_argcheck(L, resamples >= 1 && resamples <= 10000000, 2, "expected 1 to 10000000");
+    double *out = wpl_new_vector(L, (size_t)resamples);
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    wp_error err;
+    if (wp_bootstrap_sums(values, count, (size_t)resamples, (uint64_t)seed, out, &run, &err) !=
+        WP_OK)
+        return wpl_raise(L, &err);
+    return 1;
+}
+
 /* multinomial(weights, seed, resample) -> counts of one bootstrap sample of the cases. */
 int wpl_model_multinomial(lua_State *L)
 {

@@ -328,6 +328,12 @@ static wp_moments check_moments(lua_State *L, known wanted)
     return *measured(L, v, wanted);
 }
 
+bool wpl_vector_complete(lua_State *L, int index)
+{
+    vector *v = check_vector(L, index);
+    return measured(L, v, KNOWN_RANGE)->rows == v->count;
+}
+
 static int m_sum(lua_State *L)
 {
     lua_pushnumber(L, check_moments(L, KNOWN_RANGE).sum);
@@ -381,6 +387,10 @@ static int m_count(lua_State *L)
     bool any = lua_isnoneornil(L, 2);
     double number = any ? 0 : luaL_checknumber(L, 2), total = 0;
     const double *weights = opt_weights(L, 3, v->count);
+    if (any && weights == NULL) {
+        lua_pushinteger(L, (lua_Integer)measured(L, v, KNOWN_RANGE)->rows);
+        return 1;
+    }
     for (size_t i = 0; i < v->count; i++)
         if (any ? !isnan(v->numbers[i]) : v->numbers[i] == number)
             total += weights == NULL ? 1 : weights[i];

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HASH_KEYS_MAX = 1 << 15, HASH_SLOTS = 1 << 16 };
+enum { HASH_KEYS_MAX = 1 << 15 };
 
 /* Order-preserving bits: missing 0, then ascending. */
 static uint64_t key_of(double number)
@@ -47,9 +47,10 @@ static int by_key(const void *left, const void *right)
 }
 
 typedef struct key_table {
-    keyed *slots; /* place = code + 1; 0 marks an empty slot */
-    keyed *found; /* in order of first sight */
-    size_t count;
+    keyed *slots; /* 2^bits of them; place = code + 1; 0 marks an empty slot */
+    keyed *found; /* keys_max of them at most, in order of first sight */
+    size_t count, keys_max;
+    int bits;
 } key_table;
 
 /* False when there are too many distinct keys for the table. */
@@ -57,11 +58,11 @@ static bool codes_by_hash(key_table *table, const uint64_t *keys, size_t count, 
 {
     for (size_t i = 0; i < count; i++) {
         uint64_t key = keys[i];
-        size_t slot = (size_t)((key * 0x9e3779b97f4a7c15ULL) >> 48);
+        size_t slot = (size_t)((key * 0x9e3779b97f4a7c15ULL) >> (64 - table->bits));
         while (table->slots[slot].place != 0 && table->slots[slot].key != key)
-            slot = (slot + 1) & (HASH_SLOTS - 1);
+            slot = (slot + 1) & (((size_t)1 << table->bits) - 1);
         if (table->slots[slot].place == 0) {
-            if (table->count == HASH_KEYS_MAX)
+            if (table->count == table->keys_max)
                 return false;
             table->found[table->count] = (keyed){key, (uint32_t)table->count};
             table->slots[slot] = (keyed){key, (uint32_t)++table->count};
@@ -76,10 +77,13 @@ static wp_status encode_few(const uint64_t *keys, size_t count, uint32_t *codes,
 {
     wp_status status = WP_OK;
     uint32_t *rename = NULL;
-    key_table table = {.slots = wp_alloc_array_zero(HASH_SLOTS, sizeof(keyed)),
-                       .found = wp_alloc_array(HASH_KEYS_MAX, sizeof(keyed))};
+    key_table table = {.bits = 4, .keys_max = count < HASH_KEYS_MAX ? count : HASH_KEYS_MAX};
+    while ((size_t)1 << table.bits < 2 * table.keys_max)
+        table.bits++;
+    table.slots = wp_alloc_array_zero((size_t)1 << table.bits, sizeof(keyed));
+    table.found = wp_alloc_array(table.keys_max, sizeof(keyed));
     if (table.slots == NULL || table.found == NULL) {
-        status = wp_fail_memory(err, HASH_SLOTS * sizeof(keyed));
+        status = wp_fail_memory(err, sizeof(keyed) << table.bits);
         goto done;
     }
     *few = codes_by_hash(&table, keys, count, codes);

@@ -24,10 +24,16 @@ static void pad(double *numbers, size_t count)
         numbers[row] = 0;
 }
 
-void wp_block_gram(double *block, double *w, size_t k, size_t count, double *gram)
+void wp_block_gram_from(double *block, double *w, size_t from, size_t k, size_t count, double *gram)
 {
     pad(w, count);
-    wp_kernel_gram(block, WP_BLOCK_ROWS, w, 0, k, padded(count), block + k * WP_BLOCK_ROWS, gram);
+    wp_kernel_gram(block, WP_BLOCK_ROWS, w, from, k, padded(count), block + k * WP_BLOCK_ROWS,
+                   gram);
+}
+
+void wp_block_gram(double *block, double *w, size_t k, size_t count, double *gram)
+{
+    wp_block_gram_from(block, w, 0, k, count, gram);
 }
 
 void wp_block_project(const double *block, double *r, size_t k, size_t count, double *out)

@@ -62,6 +62,9 @@ void wp_design_block(const wp_design *design, size_t first, size_t count, double
 /* Adds sum over rows of w z z' to the lower triangle of gram (k x k); places above the diagonal
 ** are left in no particular state. Works in the block's spare places. */
 void wp_block_gram(double *block, double *w, size_t k, size_t count, double *gram);
+/* The same for the rows `from` .. k-1 of gram only. */
+void wp_block_gram_from(double *block, double *w, size_t from, size_t k, size_t count,
+                        double *gram);
 /* sum over rows of r z, added to out (k). */
 void wp_block_project(const double *block, double *r, size_t k, size_t count, double *out);
 /* eta = b . z (+ offset rows). */

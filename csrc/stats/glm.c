@@ -5,6 +5,7 @@
 #include "stats/linear_algebra.h"
 #include "stats/sandwich.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -177,12 +178,17 @@ static wp_status glm_alloc(wp_glm_fit *fit, const wp_design_input *input, bool w
     return WP_OK;
 }
 
-static wp_status check_outcome(const double *y, size_t count, wp_family family, wp_error *err)
+/* Checks y and sums up its events. */
+static wp_status read_outcome(wp_glm_fit *fit, const double *y, const double *weights, size_t count,
+                              wp_family family, wp_error *err)
 {
-    for (size_t i = 0; i < count; i++)
-        if (!(y[i] >= 0 && (family == WP_POISSON ? y[i] < INFINITY : y[i] <= 1)))
+    double most = family == WP_POISSON ? DBL_MAX : 1;
+    for (size_t i = 0; i < count; i++) {
+        if (!(y[i] >= 0 && y[i] <= most))
             return wp_fail(err, WP_INVALID, "y: row %zu: %g (expected %s)", i + 1, y[i],
                            family == WP_POISSON ? "a count of 0 or more" : "0, 1 or a share");
+        fit->events += y[i] * wp__weight_at(weights, i);
+    }
     return WP_OK;
 }
 
@@ -244,19 +250,19 @@ wp_status wp_glm_make(wp_glm_fit *fit, const wp_design_input *input, const doubl
                       const wp_glm_options *options, bool want_fitted, const wp_run *run,
                       wp_error *err)
 {
-    WP_TRY(check_outcome(y, input->rows_count, options->family, err));
     if (options->firth && options->family != WP_LOGISTIC)
         return wp_fail(err, WP_INVALID, "firth: not available here (expected logistic regression)");
     wp_design design;
+    wp_glm_fit made = {.df = NAN, .pearson = NAN};
+    WP_TRY(read_outcome(&made, y, input->weights, input->rows_count, options->family, err));
     WP_TRY(wp_design_make(&design, input, run, err));
-    wp_glm_fit made = {.weight = design.weight, .df = NAN, .pearson = NAN, .rank = design.k};
+    made.weight = design.weight;
+    made.rank = design.k;
     wp__newton state = {.design = &design, .y = y, .options = options, .run = run, .k = design.k};
     wp_status status = glm_alloc(&made, input, want_fitted, err);
     if (status != WP_OK)
         goto done;
     memcpy(made.terms, design.terms, made.terms_count * sizeof *made.terms);
-    for (size_t i = 0; i < input->rows_count; i++)
-        made.events += y[i] * wp__weight_at(input->weights, i);
     bool varies = made.events > 0 && (options->family == WP_POISSON || made.events < made.weight);
     for (size_t i = 0; want_fitted && i < input->rows_count; i++)
         made.fitted[i] = made.events / made.weight;

@@ -232,6 +232,53 @@ done:
     return status;
 }
 
+/* ---- bootstrap of a sum ---- */
+
+typedef struct sum_work {
+    const double *values;
+    size_t rows;
+    uint64_t seed;
+    double *out;
+} sum_work;
+
+typedef struct drawn_sum {
+    const double *values;
+    double total;
+} drawn_sum;
+
+static void add_drawn(void *context, uint64_t first, const uint16_t *drawn, size_t count)
+{
+    drawn_sum *sum = context;
+    const double *values = sum->values + first;
+    double parts[4] = {0};
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4)
+        for (size_t j = 0; j < 4; j++)
+            parts[j] += drawn[i + j] * values[i + j];
+    for (; i < count; i++)
+        parts[0] += drawn[i] * values[i];
+    sum->total += (parts[0] + parts[2]) + (parts[1] + parts[3]);
+}
+
+static wp_status sum_one(void *context, size_t resample, unsigned worker, wp_error *err)
+{
+    (void)worker, (void)err;
+    const sum_work *work = context;
+    drawn_sum sum = {work->values, 0};
+    wp_rng rng;
+    wp_rng_seed(&rng, work->seed, resample);
+    wp_rng_slots(&rng, work->rows, add_drawn, &sum);
+    work->out[resample] = sum.total;
+    return WP_OK;
+}
+
+wp_status wp_bootstrap_sums(const double *values, size_t rows, size_t resamples, uint64_t seed,
+                            double *out, const wp_run *run, wp_error *err)
+{
+    sum_work work = {values, rows, seed, out};
+    return wp_pool_run(run, resamples, sum_one, &work, err);
+}
+
 /* ---- permutation ---- */
 
 /* Cells first .. last-1 of a stratum; `few` of its cases are drawn: the positives, or the others

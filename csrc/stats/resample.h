@@ -29,6 +29,11 @@ typedef struct wp_resample_input {
 WP_NODISCARD wp_status wp_bootstrap_auc(const wp_resample_input *input, double *out,
                                         const wp_run *run, wp_error *err);
 
+/* out[r] = sum of `values` over the rows of resample r, each as often as it was drawn. */
+WP_NODISCARD wp_status wp_bootstrap_sums(const double *values, size_t rows, size_t resamples,
+                                         uint64_t seed, double *out, const wp_run *run,
+                                         wp_error *err);
+
 /* out[r] = sum of score over positives after permuting labels within strata; *observed the sum as
 ** it is, *mean and *variance its exact permutation moments. */
 WP_NODISCARD wp_status wp_permute_sum(const wp_resample_input *input, double *out, double *observed,

@@ -2,35 +2,59 @@
 --
 -- A Gram is the correlation matrix of a list of vectors, held as Lua tables (k by k, k about 20),
 -- with their means and standard deviations; constant columns have sd 0 and correlation 0. Rows are
--- only touched by the dot products that build it: cost O(n k^2) once, then O(k^3).
+-- only touched by the one pass that builds it: cost O(n k^2) once, then O(k^3).
 -- Cholesky with the columns in the order given, so the first of two equal columns is the one kept.
+local core = require "wayproof.core"
+
 local gram = {}
 gram.__index = gram
 
+-- Places in `known` of the columns that it has, as {new place = old place}.
+local function places_in(known, columns)
+  local found = {}
+  if not known then return found end
+  local place = {}
+  for i, v in ipairs(known.columns) do place[v] = i end
+  for i, v in ipairs(columns) do found[i] = place[v] end
+  return found
+end
+
 --- Correlations of `columns` (vectors of equal length without missing numbers).
 ---@param columns wayproof.Vector[]
-function gram.build(columns)
-  local self = { count = #columns, mean = {}, sd = {}, r = {} }
-  local centred = {}
+---@param known? table an earlier Gram: correlations of columns that it has are taken from there
+function gram.build(columns, known)
+  local self = { count = #columns, columns = columns, mean = {}, sd = {}, r = {} }
   for i, v in ipairs(columns) do
     local mean, sd = v:mean(), v:sd()
     if not sd or sd <= 1e-12 * math.max(1, math.abs(mean)) then sd = 0 end
-    self.mean[i], self.sd[i] = mean, sd
-    centred[i] = sd > 0 and (v - mean) / sd or false
+    self.mean[i], self.sd[i], self.r[i] = mean, sd, {}
   end
-  local n = #columns > 0 and #columns[1] or 0
+  setmetatable(self, gram)
+  if #columns == 0 then return self end
+  -- Those that are known first, so that only the others' rows are summed up.
+  local old, order, first = places_in(known, columns), {}, 1
   for i = 1, #columns do
-    self.r[i] = {}
-    for j = 1, i do
-      local value = 0
-      if centred[i] and centred[j] then
-        value = i == j and 1 or centred[i]:dot(centred[j]) / (n - 1)
-      end
-      self.r[i][j] = value
-      self.r[j][i] = value
+    if old[i] then order[#order + 1] = i end
+  end
+  first = #order + 1
+  for i = 1, #columns do
+    if not old[i] then order[#order + 1] = i end
+  end
+  local arranged, means, sds = {}, {}, {}
+  for k, i in ipairs(order) do
+    arranged[k], means[k], sds[k] = columns[i], self.mean[i], self.sd[i]
+  end
+  local rows = first <= #order and core.model.correlations(arranged, first, means, sds) or {}
+  for a, i in ipairs(order) do
+    for b = 1, a do
+      local j = order[b]
+      local value = a < first and known.r[old[i]][old[j]] or a >= first and rows[a][b]
+      if i == j then value = 1 end
+      if self.sd[i] == 0 or self.sd[j] == 0 then value = 0 end
+      self.r[i][j], self.r[j][i] = value, value
     end
   end
-  return setmetatable(self, gram)
+  return self
 end
 
 -- Row i of the Cholesky factor over the columns `kept`; returns the row and what is left of its
