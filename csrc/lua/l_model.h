@@ -29,6 +29,8 @@ static inline const double *wpl_named(const wpl_sample *sample, size_t which)
 
 /* Whether no number of the vector at index is missing; the vector remembers. */
 bool wpl_vector_complete(lua_State *L, int index);
+/* Mean and SD; false where index holds no vector, or one that does not vary. */
+bool wpl_vector_scale(lua_State *L, int index, double *mean, double *sd);
 
 /* Pushes options[name] and returns its index; nil when there are no options. */
 int wpl_push_option(lua_State *L, int options, const char *name);

@@ -97,16 +97,27 @@ static const double *check_start(lua_State *L, int options, size_t columns)
     return wpl_opt_numbers_of(L, index, columns + 1);
 }
 
-/* Arrays of one number per column; NULL where the option is not given. */
-static const double *check_per_column(lua_State *L, int options, const char *name, size_t columns)
+/* Means and SDs of the columns as their vectors know them, where the caller says that they are
+** independent and none is constant; else input stays as it is. */
+static void take_measured(lua_State *L, wp_design_input *input)
 {
-    int index = wpl_push_option(L, options, name);
-    return wpl_opt_numbers_of(L, index, columns);
+    size_t columns = input->columns_count;
+    double *centres = lua_newuserdatauv(L, 2 * columns * sizeof *centres + 1, 0);
+    double *scales = centres + columns;
+    for (size_t i = 0; i < columns; i++) {
+        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        bool measured = wpl_vector_scale(L, lua_gettop(L), &centres[i], &scales[i]);
+        lua_pop(L, 1);
+        if (!measured)
+            return;
+    }
+    input->known_centre = centres;
+    input->known_scale = scales;
 }
 
 /* glm(columns, y [, { family, weights, offset, clusters, robust, firth, intercept, start, level,
-** max_iterations, fitted, centres, scales }]) -> fit. centres, scales: means and SDs of columns
-** that vary and are independent, as the caller knows (design.h). */
+** max_iterations, fitted, independent }]) -> fit. independent: the caller knows that the columns
+** vary and are independent, so that nobody needs to look. */
 int wpl_model_glm(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -127,17 +138,15 @@ int wpl_model_glm(lua_State *L)
                    wpl_push_option(L, 3, "clusters")};
     wpl_sample sample = wpl_check_sample(L, 1, named, 4);
     options.clusters = wpl_named(&sample, 3);
-    size_t columns = sample.columns_count;
     wp_design_input input = {.columns = sample.arrays,
                              .columns_count = sample.columns_count,
                              .rows_count = sample.rows_count,
                              .weights = wpl_named(&sample, WPL_WEIGHTS),
                              .offset = wpl_named(&sample, 2),
-                             .intercept = intercept,
-                             .known_centre = check_per_column(L, 3, "centres", columns),
-                             .known_scale = check_per_column(L, 3, "scales", columns)};
-    if (input.known_centre == NULL || input.known_scale == NULL)
-        input.known_centre = input.known_scale = NULL;
+                             .intercept = intercept};
+    if (wpl_option_flag(L, 3, "independent", false) && intercept && sample.keep == NULL &&
+        input.weights == NULL)
+        take_measured(L, &input);
     wp_glm_fit *fit = wpl_push_box(L, sizeof *fit, glm_gc, "wayproof.glm");
     wpl_poll poll;
     wp_run run = wpl_run(L, &poll);

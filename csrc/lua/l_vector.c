@@ -334,6 +334,17 @@ bool wpl_vector_complete(lua_State *L, int index)
     return measured(L, v, KNOWN_RANGE)->rows == v->count;
 }
 
+bool wpl_vector_scale(lua_State *L, int index, double *mean, double *sd)
+{
+    vector *v = luaL_testudata(L, index, WPL_VECTOR);
+    if (v == NULL)
+        return false;
+    const wp_moments *m = measured(L, v, KNOWN_ALL);
+    *mean = m->mean;
+    *sd = sqrt(m->variance);
+    return *sd > 0 && isfinite(*sd);
+}
+
 static int m_sum(lua_State *L)
 {
     lua_pushnumber(L, check_moments(L, KNOWN_RANGE).sum);

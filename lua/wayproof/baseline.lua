@@ -65,26 +65,18 @@ local function add_curve(list, name, v, knots, group)
   end
 end
 
-local function add_default(list, case, learn)
+local function knots_within(v, learn)
+  return knots_of(learn and v:select(learn) or v)
+end
+
+local function add_default(list, case, learn, shared)
   local z = case.volume and scale.standardise(case.volume:log1p(), learn)
   add(list, "volume", z, "z")
-  if z then
-    add_curve(list, "volume", z, knots_of(learn and z:select(learn) or z), "activity")
-  end
-  if case.days then
-    add(list, "active days", (scale.standardise(case.days:log1p(), learn)), "activity")
-  end
-  if case.sessions then
-    add(list, "sessions", (scale.standardise(case.sessions:log1p(), learn)), "activity")
-  end
-  if case.silence then
-    local r = scale.standardise(case.silence, learn)
-    add(list, "silence", r, "activity")
-    if r then
-      add_curve(list, "silence", r, knots_of(learn and r:select(learn) or r), "activity")
-      -- A long silence says more about somebody who used to do much.
-      if z then add(list, "silence x volume", r * z, "activity") end
-    end
+  if z then add_curve(list, "volume", z, knots_within(z, learn), "activity") end
+  table.move(shared.presence, 1, #shared.presence, #list + 1, list)
+  -- A long silence says more about somebody who used to do much.
+  if shared.silence and z then
+    add(list, "silence x volume", shared.silence * z, "activity")
   end
 end
 
@@ -132,6 +124,22 @@ function baseline.calendar(entry, case, part, learn)
   return kept
 end
 
+-- What activity has beside its volume; the silence in one column is returned as well.
+local function add_presence(list, case, learn)
+  if case.days then
+    add(list, "active days", (scale.standardise(case.days:log1p(), learn)), "activity")
+  end
+  if case.sessions then
+    add(list, "sessions", (scale.standardise(case.sessions:log1p(), learn)), "activity")
+  end
+  local r = case.silence and scale.standardise(case.silence, learn)
+  if r then
+    add(list, "silence", r, "activity")
+    add_curve(list, "silence", r, knots_within(r, learn), "activity")
+  end
+  return r
+end
+
 -- W: what is known before activity.
 local function add_before(list, case, learn)
   if case.entry then
@@ -156,6 +164,20 @@ local function add_adjust(list, case, learn)
   end
 end
 
+-- The columns that do not depend on the metric, made once for a case and its placebos.
+local function shared_of(case, learn)
+  local shared = case.shared
+  if shared and shared.learn == learn then return shared end
+  shared = { learn = learn, before = {}, presence = {}, adjust = {} }
+  if not case.activity then
+    add_before(shared.before, case, learn)
+    shared.silence = add_presence(shared.presence, case, learn)
+  end
+  add_adjust(shared.adjust, case, learn)
+  case.shared = shared
+  return shared
+end
+
 local function vectors(list)
   local out = {}
   for i, item in ipairs(list) do out[i] = item.v end
@@ -175,10 +197,10 @@ local function first_place(list, group)
 end
 
 -- History that only repeats the volume would leave nothing of it in the noise gate.
-local function drop_history(list)
+local function drop_history(list, known)
   local z, history = first_place(list, "z"), first_place(list, "history")
   if not z or not history then return list end
-  local g = gram.build(vectors(list))
+  local g = gram.build(vectors(list), known)
   local r2 = g:r_squared(z, places(list, "w"))
   if not r2 or r2 < baseline.history_most then return list end
   table.remove(list, history)
@@ -195,20 +217,22 @@ end
 ---@param x wayproof.Vector the metric as it enters the model
 ---@param learn wayproof.Vector? mask of the discovery part
 function baseline.build(case, x, learn)
+  local shared = shared_of(case, learn)
   local list = {}
   if case.activity then
     for i, item in ipairs(case.activity) do
       add(list, item.name, item.v, i == 1 and "z" or "activity")
     end
   else
-    add_before(list, case, learn)
-    add_default(list, case, learn)
+    table.move(shared.before, 1, #shared.before, 1, list)
+    add_default(list, case, learn, shared)
   end
-  add_adjust(list, case, learn)
-  list = drop_history(list)
+  table.move(shared.adjust, 1, #shared.adjust, #list + 1, list)
+  list = drop_history(list, shared.gram)
   local all = vectors(list)
   all[#all + 1] = x
-  local g = gram.build(all)
+  local g = gram.build(all, shared.gram)
+  shared.gram = shared.gram or g
   local kept = g:independent()
   local built = { columns = {}, names = {}, groups = {}, w = {}, given = case.activity ~= nil }
   local activity_left = false

@@ -58,6 +58,7 @@ end
 function Case:restrict(mask)
   local out = {}
   for key, value in pairs(self) do out[key] = value end
+  out.shared = nil -- columns of the whole (baseline.lua)
   for _, key in ipairs(vectors) do
     if self[key] then out[key] = self[key]:select(mask) end
   end

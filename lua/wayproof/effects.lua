@@ -146,13 +146,13 @@ local function beside_calendar(case, base, x)
 end
 
 -- The one-dimensional fit `Y ~ W + z + x` of the noise gate, and the reliability of z.
-local function noise_fit(case, base, x)
+local function noise_fit(case, base, x, like)
   if not base.z or not base.r then return nil end
   local columns = {}
   for _, i in ipairs(base.w) do columns[#columns + 1] = base.columns[i] end
   columns[#columns + 1] = base.z
   columns[#columns + 1] = x
-  local model = fit.run(case, columns)
+  local model = fit.run(case, columns, { independent = true, like = like })
   if not model.ok then return nil end
   local z, k = #columns - 1, #columns
   local widen = model.widen ^ 2
@@ -254,7 +254,7 @@ function effects.measure(case)
   end
   local x = scaled.x
   case.x, case.scaled, case.mask = x, scaled, mask
-  local crude = fit.run(case, { x })
+  local crude = fit.run(case, { x }, { independent = true })
   found.crude_model = crude
   if crude.ok then
     found.crude = { beta = crude:beta(1), se = crude:se(1), p = crude:p(1) }
@@ -266,7 +266,7 @@ function effects.measure(case)
   found.no_baseline = base.empty
   found.collinear = base.collinear or case.same
   if found.collinear then return found end
-  local full = fit.run(case, with(base.columns, x))
+  local full = fit.run(case, with(base.columns, x), { independent = true })
   if not full.ok then
     local keep = full.failed == "separated" and not full.notes[full.first + #base.columns + 1]
       and undecided(case, base.columns, full)
@@ -281,7 +281,7 @@ function effects.measure(case)
     return found
   end
   local k = #base.columns + 1
-  local reduced = fit.run(case, base.columns)
+  local reduced = fit.run(case, base.columns, { independent = true, like = full })
   found.added = reduced.ok and added(reduced, full, case) or nil
   found.adjusted = { beta = full:beta(k), se = full:se(k),
     p = found.added and found.added.p or full:p(k) }
@@ -301,7 +301,7 @@ function effects.measure(case)
     end
     if not discovery.beta then found.discovery = nil end
   end
-  local numbers = noise_fit(case, base, x)
+  local numbers = noise_fit(case, base, x, full)
   if numbers then
     local split = not base.given and effects.split_reliability(case) or nil
     found.gate = noise.gate(numbers, split, case.reliability)

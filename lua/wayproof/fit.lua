@@ -64,12 +64,24 @@ local function describe(raw, count, first, firth)
   return setmetatable(self, Fit)
 end
 
+-- Where to start: the estimates that an earlier fit has for the same columns.
+local function start_like(model, columns)
+  if not model or not model.ok or model.first ~= 1 then return nil end
+  local place, start = {}, { model.estimates[1] }
+  for i, v in ipairs(model.columns) do place[v] = i end
+  for i, v in ipairs(columns) do start[i + 1] = place[v] and model:beta(place[v]) or 0 end
+  return start
+end
+
 --- Fits the outcome of `case` on `columns`.
 ---@param case table {kind, y | time, status, cluster}
 ---@param columns wayproof.Vector[]
----@param options? {firth: boolean} Firth's penalty: finite estimates also when separated
+---@param options? {firth: boolean, independent: boolean, like: table} `firth`: Firth's penalty,
+---  finite estimates also when separated; `independent`: the columns are known to vary and to be
+---  independent, so nobody looks; `like`: an earlier fit to much the same columns, to start from
 ---@return table fit
 function fit.run(case, columns, options)
+  options = options or {}
   local cluster = case.cluster
   if cluster and cluster:min() == cluster:max() then cluster = nil end
   if case.kind == "time" then
@@ -80,9 +92,11 @@ function fit.run(case, columns, options)
   end
   local numeric = case.kind == "numeric"
   local raw = core.model.glm(columns, case.y, { family = numeric and "poisson" or "logistic",
-    robust = numeric or nil,
-    clusters = cluster, firth = options and options.firth or nil })
-  return describe(raw, #columns, 1, options and options.firth)
+    robust = numeric or nil, clusters = cluster, firth = options.firth,
+    independent = options.independent, start = start_like(options.like, columns) })
+  local out = describe(raw, #columns, 1, options.firth)
+  out.columns = columns
+  return out
 end
 
 --- Test of the last column of `full` against `reduced`: likelihood ratio for binary and time

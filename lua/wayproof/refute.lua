@@ -94,19 +94,19 @@ end
 refute.fit_null = fit_null
 
 -- The effect of another event in the metric's place, at equal activity without that event.
-local function placebo_effect(case, count)
+local function placebo_effect(case, count, like)
   local scaled = scale.of(count, true, case.mask)
   if not scaled then return nil end
   local copy = setmetatable({ x = scaled.x }, { __index = case })
   if case.total then copy.volume = case.total - count end
   local base = baseline.build(copy, scaled.x, case.mask)
   if base.collinear then return nil end
-  local model = fit.run(case, with(base.columns, scaled.x))
+  local model = fit.run(case, with(base.columns, scaled.x), { independent = true, like = like })
   if not model.ok then return nil end
   local k = #base.columns + 1
   local found = { beta = model:beta(k), se = model:se(k) }
   if base.r then
-    local z_model = fit.run(case, { base.z, scaled.x })
+    local z_model = fit.run(case, { base.z, scaled.x }, { independent = true })
     if z_model.ok then
       found.tolerance = noise.tolerance { beta_x = z_model:beta(2), beta_z = z_model:beta(1),
         s_x = base.s_x, s_z = base.s_z, r = base.r }
@@ -159,7 +159,7 @@ local function placebos(case, found, alpha)
     -- An event that makes up much of all activity leaves no activity to be compared at.
     local main = case.total and count:sum() > refute.placebo_share * case.total:sum()
     if not rare and not main and not is_step(case, item) then
-      local effect = placebo_effect(case, count)
+      local effect = placebo_effect(case, count, found.model)
       if effect then
         effect.event = item.event
         out.events[#out.events + 1] = effect

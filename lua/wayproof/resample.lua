@@ -30,17 +30,17 @@ function resample.permutation(case, found, settings)
   return out
 end
 
-local function random_column(n, seed, stream)
-  return core.model.multinomial(core.vector.full(n, 1), seed, stream)
+local function random_column(n, seed)
+  return core.model.multinomial(core.vector.full(n, 1), seed, 0)
 end
 
 --- A random column in the model: by how much does the effect move?
 function resample.common_cause(case, found, settings)
   local out = { name = "common_cause" }
   local columns = { table.unpack(case.base.columns) }
-  columns[#columns + 1] = random_column(#case.x, settings.seed, 0)
+  columns[#columns + 1] = random_column(#case.x, settings.seed)
   columns[#columns + 1] = case.x
-  local with_noise = fit.run(case, columns)
+  local with_noise = fit.run(case, columns, { independent = true, like = found.model })
   if not with_noise.ok then return out end
   local moved = math.abs(with_noise:beta(#columns) - found.adjusted.beta)
   out.shift = moved / math.abs(found.adjusted.beta)
@@ -67,12 +67,9 @@ function resample.subset(case, found, settings)
   local out = { name = "subset" }
   if case.kind ~= "binary" or case.cluster then return out end
   local influence = influences(case, found)
-  local kept = 0
   local beta = found.adjusted.beta
-  for stream = 1, resample.subsets do
-    local moved = random_column(#influence, settings.seed, stream):dot(influence)
-    if (beta + moved / 2) * beta > 0 then kept = kept + 1 end
-  end
+  local moved = core.model.bootstrap_sums(influence, resample.subsets, settings.seed)
+  local kept = ((moved / 2 + beta) * beta):above(0):sum()
   out.kept, out.resamples = kept / resample.subsets, resample.subsets
   out.pass = out.kept >= resample.sign_least
   return out

@@ -8,9 +8,9 @@ local scale = {}
 
 scale.rare_share = 0.2
 
-local function is_binary(m)
-  local numbers = m:distinct()
-  return #numbers <= 2 and numbers[1] == 0 and (numbers[2] == nil or numbers[2] == 1)
+-- Whether every number is 0 or 1; the caller knows that there are two different ones.
+local function is_binary(m, low, high)
+  return low == 0 and high == 1 and m:count(0) + m:count(1) == m:count()
 end
 
 local function share_nonzero(m)
@@ -35,7 +35,7 @@ function scale.of(m, bare, learn)
   local low, high = m:min(), m:max()
   if not low or low == high then return nil end
   local share = share_nonzero(m)
-  if is_binary(m) then
+  if is_binary(m, low, high) then
     return { x = m, kind = "did", unit = "did against did not", share = share, rare = false,
       binary = true }
   end
