@@ -26,7 +26,7 @@ typedef struct vector {
 
 double *wpl_new_vector(lua_State *L, size_t count)
 {
-    vector *v = lua_newuserdatauv(L, sizeof *v + count * sizeof(double), 0);
+    vector *v = lua_newuserdatauv(L, sizeof *v + count * sizeof(double), 1);
     v->count = count;
     v->known = KNOWN_NOTHING;
     luaL_setmetatable(L, WPL_VECTOR);
@@ -227,6 +227,18 @@ static int mm_tostring(lua_State *L)
 
 /* ---- maps ---- */
 
+static const wp_moments *measured(lua_State *L, vector *v, known wanted)
+{
+    if (v->known < wanted) {
+        wp_error err;
+        if (wp_vector_measure(v->numbers, v->count, wanted == KNOWN_ALL, &v->moments, NULL, &err) !=
+            WP_OK)
+            wpl_raise(L, &err);
+        v->known = wanted;
+    }
+    return &v->moments;
+}
+
 static wp_operand check_operand(lua_State *L, int index, double *number, size_t *count)
 {
     if (lua_type(L, index) == LUA_TNUMBER) {
@@ -288,7 +300,6 @@ MAP_TWO(m_below, WP_MAP_BELOW)
 MAP_TWO(m_at_least, WP_MAP_AT_LEAST)
 MAP_TWO(m_at_most, WP_MAP_AT_MOST)
 MAP_TWO(m_equals, WP_MAP_EQUALS)
-MAP_TWO(m_fill, WP_MAP_FILL)
 MAP_ONE(m_log1p, WP_MAP_LOG1P)
 MAP_ONE(m_log, WP_MAP_LOG)
 MAP_ONE(m_exp, WP_MAP_EXP)
@@ -296,6 +307,19 @@ MAP_ONE(m_sqrt, WP_MAP_SQRT)
 MAP_ONE(m_abs, WP_MAP_ABSOLUTE)
 MAP_ONE(m_floor, WP_MAP_FLOOR)
 MAP_ONE(m_is_missing, WP_MAP_IS_MISSING)
+
+/* v:fill(number or vector) : v itself where nothing is missing. */
+static int m_fill(lua_State *L)
+{
+    vector *v = check_vector(L, 1);
+    if (measured(L, v, KNOWN_RANGE)->rows < v->count)
+        return map_two(L, WP_MAP_FILL);
+    double number;
+    size_t count = v->count;
+    check_operand(L, 2, &number, &count);
+    lua_pushvalue(L, 1);
+    return 1;
+}
 
 static int mm_unm(lua_State *L)
 {
@@ -306,18 +330,6 @@ static int mm_unm(lua_State *L)
 }
 
 /* ---- figures ---- */
-
-static const wp_moments *measured(lua_State *L, vector *v, known wanted)
-{
-    if (v->known < wanted) {
-        wp_error err;
-        if (wp_vector_measure(v->numbers, v->count, wanted == KNOWN_ALL, &v->moments, NULL, &err) !=
-            WP_OK)
-            wpl_raise(L, &err);
-        v->known = wanted;
-    }
-    return &v->moments;
-}
 
 static wp_moments check_moments(lua_State *L, known wanted)
 {
@@ -373,6 +385,18 @@ static int m_min(lua_State *L)
 static int m_max(lua_State *L)
 {
     push_number(L, check_moments(L, KNOWN_RANGE).maximum);
+    return 1;
+}
+
+/* v:scaled(mean, sd) -> (v - mean) / sd. */
+static int m_scaled(lua_State *L)
+{
+    vector *v = check_vector(L, 1);
+    double mean = luaL_checknumber(L, 2), sd = luaL_checknumber(L, 3);
+    double *out = wpl_new_vector(L, v->count);
+    wp_error err;
+    if (wp_vector_scale(v->numbers, mean, sd, v->count, out, NULL, &err) != WP_OK)
+        return wpl_raise(L, &err);
     return 1;
 }
 
@@ -602,6 +626,26 @@ static int m_take(lua_State *L)
     return take_rows(L, v, places, count);
 }
 
+/* Pushes where the rows go that the mask at 2 chooses (vector.h), NULL when it is no mask. They are
+** kept as the mask's user value: one mask chooses from many columns. */
+static const size_t *push_starts(lua_State *L, const double *mask, size_t count)
+{
+    bool kept = luaL_testudata(L, 2, WPL_VECTOR) != NULL, is_mask;
+    if (kept && lua_getiuservalue(L, 2, 1) == LUA_TUSERDATA)
+        return lua_touserdata(L, -1);
+    size_t *starts = lua_newuserdatauv(L, (wp_mask_chunks(count) + 1) * sizeof *starts, 0);
+    wp_error err;
+    if (wp_mask_count(mask, count, starts, &is_mask, NULL, &err) != WP_OK)
+        wpl_raise(L, &err);
+    if (!is_mask)
+        return NULL;
+    if (kept) {
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, 2, 1);
+    }
+    return starts;
+}
+
 /* v:select(mask) -> the rows where the mask (0, 1 or missing; as long as v) is 1. Anything else is
 ** read as places. */
 static int m_select(lua_State *L)
@@ -611,15 +655,15 @@ static int m_select(lua_State *L)
     const double *mask = wpl_check_numbers(L, 2, &count);
     if (count != v->count)
         return take_rows(L, v, mask, count);
-    size_t chunks = wp_mask_chunks(count);
-    size_t *starts = lua_newuserdatauv(L, (chunks + 1) * sizeof *starts, 0);
-    bool is_mask;
-    wp_error err;
-    if (wp_mask_count(mask, count, starts, &is_mask, NULL, &err) != WP_OK)
-        return wpl_raise(L, &err);
-    if (!is_mask)
+    const size_t *starts = push_starts(L, mask, count);
+    if (starts == NULL)
         return take_rows(L, v, mask, count);
-    double *out = wpl_new_vector(L, starts[chunks]);
+    if (starts[wp_mask_chunks(count)] == count) {
+        lua_pushvalue(L, 1);
+        return 1;
+    }
+    double *out = wpl_new_vector(L, starts[wp_mask_chunks(count)]);
+    wp_error err;
     if (wp_mask_apply(mask, v->numbers, count, starts, out, NULL, &err) != WP_OK)
         return wpl_raise(L, &err);
     return 1;
@@ -639,6 +683,29 @@ static int m_slice(lua_State *L)
     double *out = wpl_new_vector(L, kept);
     if (kept > 0)
         memcpy(out, v->numbers + first - 1, kept * sizeof *out);
+    return 1;
+}
+
+/* combine(columns, factors, constant) -> constant + factors[1] * columns[1] + …, in this order. */
+static int l_combine(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 3);
+    size_t columns = lua_rawlen(L, 1), rows = 0;
+    luaL_argcheck(L, columns >= 1 && columns <= 1000, 1, "expected 1 to 1000 vectors");
+    luaL_checkstack(L, (int)columns + 10, "too many vectors");
+    const double *factors = wpl_check_numbers_of(L, 2, columns);
+    double constant = luaL_optnumber(L, 3, 0);
+    const double **arrays = lua_newuserdatauv(L, columns * sizeof *arrays, 0);
+    for (size_t i = 0; i < columns; i++) {
+        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        arrays[i] = i == 0 ? wpl_check_numbers(L, lua_gettop(L), &rows)
+                           : wpl_check_numbers_of(L, lua_gettop(L), rows);
+    }
+    double *out = wpl_new_vector(L, rows);
+    wp_error err;
+    if (wp_vector_combine(arrays, factors, columns, constant, rows, out, NULL, &err) != WP_OK)
+        return wpl_raise(L, &err);
     return 1;
 }
 
@@ -692,6 +759,7 @@ static const luaL_Reg methods[] = {{"table", m_table},
                                    {"equals", m_equals},
                                    {"is_missing", m_is_missing},
                                    {"fill", m_fill},
+                                   {"scaled", m_scaled},
                                    {"standardised", m_standardised},
                                    {"sum", m_sum},
                                    {"mean", m_mean},
@@ -722,9 +790,8 @@ static const luaL_Reg metamethods[] = {
 int wpl_open_vector(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"new", l_new},       {"full", l_full},    {"sequence", l_sequence},
-        {"concat", l_concat}, {"stack", l_concat}, {"spline", m_spline},
-        {NULL, NULL}};
+        {"new", l_new},      {"full", l_full},     {"sequence", l_sequence}, {"concat", l_concat},
+        {"stack", l_concat}, {"spline", m_spline}, {"combine", l_combine},   {NULL, NULL}};
     luaL_newmetatable(L, FACTOR);
     lua_pushcfunction(L, factor_gc);
     lua_setfield(L, -2, "__gc");

@@ -112,8 +112,8 @@ TARGET static void FN(gram_)(const double *z, size_t stride, const double *w, si
         for (size_t t = 0; t < ni; t++)
             for (size_t row = 0; row < rows; row += WIDTH)
                 FN(store_)
-                (scratch + t * WP_KERNEL_ROWS + row,
-                 FN(load_)(w + row) * FN(load_)(z + (i + t) * stride + row));
+        (scratch + t * WP_KERNEL_ROWS + row,
+         FN(load_)(w + row) * FN(load_)(z + (i + t) * stride + row));
         if (ni == TILE_I)
             FN(band_)(z, stride, scratch, i, TILE_I, rows, gram, k);
         else

@@ -147,6 +147,59 @@ wp_status wp_vector_map(wp_map map, wp_operand left, wp_operand right, double *o
     return run_chunks(run, chunks_of(count, MAP_ROWS), map_chunk, &work, err);
 }
 
+typedef struct combine_work {
+    const double *const *columns;
+    const double *factors;
+    size_t columns_count, count;
+    double constant, scale;
+    double *out;
+} combine_work;
+
+static wp_status scale_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    (void)worker, (void)err;
+    const combine_work *work = context;
+    size_t last = (chunk + 1) * MAP_ROWS < work->count ? (chunk + 1) * MAP_ROWS : work->count;
+    for (size_t i = chunk * MAP_ROWS; i < last; i++)
+        work->out[i] = (work->columns[0][i] - work->constant) / work->scale;
+    return WP_OK;
+}
+
+wp_status wp_vector_scale(const double *v, double mean, double sd, size_t count, double *out,
+                          const wp_run *run, wp_error *err)
+{
+    combine_work work = {.columns = &v, .count = count, .constant = mean, .scale = sd, .out = out};
+    return run_chunks(run, chunks_of(count, MAP_ROWS), scale_chunk, &work, err);
+}
+
+static wp_status combine_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    (void)worker, (void)err;
+    enum { ROWS = 512 };
+    const combine_work *work = context;
+    size_t end = (chunk + 1) * MAP_ROWS < work->count ? (chunk + 1) * MAP_ROWS : work->count;
+    for (size_t first = chunk * MAP_ROWS; first < end; first += ROWS) {
+        size_t last = first + ROWS < end ? first + ROWS : end;
+        for (size_t i = first; i < last; i++)
+            work->out[i] = work->constant;
+        for (size_t column = 0; column < work->columns_count; column++) {
+            const double *v = work->columns[column];
+            double factor = work->factors[column];
+            for (size_t i = first; i < last; i++)
+                work->out[i] += factor * v[i];
+        }
+    }
+    return WP_OK;
+}
+
+wp_status wp_vector_combine(const double *const *columns, const double *factors,
+                            size_t columns_count, double constant, size_t count, double *out,
+                            const wp_run *run, wp_error *err)
+{
+    combine_work work = {columns, factors, columns_count, count, constant, 1, out};
+    return run_chunks(run, chunks_of(count, MAP_ROWS), combine_chunk, &work, err);
+}
+
 static double weight_of(const double *weights, size_t i)
 {
     return weights == NULL ? 1 : weights[i];

@@ -48,6 +48,14 @@ typedef struct wp_operand {
 WP_NODISCARD wp_status wp_vector_map(wp_map map, wp_operand left, wp_operand right, double *out,
                                      size_t count, const wp_run *run, wp_error *err);
 
+/* out = (v - mean) / sd. Parallel. */
+WP_NODISCARD wp_status wp_vector_scale(const double *v, double mean, double sd, size_t count,
+                                       double *out, const wp_run *run, wp_error *err);
+/* out = constant + factors[0] * columns[0] + ..., added in this order. Parallel. */
+WP_NODISCARD wp_status wp_vector_combine(const double *const *columns, const double *factors,
+                                         size_t columns_count, double constant, size_t count,
+                                         double *out, const wp_run *run, wp_error *err);
+
 typedef struct wp_moments {
     size_t rows;   /* rows with a number and a weight above 0 */
     double weight; /* sum of weights over them */

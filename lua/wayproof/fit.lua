@@ -30,12 +30,10 @@ end
 
 --- Linear predictor of the first #columns columns, without the intercept; nil for no columns.
 function Fit:score(columns)
-  local total
-  for i, v in ipairs(columns) do
-    local part = v * self:beta(i)
-    total = total and total + part or part
-  end
-  return total
+  if #columns == 0 then return nil end
+  local factors = {}
+  for i = 1, #columns do factors[i] = self:beta(i) end
+  return core.vector.combine(columns, factors)
 end
 
 local function failed(reason)

@@ -52,12 +52,11 @@ end
 local function influences(case, found)
   local pooled = found.model
   local k = pooled.count
-  local eta = case.x * pooled:beta(k) + pooled:intercept()
-  local direction = case.x * pooled:cov(k, k) + pooled:cov(k, 0)
-  for i, v in ipairs(case.base.columns) do
-    eta = eta + v * pooled:beta(i)
-    direction = direction + v * pooled:cov(k, i)
-  end
+  local columns, betas, along = { table.unpack(case.base.columns) }, {}, {}
+  columns[k] = case.x
+  for i = 1, k do betas[i], along[i] = pooled:beta(i), pooled:cov(k, i) end
+  local eta = core.vector.combine(columns, betas, pooled:intercept())
+  local direction = core.vector.combine(columns, along, pooled:cov(k, 0))
   local mean = case.kind == "numeric" and eta:exp() or 1 / ((-eta):exp() + 1)
   return (case.y - mean) * direction
 end

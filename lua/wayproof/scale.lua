@@ -22,7 +22,7 @@ local function standardise(v, learn)
   local mean, sd = part:mean(), part:sd()
   if not sd or sd == 0 then mean, sd = v:mean(), v:sd() end
   if not sd or sd == 0 then return nil end
-  return (v - mean) / sd, mean, sd
+  return v:scaled(mean, sd), mean, sd
 end
 scale.standardise = standardise
 
