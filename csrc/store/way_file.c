@@ -286,8 +286,8 @@ wp_status wp_way_open(const char *path, wp_way_mode mode, wp_way **out, wp_error
         status = wp__way_exec(way, "BEGIN", err);
         if (status == WP_OK) {
             status = check_schema(way, err);
-            if (status == WP_OK && mode != WP_WAY_REPAIR)
-                status = wp__way_look(way, err);
+            if (status == WP_OK && way->writable)
+                status = wp__way_look(way, err); /* wp_way_log looks where it reads the names */
             wp__way_end_reading(way);
         }
     }

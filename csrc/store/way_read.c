@@ -1,7 +1,6 @@
 /* A store as a log: columns that are read when they are needed; see way.h.
 **
-** Parts are decoded side by side, each into its own range of the final columns: a log's rows are
-*the
+** Parts are decoded side by side, each into its own range of the final columns: a log's rows are the
 ** rows of part 0, then of part 1, and so on, as users are numbered in the order of the log. Users
 ** without events come last; where there are some, or some were taken away, `numbers` leads from a
 ** user of the log to the number in the store. Nothing depends on the number of threads. */
@@ -205,6 +204,7 @@ static wp_status fill_facts(wp__way_loader *loader, wp_columns *columns, wp_erro
 {
     wp_way *way = loader->way;
     const wp__way_view *view = &way->view;
+    WP_TRY(wp__way_look(way, err));
     WP_TRY(name_columns(view, columns, err));
     columns->events_count = (uint32_t)view->events_count;
     columns->users_count = view->users_count;
@@ -219,11 +219,9 @@ static wp_status fill_facts(wp__way_loader *loader, wp_columns *columns, wp_erro
     loader->has_column = wp_alloc_array_zero((size_t)view->columns_count + 1, sizeof(bool));
     if (loader->has_column == NULL)
         return wp_fail_memory(err, view->columns_count);
-    WP_TRY(wp__way_begin_reading(way, err));
-    wp_status status = wp__way_read_texts(way, WP__COLUMN_EVENTS, &columns->event_names, NULL, err);
-    wp__way_end_reading(way);
+    WP_TRY(wp__way_read_texts(way, WP__COLUMN_EVENTS, &columns->event_names, NULL, err));
     columns->bytes_size = wp_columns_size(columns);
-    return status;
+    return WP_OK;
 }
 
 wp_status wp_way_log(wp_way *take_way, wp_log **out, wp_error *err)
@@ -240,7 +238,12 @@ wp_status wp_way_log(wp_way *take_way, wp_log **out, wp_error *err)
     loader->way = take_way;
     columns->references = 1;
     columns->loader = &loader->base;
-    wp_status status = fill_facts(loader, columns, err);
+    /* One transaction for all facts, or a writer could come between them. */
+    wp_status status = wp__way_exec(take_way, "BEGIN", err);
+    if (status == WP_OK) {
+        status = fill_facts(loader, columns, err);
+        wp__way_end_reading(take_way);
+    }
     if (status != WP_OK) {
         wp_columns_release(columns);
         return status;
