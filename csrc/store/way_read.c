@@ -1,6 +1,7 @@
 /* A store as a log: columns that are read when they are needed; see way.h.
 **
-** Parts are decoded side by side, each into its own range of the final columns: a log's rows are the
+** Parts are decoded side by side, each into its own range of the final columns: a log's rows are
+*the
 ** rows of part 0, then of part 1, and so on, as users are numbered in the order of the log. Users
 ** without events come last; where there are some, or some were taken away, `numbers` leads from a
 ** user of the log to the number in the store. Nothing depends on the number of threads. */
