@@ -4,7 +4,6 @@
 #include "base/memory.h"
 #include "base/siphash.h"
 #include "ingest/batch.h"
-#include "store/segment.h"
 #include "store/way.h"
 #include "test/faulty_vfs.h"
 #include "test/test.h"
@@ -379,104 +378,11 @@ TEST(a_store_that_was_cut_off_is_found_and_never_another_one)
         CHECK(damages(path) > 0);
         /* the last page may be one that reading does not touch */
         if (load(path, &fingerprint, &events, &err) == WP_OK)
-            CHECK(fingerprint == expected && size - kept < 8192);
+            CHECK(fingerprint == expected && size - kept < 16384);
     }
     free(bytes);
     remove_store(path);
     wp_log_release(log);
-}
-
-/* Segments with a right checksum and wrong contents: what a hostile file would hold. */
-static void seal(char *bytes, size_t size, uint64_t id)
-{
-    uint64_t sum = wp_hash_word(wp_hash_bytes(bytes, size - 8), id);
-    for (unsigned i = 0; i < 8; i++)
-        bytes[size - 8 + i] = (char)(unsigned char)(sum >> (8 * i));
-}
-
-TEST(hostile_segments_are_refused_or_decoded_within_bounds)
-{
-    enum { ROWS = 300, USERS = 40 };
-    static uint64_t words[ROWS], steps[ROWS];
-    static int64_t times[ROWS];
-    static uint32_t codes[ROWS], offsets[USERS], counts[USERS];
-    static double numbers[ROWS];
-    for (unsigned i = 0; i < USERS; i++) {
-        offsets[i] = i * 3;
-        counts[i] = i == 0 ? ROWS - USERS + 1 : 1;
-    }
-    for (unsigned i = 0; i < ROWS; i++) {
-        times[i] = (int64_t)i * 1000000;
-        codes[i] = i % 7;
-        numbers[i] = i % 3 == 0 ? NAN : i / 4.0;
-    }
-    wp_bytes made[5] = {0};
-    wp_segment_of_users(&made[0], 9, offsets, counts, USERS, words);
-    wp_segment_of_times(&made[1], 9, times, counts, USERS, ROWS, words);
-    wp_segment_of_codes(&made[2], 9, codes, ROWS, words);
-    wp_segment_of_numbers(&made[3], 9, numbers, ROWS, words);
-    wp_segment_of_instants(&made[4], 9, times, ROWS, words);
-    unsigned refused = 0;
-    for (unsigned kind = 0; kind < 5; kind++) {
-        for (size_t at = 0; at + 8 < made[kind].size; at++) {
-            for (unsigned turn = 0; turn < 3; turn++) {
-                static const unsigned char masks[] = {0xff, 0x40, 0x01};
-                char *copy = malloc(made[kind].size); /* exact, so that a sanitizer sees the end */
-                uint32_t count = 0;
-                int64_t base, unit;
-                wp_error err;
-                memcpy(copy, made[kind].data, made[kind].size);
-                copy[at] = (char)(copy[at] ^ masks[turn]);
-                seal(copy, made[kind].size, 9);
-                wp_segment segment = {copy, made[kind].size, 9};
-                static const char kinds[] = {'u', 't', 'c', 'n', 'i'};
-                wp_status status = wp_segment_check(&segment, kinds[kind], kind == 0 ? USERS : ROWS,
-                                                    ROWS, &count, &err);
-                uint32_t own_offsets[USERS], own_counts[USERS];
-                if (status == WP_OK && kind == 0)
-                    status =
-                        wp_segment_users(&segment, count, 200, ROWS, own_offsets, own_counts, &err);
-                else if (status == WP_OK && kind == 1)
-                    status =
-                        wp_segment_times(&segment, counts, USERS, ROWS, &base, &unit, steps, &err);
-                else if (status == WP_OK && kind == 2) {
-                    status = wp_segment_codes(&segment, ROWS, 9, codes, &err);
-                    for (unsigned i = 0; status == WP_OK && i < ROWS; i++)
-                        CHECK(codes[i] < 9);
-                } else if (status == WP_OK && kind == 3)
-                    status = wp_segment_numbers(&segment, ROWS, numbers, words, &err);
-                else if (status == WP_OK)
-                    status = wp_segment_instants(&segment, ROWS, times, &err);
-                refused += status != WP_OK;
-                free(copy);
-            }
-        }
-        wp_bytes_free(&made[kind]);
-    }
-    CHECK(refused > 200);
-}
-
-/* --- Encodings ------------------------------------------------------------------------------- */
-
-TEST(packed_integers_of_every_width_come_back)
-{
-    enum { MOST = 300 };
-    static uint64_t values[MOST], back[MOST];
-    for (unsigned width = 0; width <= 64; width++)
-        for (size_t count = 0; count <= MOST; count += count < 4 ? 1 : 37) {
-            uint64_t state = width * 1000 + count;
-            for (size_t i = 0; i < count; i++)
-                values[i] = width == 0 ? 0 : (state = wp_mix(state + 1, WP_HASH_A)) >> (64 - width);
-            wp_bytes bytes = {0};
-            wp_pack(&bytes, values, count);
-            size_t size = bytes.size;
-            wp_bytes_add64(&bytes, 0);
-            wp_unpacker from = {bytes.data, bytes.data + size};
-            CHECK(wp_unpack64(&from, back, count));
-            CHECK(from.at == from.end);
-            CHECK(memcmp(values, back, count * sizeof *values) == 0);
-            wp_bytes_free(&bytes);
-        }
 }
 
 /* Vectors of the reference implementation (SipHash-2-4, key 00 01 … 0f, texts 00, 00 01, …). */
