@@ -178,6 +178,16 @@ describe("the command #processes", function()
     assert.matches("^wayproof: unknown event 'compere' %(did you mean 'compare'%?%)\n$", err)
   end)
 
+  it("judges the other hypotheses when one names what the log does not have", function()
+    local mixed = write("mixed.lua", good .. "\n" .. (good:gsub("\"compare\"", "\"compere\"")
+      :gsub("comparing helps", "misspelt")))
+    local out, err, code = wayproof("validate " .. mixed .. " --data " .. data .. columns)
+    assert.equal(2, code)
+    assert.matches("comparing helps", out, 1, true)
+    assert.matches("invalid%s+misspelt%s+–%s+unknown event 'compere'", out)
+    assert.equal("wayproof: misspelt: unknown event 'compere' (did you mean 'compare'?)\n", err)
+  end)
+
   it("opens a prompt with wp, help and log", function()
     local script = write("script.txt",
       "print(#log, wp.count(), help ~= nil)\nlog:summary().users\n")

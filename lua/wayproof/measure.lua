@@ -327,13 +327,11 @@ end
 ---@field as_of_us integer          end of observation
 ---@field columns { name: string, metric: table, window: table }[]
 
---- Measures every column of the request in one pass.
+--- The request as a plan of the core. Raises on what the log does not have.
 ---@param log wayproof.Log
 ---@param request wayproof.MeasureRequest
----@return userdata|nil handle  the core's frame (see l_frame.c); columns in the request's order
----@return string? message
----@return string? code
-function measure.handle(log, request)
+---@return table plan
+function measure.plan(log, request)
   local plan = new_plan(log)
   plan.core.as_of_us = request.as_of_us
   if request.from then plan.core.from = resolve.selector(log, request.from) end
@@ -344,6 +342,17 @@ function measure.handle(log, request)
   end
   for _, column in ipairs(request.columns) do plan:column(column) end
   if #plan.core.leaves > 0 then plan:selection(nil) end
+  return plan
+end
+
+--- Measures every column of the request in one pass.
+---@param log wayproof.Log
+---@param request wayproof.MeasureRequest
+---@return userdata|nil handle  the core's frame (see l_frame.c); columns in the request's order
+---@return string? message
+---@return string? code
+function measure.handle(log, request)
+  local plan = measure.plan(log, request)
   if #plan.custom > 0 then
     local done, message, code = fill_custom(log, plan)
     if not done then return nil, message, code end

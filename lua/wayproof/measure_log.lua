@@ -278,7 +278,8 @@ function measure_log.measure(log, given)
     if column.name then today[column.name] = undated.find(log, column.metric) end
   end
   return frame.wrap(handle, names, { n = loss_of(asked, counts, loss), words = say(asked),
-    undated = today,
+    undated = today, undated_users = undated.chosen_by(log) or undated.find(log, asked.population)
+      or undated.find(log, asked.from) or undated.find(log, asked.until_selector),
     windows = { as_of_us = asked.as_of_us, metric = window(0, asked.observe_us),
       outcome = asked.outcome
         and window(asked.landmark_us, asked.landmark_us + asked.within_us) or nil } })

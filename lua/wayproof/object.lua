@@ -77,6 +77,13 @@ local function write_csv(path, columns, rows)
   return true
 end
 
+--- The rows of an object as CSV text.
+---@param value table  an object of a class with `rows`
+---@return string
+function object.csv(value)
+  return require("wayproof.show").csv(getmetatable(value).rows(value))
+end
+
 local function add_result_methods(class, spec)
   local methods = class.methods
   function methods:table() return object.plain(self) end
@@ -111,7 +118,7 @@ end
 ---@param spec wayproof.ClassSpec
 function object.class(spec)
   local methods = spec.methods or {}
-  local metatable = { __name = spec.name, plain = spec.plain }
+  local metatable = { __name = spec.name, plain = spec.plain, rows = spec.rows }
   local class = { name = spec.name, methods = methods, metatable = metatable }
   for key, value in pairs(spec.metamethods or {}) do metatable[key] = value end
   local ask_last = metatable.__index

@@ -46,6 +46,8 @@ local text = {}
 
 -- Row 0 ------------------------------------------------------------------------------------------
 
+function text.not_in_log(reason) return reason.message end
+
 function text.no_users() return "there are no users; load events first" end
 
 function text.one_user() return "one user is no sample: a link needs many users to show" end

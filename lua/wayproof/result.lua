@@ -89,6 +89,7 @@ local lost = { { "outside", "outside the population" }, { "no_anchor", "never st
 
 local function users_line(self)
   local n = self.n
+  if n.users == 0 then return nil end
   local line = string.format("%s of %s", show.integer(n.used), show.plural(n.users, "user"))
   if n.events and n.used > 0 then
     line = line .. string.format(", %s with the outcome (%s)", show.integer(n.events),

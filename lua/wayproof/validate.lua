@@ -55,7 +55,7 @@ end
 -- Today's values are refused in the metric and in the outcome, and warned about elsewhere.
 local function add_undated(case, h, log)
   local of_metric = undated.find(log, h.metric) or undated.find(log, h.outcome)
-  local other
+  local other = undated.chosen_by(log)
   for _, key in ipairs { "across", "adjust", "activity", "population", "from",
     "until_selector" } do
     other = other or undated.find(log, h[key])
@@ -91,6 +91,41 @@ local function facts_of(log, frame, member, pass, options)
   facts.windows = windows_of(h, as_of_us)
   facts.fingerprint, facts.data = h:fingerprint(log), core.log.facts(log).fingerprint
   return facts
+end
+
+local nobody = { users = 0, outside = 0, no_anchor = 0, too_recent = 0, prior_outcome = 0,
+  missing = 0, used = 0 }
+
+-- The Result of a hypothesis that names what the log does not have.
+local function unanswerable(log, h, message, options)
+  return conclude.result({ n = nobody, kind = h.outcome.scale, settings = settings_of(h, options),
+    case = {}, acknowledged = {}, invalid = { { code = "not_in_log", message = message } },
+    name = h.name, hypothesis = h, windows = windows_of(h, h.as_of_us or log:summary().last),
+    fingerprint = h:fingerprint(log), data = core.log.facts(log).fingerprint }, nil, 1)
+end
+
+-- Splits a list: the hypotheses that the log can answer, and Results of those that it cannot. All
+-- are tried together; only where that fails is each tried alone.
+local function answerable(log, list, options)
+  local measure = require "wayproof.measure"
+  local summary = log:summary()
+  local function plans(some)
+    for _, pass in ipairs(needs.plan(some, summary.event_names, summary.last)) do
+      measure.plan(log, pass.request)
+    end
+    return true
+  end
+  if check.attempt(plans, list) then return list, {} end
+  local good, refused = {}, {}
+  for _, h in ipairs(list) do
+    local fits, message = check.attempt(plans, { h })
+    if fits then
+      good[#good + 1] = h
+    else
+      refused[#refused + 1] = unanswerable(log, h, message, options)
+    end
+  end
+  return good, refused
 end
 
 -- Facts of all hypotheses, in the order given; one pass per clock.
@@ -199,10 +234,12 @@ end
 function validate.log(log, given, options)
   options = check.options(options, log_options, "validate")
   local list, many = hypotheses_of(given, "validate")
-  local results, method, code = judged(log, list, options)
+  local asked, refused = answerable(log, list, options)
+  local results, method, code = judged(log, asked, options)
   if not results then return nil, method, code end
-  if not many then return results[1] end
   local tried = #results
+  table.move(refused, 1, #refused, #results + 1, results)
+  if not many then return results[1] end
   for _, result in ipairs(results) do tried = math.max(tried, result.tried) end
   return board.new(results, { tried = tried, method = method })
 end

@@ -209,7 +209,8 @@ local function add_undated(case, frame, options, accepted)
     end
   end
   local name = find(options.metric) or find(options.outcome)
-  local other = find(options.activity) or find(options.adjust) or find(options.across)
+  local other = frame.undated_users or find(options.activity) or find(options.adjust)
+    or find(options.across)
   for _, code in ipairs(accepted) do
     if code == "undated_attribute" then name, other = nil, name or other end
   end
