@@ -1,6 +1,5 @@
-/* The store under failing disks, power cuts, failing allocations and flipped bytes: it holds
- *exactly
- ** the imports that had returned, and damage is found, never believed. */
+/* The store under failing disks, power cuts, Ctrl-C, failing allocations and flipped bytes: it
+** holds exactly the imports that had returned, and damage is found, never believed. */
 #include "base/memory.h"
 #include "base/siphash.h"
 #include "ingest/batch.h"
@@ -71,6 +70,17 @@ static wp_log *make_log(unsigned seed, unsigned rows)
     return log;
 }
 
+/* Somebody who, from the n-th time they are asked, wants the work to end. 0: nobody. */
+static long patience, questions;
+
+static bool is_impatient(void *context)
+{
+    (void)context;
+    return patience > 0 && ++questions >= patience;
+}
+
+static const wp_run watched = {.interrupted = is_impatient};
+
 static wp_status append(const char *path, const wp_log *log, wp_way_mode mode, wp_error *err)
 {
     wp_way *way = NULL;
@@ -78,7 +88,7 @@ static wp_status append(const char *path, const wp_log *log, wp_way_mode mode, w
     wp_way_imported done;
     wp_status status = wp_way_open(path, mode, &way, err);
     if (status == WP_OK)
-        status = wp_way_append(way, log, &how, NULL, &done, err);
+        status = wp_way_append(way, log, &how, &watched, &done, err);
     wp_way_close(way);
     return status;
 }
@@ -176,7 +186,7 @@ static wp_status change_compact(const char *path, const wp_log *log, wp_error *e
     uint64_t merged = 0;
     wp_status status = wp_way_open(path, WP_WAY_WRITE, &way, err);
     if (status == WP_OK)
-        status = wp_way_compact(way, NULL, &merged, err);
+        status = wp_way_compact(way, &watched, &merged, err);
     wp_way_close(way);
     return status;
 }
@@ -241,6 +251,52 @@ TEST(compacting_cut_by_a_power_failure_changes_no_event)
 TEST(a_failing_read_is_an_error_and_nothing_else)
 {
     sweep(WP_FAULT_READ, read_all, true, false);
+}
+
+/* --- Ctrl-C ---------------------------------------------------------------------------------- */
+
+/* What the binding does when Ctrl-C comes: every question from the n-th on is answered with yes. */
+static void interrupt_at_every_question(change what, bool changes_events)
+{
+    char path[PATH_SIZE];
+    scratch_path(path);
+    wp_log *first = make_log(1, 400), *second = make_log(2, 300);
+    wp_status status = WP_INTERRUPTED;
+    long n = 0;
+    while (status != WP_OK && n < ROUNDS_MOST) {
+        wp_error err;
+        uint64_t before = 0, after = 0;
+        uint32_t events_before = 0, events = 0;
+        remove_store(path);
+        CHECK_INT(append(path, first, WP_WAY_WRITE, &err), WP_OK);
+        CHECK_INT(append(path, first, WP_WAY_WRITE, &err), WP_OK);
+        CHECK_INT(load(path, &before, &events_before, &err), WP_OK);
+        patience = ++n;
+        questions = 0;
+        status = what(path, second, &err);
+        patience = 0;
+        CHECK(status == WP_OK || status == WP_INTERRUPTED);
+        CHECK_INT(load(path, &after, &events, &err), WP_OK);
+        CHECK_INT(events,
+                  events_before + (status == WP_OK && changes_events ? second->events_count : 0));
+        CHECK((status == WP_OK && changes_events) || after == before);
+        CHECK_INT(damages(path), 0);
+        CHECK_INT(append(path, second, WP_WAY_WRITE, &err), WP_OK);
+    }
+    CHECK(n > 1 && n < ROUNDS_MOST);
+    remove_store(path);
+    wp_log_release(first);
+    wp_log_release(second);
+}
+
+TEST(an_import_interrupted_at_any_moment_leaves_the_store_as_it_was)
+{
+    interrupt_at_every_question(change_append, true);
+}
+
+TEST(compacting_interrupted_at_any_moment_changes_no_event)
+{
+    interrupt_at_every_question(change_compact, false);
 }
 
 /* --- Memory ---------------------------------------------------------------------------------- */
