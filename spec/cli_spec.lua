@@ -188,6 +188,21 @@ describe("the command #processes", function()
     assert.equal("wayproof: misspelt: unknown event 'compere' (did you mean 'compare'?)\n", err)
   end)
 
+  it("explains itself in 80 columns, with --help and as `help`", function()
+    local show = require "wayproof.show"
+    local all = wayproof "--help"
+    local commands = 0
+    for command in (all:match "Commands:(.*)"):gmatch "\n   (%l+) " do
+      local out, _, code = wayproof(command .. " --help")
+      assert.equal(0, code)
+      for line in (all .. out):gmatch "[^\n]+" do assert.is_true(show.width(line) <= 80, line) end
+      assert.equal(out, (wayproof("help " .. command)))
+      commands = commands + 1
+    end
+    assert.is_true(commands >= 12)
+    assert.equal(all, (wayproof "help"))
+  end)
+
   it("opens a prompt with wp, help and log", function()
     local script = write("script.txt",
       "print(#log, wp.count(), help ~= nil)\nlog:summary().users\n")

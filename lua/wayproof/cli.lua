@@ -61,6 +61,7 @@ end
 local function build_parser(argparse)
   local parser = argparse("wayproof",
     "Prove on your own events whether a metric really predicts an outcome.")
+  parser:help_max_width(80)
   parser:epilog("Exit codes: 0 success, 1 the world failed, 2 wrong usage, "
     .. "3 a verdict differs from --require.")
   parser:flag("--version", "print the version and stop"):action(function()
@@ -330,6 +331,7 @@ function cli.main(arguments)
   end
   local parser = build_parser(argparse)
   local list = table.move(arguments, 1, #arguments, 1, {})
+  if list[1] == "help" then list = { list[2] or "--help", list[2] and "--help" } end
   local parsed, given = parser:pparse(list)
   if not parsed then return usage(parser, given) end
   if not given.command then
