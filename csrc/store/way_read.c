@@ -211,6 +211,7 @@ static wp_status fill_facts(wp__way_loader *loader, wp_columns *columns, wp_erro
     columns->users_count = view->users_count;
     columns->first_us = view->first_us;
     columns->last_us = view->last_us;
+    columns->attributes_dated = view->has_known_at;
     columns->ties_ordered = view->ties_ordered;
     columns->time_zone_assumed = view->time_zone_assumed;
     columns->rows_skipped = view->rows_skipped;

@@ -201,7 +201,7 @@ end
 ---@return integer
 function methods:users()
   check_log(self, "users")
-  return core.log.facts(self).users
+  return core.log.facts(self, false).users
 end
 
 -- Summary ----------------------------------------------------------------------------------------

@@ -261,7 +261,7 @@ function retention.retention(log, options)
   local rules = settle(log, options)
   local user_aligned = rules.align == "user"
   return Retention.new(view.run(log, options, "retention", function(part, as_of_us)
-    local facts = core.log.facts(part)
+    local facts = core.log.facts(part, false)
     local fields = { period = rules.period, periods = rules.periods or 0, mode = rules.mode,
       align = rules.align, zone = rules.zone or "UTC", users = 0, cohorts = {},
       start = rules.start and tostring(rules.start) or nil }

@@ -20,7 +20,7 @@ end
 ---@param tree table|nil
 ---@return string? name
 function undated.find(log, tree)
-  if tree == nil or core.log.facts(log).attributes_dated then return nil end
+  if tree == nil or core.log.facts(log, false).attributes_dated then return nil end
   local names = {}
   add_names(tree, names)
   for _, item in ipairs(tree) do
