@@ -147,9 +147,11 @@ describe("a store whose writer dies #slow", function()
     assert(wp.store(path)):close()
     local pipe = assert(io.popen(("%s %s 2>&1; touch %s"):format(shell.quote(shell.lua),
       shell.quote(script), shell.quote(ended))))
-    local last, has_ended = 0, nil
+    local last = 0
     repeat
-      has_ended = io.open(ended)
+      local sign = io.open(ended)
+      local has_ended = sign ~= nil
+      if sign then sign:close() end
       local log = assert(wp.open(path))
       local n = #log // 40
       assert.is_true(n >= last)
@@ -159,7 +161,6 @@ describe("a store whose writer dies #slow", function()
       if n % 5 == 0 then made.write_bytes(signs .. "/" .. n, "") end
       last = n
     until has_ended
-    has_ended:close()
     local output = pipe:read("a")
     pipe:close()
     assert.equal("25", output:match("(%d+)\n$"), output)
