@@ -274,6 +274,19 @@ function text.calendar(_, facts)
     .. "metric and outcome may only share a season", ratio(facts.found.calendar.beta))
 end
 
+function text.activity_given(_, facts)
+  local volume = facts.found.volume
+  return string.format("the activity given leaves out most of what people did: beside everything "
+    .. "else they did a factor of %s is left%s", ratio(volume.beta), volume.floor
+    and string.format(", %s if that were measured badly", ratio(volume.floor.beta)) or "")
+end
+
+function text.informative_until(_, facts)
+  local seen = facts.found.as_seen
+  return string.format("%s were left out because their own `until` came first; counted as far as "
+    .. "they were seen, a factor of %s is left", show.plural(seen.users, "user"), ratio(seen.beta))
+end
+
 function text.holdout_underpowered(_, facts)
   if not facts.found.holdout then
     return "nothing can be estimated on the latest 30 % of users alone, so nothing confirms it"
@@ -487,6 +500,15 @@ function next_step.inconclusive(facts)
   if code == "activity_noise" then
     return "an experiment, a second independent measure of activity, or `reliability` if you can "
       .. "defend a higher one"
+  end
+  if code == "activity_given" then
+    return "leave `activity` out, or give one that counts most of what people do"
+  end
+  if code == "informative_until" then
+    return "a shorter `within`, or ask without `until`"
+  end
+  if code == "undated_attribute" then
+    return "give the attribute `known_at`, or choose users by a property of the events"
   end
   if code == "windows_not_declared" then return "declare metric_window and outcome_window" end
   if code == "no_activity_baseline" then return "add columns of activity: activity = { … }" end

@@ -52,20 +52,28 @@ local function windows_of(h, as_of_us)
       h.gap_us > 0 and " a gap of " .. words.duration(h.gap_us) or "") }
 end
 
--- Today's values are refused in the metric and in the outcome, and warned about elsewhere.
-local function add_undated(case, h, log)
-  local of_metric = undated.find(log, h.metric) or undated.find(log, h.outcome)
-  local other = undated.chosen_by(log)
-  for _, key in ipairs { "across", "adjust", "activity", "population", "from",
-    "until_selector" } do
-    other = other or undated.find(log, h[key])
+local function undated_in(log, h, keys)
+  for _, key in ipairs(keys) do
+    local name = undated.find(log, h[key])
+    if name then return name end
   end
+end
+
+-- Today's values are refused in the metric and in the outcome, forbid a claim where they choose the
+-- users, and are warned about elsewhere.
+local function add_undated(case, h, log)
+  local of_metric = undated_in(log, h, { "metric", "outcome" })
+  local of_users = undated.chosen_by(log)
+    or undated_in(log, h, { "population", "from", "until_selector" })
+  local other = undated_in(log, h, { "across", "adjust", "activity" })
   local accepted = false
   for _, code in ipairs(h.acknowledge) do accepted = accepted or code == "undated_attribute" end
   if of_metric and not accepted then
     case.invalid = { code = "undated_attribute", name = of_metric }
-  elseif of_metric or other then
-    table.insert(case.warnings, { code = "undated_attribute", name = of_metric or other })
+  elseif of_metric or of_users or other then
+    local reason = { code = "undated_attribute", name = of_metric or of_users or other }
+    table.insert(case.warnings, reason)
+    if of_users and not accepted then case.caps = { reason } end
   end
 end
 
@@ -80,7 +88,7 @@ end
 
 local function facts_of(log, frame, member, pass, options)
   local h = member.hypothesis
-  local case = case_of.from_log(frame, member)
+  local case = case_of.from_log(frame, member, pass.request.as_of_us)
   case.warnings = {}
   add_undated(case, h, log)
   local as_of_us, gap = pass.request.as_of_us, pass.silence
