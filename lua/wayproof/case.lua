@@ -39,8 +39,8 @@ function Case:information()
   return events, others
 end
 
-local vectors = { "y", "time", "status", "m", "entry", "volume", "log_volume", "total", "days", "sessions",
-  "silence", "even", "odd", "first_half", "second_half", "history", "cluster" }
+local vectors = { "y", "time", "status", "m", "entry", "volume", "log_volume", "total", "days",
+  "sessions", "silence", "even", "odd", "first_half", "second_half", "history", "cluster" }
 
 -- Items of a list with the rows of their vector under `key` chosen.
 local function choose(list, key, mask)

@@ -191,7 +191,8 @@ end
 
 -- Whether an effect measured in another way as well is gone, or below the minimum, there.
 local function gone(other, e, side)
-  return other and (side * other.beta < e.minimum or side * other.beta < rules.z * other.se) or false
+  if not other then return false end
+  return side * other.beta < e.minimum or side * other.beta < rules.z * other.se
 end
 
 -- A given baseline that leaves out what people did: the effect must pass beside that volume, too.
