@@ -109,7 +109,8 @@ describe("users who end their own observation", function()
   local function log_of(seed, link, leaves)
     return shop(seed, function(random, add, engagement)
       local guides = add_guides(random, add, random.poisson(0.8))
-      local bought = add_purchase(random, add, -1.3 + 0.7 * engagement + link * math.log(1 + guides))
+      local bought = add_purchase(random, add,
+        -1.3 + 0.7 * engagement + link * math.log(1 + guides))
       if leaves(random, bought, guides, engagement) then
         add("close", 8 + random.uniform() * 20)
       end
