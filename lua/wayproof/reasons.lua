@@ -424,6 +424,11 @@ function text.no_holdout()
   return "without entry times the effect could not be checked on later users"
 end
 
+function text.idle_activity()
+  return "the activity given tells neither the metric nor the outcome: unless keen people have "
+    .. "more of it, activity is not ruled out"
+end
+
 function text.reliability_unmeasured()
   return "how reliably activity is measured could not be measured; the declared floor is used"
 end
