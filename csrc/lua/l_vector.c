@@ -310,8 +310,8 @@ static wp_moments check_moments(lua_State *L, size_t *count)
 
 static int m_sum(lua_State *L)
 {
-    size_t count;
-    lua_pushnumber(L, check_moments(L, &count).sum);
+    const vector *v = check_vector(L, 1);
+    lua_pushnumber(L, wp_vector_sum(v->numbers, opt_weights(L, 2, v->count), v->count));
     return 1;
 }
 
