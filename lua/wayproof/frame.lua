@@ -42,7 +42,7 @@ end
 function frame.wrap(handle, names, extra)
   extra = extra or {}
   local counts = handle:counts()
-  local measured = handle:fixed("user") ~= nil
+  local measured = counts.measured
   local state = { handle = handle, index = {}, columns = {}, measured = measured,
     words = extra.words, windows = extra.windows, undated = extra.undated,
     undated_users = extra.undated_users,

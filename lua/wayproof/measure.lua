@@ -326,6 +326,9 @@ end
 ---@field until_selector table|nil  Selector: the first at or after t0 ends the user's follow-up
 ---@field as_of_us integer          end of observation
 ---@field columns { name: string, metric: table, window: table }[]
+---@field rules { needed_us: integer, prior: integer?, outcome: integer?, required: integer[] }|nil
+---   who stays: those with `needed_us` of follow-up from t0 and nothing above 0 in the column
+---   `prior`; `handle:loss()` counts the others, and rows without a number in a `required` column
 
 --- The request as a plan of the core. Raises on what the log does not have.
 ---@param log wayproof.Log
@@ -334,6 +337,7 @@ end
 function measure.plan(log, request)
   local plan = new_plan(log)
   plan.core.as_of_us = request.as_of_us
+  plan.core.rules = request.rules
   if request.from then plan.core.from = resolve.selector(log, request.from) end
   if request.until_selector then plan.core.until_ = resolve.selector(log,
     request.until_selector) end
