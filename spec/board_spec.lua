@@ -35,6 +35,37 @@ describe("a board", function()
   }
   local judged = log:validate(asked)
 
+  it("judges the rest when a hypothesis names what the log does not have", function()
+    local with_slips = log:validate { asked[3], hypothesis("slip", wp.count "guid"),
+      hypothesis("column", wp.sum("guide", "amount")), asked[4],
+      hypothesis("segment", wp.count "theme", { across = { "chanel" } }) }
+    local without = log:validate { asked[3], asked[4] }
+    assert.equal(5, #with_slips)
+    assert.equal(2, with_slips.tried)
+    for _, name in ipairs { "guides", "everything" } do
+      assert.same(without[name]:table(), with_slips[name]:table())
+    end
+    local told = { slip = "unknown event 'guid' (did you mean 'guide'?)",
+      column = "unknown number column 'amount' (there are none)",
+      segment = "unknown property 'chanel' (there are none)" }
+    for name, text in pairs(told) do
+      local r = with_slips[name]
+      assert.equal("invalid", r.verdict)
+      assert.same({ { code = "not_in_log", text = text } }, r:table().reasons)
+      assert.equal(0, r.n.users)
+    end
+    assert.matches("invalid%s+slip%s+–%s+unknown event 'guid'\n", tostring(with_slips))
+    assert.equal("invalid: slip — there is nothing to judge\n  why     " .. told.slip,
+      tostring(log:validate(hypothesis("slip", wp.count "guid"))))
+  end)
+
+  it("still raises what a custom metric does wrong", function()
+    local broken = wp.custom("broken", function() return "much" end, { "guide" })
+    local ok, message = pcall(log.validate, log, { asked[1], hypothesis("broken", broken) })
+    assert.is_false(ok)
+    assert.matches("custom 'broken': user .* %(expected a finite number or nil%)", message)
+  end)
+
   it("is sorted by usefulness and can be asked by place and by name", function()
     assert.equal(4, #judged)
     assert.equal(4, judged.tried)

@@ -77,6 +77,12 @@ describe("the journey commands #processes", function()
     local output, code = wayproof("transitions --data " .. quote(data) .. " --csv " .. quote(path))
     assert.equal(0, code, output)
     assert.equal("group,from,to,count", io.lines(path)():match("^%w+,%w+,%w+,%w+"))
+    local file <close> = assert(io.open(path, "rb"))
+    for _, last in ipairs { "", " -" } do
+      assert.equal(file:read "a",
+        (wayproof("transitions --data " .. quote(data) .. " --csv" .. last)))
+      file:seek "set"
+    end
   end)
 
   local wrong = {

@@ -178,6 +178,31 @@ describe("the command #processes", function()
     assert.matches("^wayproof: unknown event 'compere' %(did you mean 'compare'%?%)\n$", err)
   end)
 
+  it("judges the other hypotheses when one names what the log does not have", function()
+    local mixed = write("mixed.lua", good .. "\n" .. (good:gsub("\"compare\"", "\"compere\"")
+      :gsub("comparing helps", "misspelt")))
+    local out, err, code = wayproof("validate " .. mixed .. " --data " .. data .. columns)
+    assert.equal(2, code)
+    assert.matches("comparing helps", out, 1, true)
+    assert.matches("invalid%s+misspelt%s+–%s+unknown event 'compere'", out)
+    assert.equal("wayproof: misspelt: unknown event 'compere' (did you mean 'compare'?)\n", err)
+  end)
+
+  it("explains itself in 80 columns, with --help and as `help`", function()
+    local show = require "wayproof.show"
+    local all = wayproof "--help"
+    local commands = 0
+    for command in (all:match "Commands:(.*)"):gmatch "\n   (%l+) " do
+      local out, _, code = wayproof(command .. " --help")
+      assert.equal(0, code)
+      for line in (all .. out):gmatch "[^\n]+" do assert.is_true(show.width(line) <= 80, line) end
+      assert.equal(out, (wayproof("help " .. command)))
+      commands = commands + 1
+    end
+    assert.is_true(commands >= 12)
+    assert.equal(all, (wayproof "help"))
+  end)
+
   it("opens a prompt with wp, help and log", function()
     local script = write("script.txt",
       "print(#log, wp.count(), help ~= nil)\nlog:summary().users\n")

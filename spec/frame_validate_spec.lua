@@ -1,5 +1,6 @@
 -- frame:validate: what a table without time may and may not claim.
 local helper = require "spec.helper"
+local simulated = require "spec.made"
 local wp = require "wayproof"
 
 -- Users whose outcome follows `effect` times a metric that has nothing to do with activity; seeded.
@@ -108,6 +109,29 @@ describe("frame:validate", function()
     local r = frame:validate { metric = "metric", outcome = "bought", activity = { "visits" },
       metric_window = { "0d", "7d" }, outcome_window = { "7d", "8d" } }
     assert.not_equal("leaking", r.verdict)
+  end)
+
+  it("warns where the activity given moves with neither metric nor outcome", function()
+    local random = simulated.random(11)
+    local columns = { metric = {}, bought = {}, luck = {}, visits = {}, day = {} }
+    for i = 1, 2000 do
+      local engagement = random.normal()
+      columns.metric[i] = random.poisson(math.exp(1 + 0.6 * engagement))
+      columns.visits[i] = random.poisson(math.exp(1.5 + 0.2 * engagement))
+      columns.bought[i] = simulated.happens(random, -1 + 0.8 * engagement) and 1 or 0
+      columns.luck[i], columns.day[i] = random.poisson(3), i
+    end
+    local frame = wp.frame(columns)
+    local function warned(activity)
+      for _, warning in ipairs(frame:validate { metric = "metric", outcome = "bought",
+        activity = { activity }, cohort = "day", metric_window = { "0d", "7d" },
+        outcome_window = { "7d", "14d" } }.warnings) do
+        if warning.code == "idle_activity" then return true end
+      end
+      return false
+    end
+    assert.is_true(warned "luck")
+    assert.is_false(warned "visits")
   end)
 
   it("cannot rule vanity out without activity", function()

@@ -423,6 +423,17 @@ describe("friction: differences among equals", function()
     assert.is_nil(effect.difference(vector.new(y), vector.new(x), {}))
   end)
 
+  it("says nothing where nobody is alike: no rates differ by more than 100 points", function()
+    local y, x, z = {}, {}, {}
+    for i = 1, 1000 do
+      y[i], x[i] = i % 3 == 0 and 1 or 0, i <= 300 and 1 or 0
+      z[i] = x[i] - 0.05 * y[i] + 0.01 * math.sin(i)
+    end
+    local vector = core.vector.new
+    assert.is_table(effect.difference(vector(y), vector(x), {}))
+    assert.is_nil(effect.difference(vector(y), vector(x), { vector(z) }))
+  end)
+
   it("does not take a favourite of keen people for a cause, nor silence of a few for a proof",
     function()
       local random, y, x, z = made.random(3), {}, {}, {}

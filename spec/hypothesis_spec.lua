@@ -191,4 +191,23 @@ describe("a hypothesis", function()
     golden.check("hypothesis_narrow", tostring(with { observe = "90s", within = "2w", gap = "1s",
       outcome = wp.earns() }))
   end)
+
+  it("keep to 80 columns whatever events, properties and stages are called", function()
+    local show = require "wayproof.show"
+    local long, wide, marks = ("x"):rep(100), ("日本語 "):rep(20), ("e\u{301}"):rep(120)
+    local red = "\27[31mred\nline"
+    local asked = wp.hypothesis(long .. wide) {
+      metric = wp.count { long, wide, marks, red } / wp.count(), outcome = wp.converts(wide),
+      observe = "7d", within = "30d", from = { long, red }, population = { [long] = marks },
+      across = { long, wide }, adjust = { marks }, cluster = wide, ["until"] = { marks, long },
+    }
+    local stages = wp.stages { { wide, long, marks }, { long, red }, { marks, "purchase" } }
+    for _, text in ipairs { tostring(asked), tostring(stages) } do
+      for line in text:gmatch "[^\n]+" do
+        assert.is_true(show.width(line) <= 80, line)
+        assert.is_nil(line:find "%c")
+      end
+    end
+    assert.matches("\n  cluster " .. wide:sub(1, 40), tostring(asked), 1, true)
+  end)
 end)

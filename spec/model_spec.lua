@@ -54,6 +54,12 @@ describe("a logistic regression", function()
     assert.matches("separated: intercept, x1", tostring(fit))
   end)
 
+  it("prints the log-likelihood without columns only where there is one", function()
+    local line = tostring(stats.linear({ x8 }, { 1, 3, 2, 5, 4, 6, 8, 7 }))
+    assert.matches("\nlog%-likelihood %-%d[%d.]+, 8 rows$", line)
+    assert.matches("without columns", tostring(stats.logistic({ x8 }, { 0, 1, 0, 0, 1, 0, 1, 1 })))
+  end)
+
   it("finds quasi-complete separation and keeps the other estimates", function()
     -- Nobody with x = 1 lacks the outcome; within x = 0 the slope of z stays well defined.
     local x = { 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1 }

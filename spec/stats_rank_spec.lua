@@ -370,6 +370,23 @@ describe("dose", function()
     assert.equal(0, #stats.dose({}, {}))
   end)
 
+  it("bends a skewed mean's interval to the side where the truth may be", function()
+    local one = {}
+    for i = 1, 10 do one[i] = 1 end
+    local row = stats.dose(one, { 0, 0, 0, 0, 5, 0, 20, 0, 3, 0 })[1]
+    -- R: x <- c(0,0,0,0,5,0,20,0,3,0); n <- 10; m <- mean(x); se <- sd(x)/sqrt(n);
+    -- g <- mean((x-m)^3)/mean((x-m)^2)^1.5; q <- qt(.975, 9)
+    -- G <- function(y) y + g/sqrt(n)*(y^2/3 + 1/6) + (g/3)^2/3/n*y^3
+    -- inv <- function(v) uniroot(function(y) G(y) - v, c(-100, 100), tol = 1e-12)$root
+    -- c(m - se*inv(q), m - se*inv(-q))
+    assert.is_near(-0.2008092052, row.low, 1e-9)
+    assert.is_near(18.2613260404, row.high, 1e-9)
+    -- the same money the other way round bends the other way
+    local back = stats.dose(one, { 0, 0, 0, 0, -5, 0, -20, 0, -3, 0 })[1]
+    assert.is_near(-row.high, back.low, 1e-9)
+    assert.is_near(-row.low, back.high, 1e-9)
+  end)
+
   it("gives the same for weighted and repeated rows", function()
     local x, _, label, w = sample(6, 300, 15)
     local ex, elabel = expand(w, x, label)

@@ -1,5 +1,6 @@
 -- Every analysis gives the same text from memory and from a file that was just opened, so that each
 -- asks the file for all the columns it reads.
+local core = require "wayproof.core"
 local wp = require "wayproof"
 
 local function events()
@@ -13,7 +14,8 @@ local function events()
     for _ = 1, 2 + draw(9) do
       rows[#rows + 1] = { user = "u" .. user, event = names[1 + draw(5)],
         time = 1700000000 + draw(90 * 86400), value = draw(3) > 0 and draw(100) or nil,
-        channel = ({ "ads", "mail" })[1 + draw(3)], page = "p" .. draw(6) }
+        channel = ({ "ads", "mail" })[1 + draw(3)], page = "p" .. draw(6),
+        other = "o" .. draw(4) }
     end
   end
   return rows
@@ -70,7 +72,7 @@ describe("a log that was just opened from a file", function()
   setup(function()
     path = os.tmpname()
     os.remove(path)
-    log = assert(wp.read_rows(events(), { value = "value", properties = { "channel", "page" } }))
+    log = assert(wp.read_rows(events(), { value = "value", properties = { "channel", "page", "other" } }))
     assert(log:save(path))
   end)
 
@@ -86,5 +88,20 @@ describe("a log that was just opened from a file", function()
       assert.is_true(#expected > 40)
       assert.equal(expected, analyse(opened):json())
     end)
+  end
+
+  -- A verdict looks at every column before it judges, and regrouping keeps them all.
+  local takes_all = { ["a verdict across channels"] = true, regrouping = true }
+
+  for name, analyse in pairs(analyses) do
+    if not takes_all[name] then
+      it("reads no column that nobody named: " .. name, function()
+        local opened <close> = assert(wp.open(path))
+        analyse(opened)
+        local before = core.log.facts(opened, false).bytes
+        assert(opened:where { other = "o1" })
+        assert.is_true(core.log.facts(opened, false).bytes > before)
+      end)
+    end
   end
 end)

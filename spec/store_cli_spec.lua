@@ -37,12 +37,16 @@ describe("the command and stores #processes", function()
     os.remove(store)
     wayproof(import)
     local back = folder .. "/back.csv"
-    local exported, export_code = wayproof("export " .. store .. " --csv")
+    local people = folder .. "/people.csv"
+    local exported, export_code = wayproof("export " .. store .. " --csv --users " .. people)
     assert.equal(0, export_code, exported)
+    assert.matches("^user\nu%d+\n", made.file_bytes(people))
     made.write_bytes(back, exported)
-    local from_store = wayproof("summary --json --data " .. store)
-    assert.equal(from_store, (wayproof("summary --json --value revenue --properties plan --data "
-      .. back)))
+    local function summary(arguments) -- without the memory that is held: ids wait in the file
+      return (wayproof("summary --json " .. arguments):gsub('"bytes":%d+,', ""))
+    end
+    assert.equal(summary("--data " .. store),
+      summary("--value revenue --properties plan --data " .. back))
 
     output, code = wayproof("verify " .. store)
     assert.equal(0, code)

@@ -400,16 +400,6 @@ describe("the store", function()
       "column 'user' is a property too")
   end)
 
-  it("gives CSV that reads back to the same events", function()
-    local csv = folder .. "/events.csv"
-    local log = made.read(made.rows(15, 400, 20))
-    assert(log:save(path))
-    assert(require("wayproof.store").export(assert(wp.open(path)), csv))
-    local options = { value = "value", numbers = { "load" }, properties = { "plan", "note" } }
-    assert.equal(made.fingerprint(log), made.fingerprint(assert(wp.read_csv(csv, options))))
-    assert.is_nil((require("wayproof.store").export(log, folder .. "/no folder/x.csv")))
-  end)
-
   it("can be read by the sqlite3 shell's SQL", function()
     local log = made.read(made.rows(12, 100, 9))
     assert(log:save(path))

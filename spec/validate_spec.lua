@@ -383,6 +383,23 @@ describe("attributes of the users table", function()
     assert.is_true(codes(r.warnings).undated_attribute)
   end)
 
+  it("are warned about when they choose the users", function()
+    local log = with_users()
+    local question = ask("views", { metric = wp.count "view" })
+    local function warned(of) return codes(of:validate(question).warnings).undated_attribute end
+    assert.is_nil(warned(log))
+    assert.is_nil(warned(log:where { events = { "view", "purchase" } }))
+    local chosen = log:where { seats = wp.above(1) }
+    assert.is_true(warned(chosen))
+    assert.is_true(warned(chosen:where { before = "2100-01-01" }))
+    assert.is_true(warned((chosen:split { at = "1970-01-20" })))
+    assert.is_nil(warned(with_users(0):where { seats = wp.above(1) }))
+    local frame = assert(chosen:measure { metrics = { views = wp.count "view" },
+      outcome = wp.converts "purchase", observe = "7d", within = "30d" })
+    local r = frame:validate { metric = "views", outcome = "outcome" }
+    assert.is_true(codes(r.warnings).undated_attribute)
+  end)
+
   it("are warned about when they adjust", function()
     local r = with_users():validate(ask("views", { metric = wp.count "view",
       adjust = { "seats" }, activity = { wp.active_days() } }))

@@ -163,6 +163,24 @@ describe("the decision table", function()
     is("validated", { calendar = { beta = 0.4, se = 0.06 } })
   end)
 
+  it("does not claim what the log's volume explains where a baseline was given", function()
+    local function volume(beta, floor, half)
+      return { volume = { beta = beta, se = 0.06, floor = floor and { beta = floor, se = 0.06 },
+        half = half and { beta = half, se = 0.06 } } }
+    end
+    is("inconclusive", volume(0.1, 0.3, 0.3), "activity_given")
+    is("inconclusive", volume(0.4, 0.13, 0.3), "activity_given")
+    is("inconclusive", volume(0.4, 0.3, 0.17), "activity_given")
+    is("inconclusive", volume(0.4), "activity_given")
+    is("validated", volume(0.4, 0.3, 0.3))
+  end)
+
+  it("does not claim what is gone with users counted as far as they were seen", function()
+    is("inconclusive", { as_seen = { beta = 0.1, se = 0.05 } }, "informative_until")
+    is("inconclusive", { as_seen = { beta = 0.25, se = 0.15 } }, "informative_until")
+    is("validated", { as_seen = { beta = 0.4, se = 0.06 } })
+  end)
+
   it("does not claim what later users could not be asked", function()
     is("inconclusive", { holdout = "none", holdout_failed = "separated" }, "holdout_underpowered")
   end)

@@ -1,7 +1,8 @@
 /* One user's winning chain: the plan, the relevant rows, and what is said about the winner.
 **
 ** The search itself is in chain_loose.c (steps in order), chain_ties.c (the same where moments need
-** care), chain_any.c (any order) and chain_plain.c (the common case). With a held property each
+** care), chain_any.c (any order), chain_bits.c and chain_plain.c (the common case). With a held
+*property each
 ** value is a journey of its own, and the best of their chains wins. */
 #include "journey/chain.h"
 
@@ -15,7 +16,7 @@
 
 static bool is_plain(const wp_funnel_options *options)
 {
-    if (options->order != WP_ORDER_LOOSE || options->ties != WP_TIES_AS_RECORDED ||
+    if (options->order != WP_ORDER_LOOSE || options->grace_us != 0 ||
         options->exclusions_count > 0 || options->hold_text >= 0 ||
         options->entry == WP_ENTRY_LATEST)
         return false;
@@ -26,6 +27,19 @@ static bool is_plain(const wp_funnel_options *options)
             return false;
     }
     return true;
+}
+
+static void list_wanted(wp_chain_plan *plan)
+{
+    for (uint32_t code = 0; code < plan->columns->event_names.count; code++) {
+        if (plan->code_step[code] == 0)
+            continue;
+        uint32_t i = plan->wanted_count++;
+        if (i >= WP_CHAIN_CODES_MAX)
+            return;
+        memset(plan->wanted_codes[i], (int)(code & UINT8_MAX), 16);
+        plan->wanted_steps[i] = plan->code_step[code];
+    }
 }
 
 wp_status wp_chain_plan_start(const wp_columns *columns, const wp_funnel_options *options,
@@ -58,7 +72,9 @@ wp_status wp_chain_plan_start(const wp_columns *columns, const wp_funnel_options
     for (uint32_t i = 0; i < options->exclusions_count; i++)
         if (options->exclusions[i].selection.conditions_count > 0)
             plan->conditioned_exclusions |= 1u << i;
-    if (!plain || plan->shared) {
+    if (plain && !plan->shared) {
+        list_wanted(plan);
+    } else {
         wp_free(plan->code_step);
         plan->code_step = NULL;
     }
@@ -402,9 +418,13 @@ static bool is_excluded(const wp_chain_plan *plan, const wp_chain_search *search
 wp_status wp_chain_find(const wp_chain_plan *plan, wp_chain_search *search, uint32_t user,
                         const wp_rows *rows, wp_chain *out, wp_error *err)
 {
+    if (plan->code_step != NULL && rows->count <= WP_CHAIN_BITS_MAX) {
+        wp__chain_bits(plan, search, rows, out);
+        return WP_OK;
+    }
     *out = (wp_chain){.completed_us = INT64_MAX, .entered_us = INT64_MIN};
     memset(out->rows, 0xff, sizeof out->rows);
-    if (plan->code_step != NULL)
+    if (plan->code_step != NULL && plan->options->ties == WP_TIES_AS_RECORDED)
         return wp__chain_plain(plan, search, rows, out, err);
     WP_TRY(fill_items(plan, search, user, rows, err));
     if (search->items_count == 0)

@@ -2,7 +2,8 @@
 **
 ** A plan says which steps and exclusions each event code can mean; a search is the scratch memory
 ** of one worker, grown as journeys need it. chain.c prepares the items and judges the winner;
-** chain_loose.c, chain_ties.c, chain_any.c and chain_plain.c each find it under their own rules. */
+** chain_loose.c, chain_ties.c and chain_any.c each find it under their own rules, chain_bits.c and
+** chain_plain.c do so in the common case. */
 #ifndef WP_JOURNEY_CHAIN_H
 #define WP_JOURNEY_CHAIN_H
 
@@ -10,12 +11,19 @@
 
 #define WP_CHAIN_NONE UINT32_MAX
 
+#define WP_CHAIN_WORDS     16u                    /* of a step's bits: journeys of chain_bits.c */
+#define WP_CHAIN_BITS_MAX  (WP_CHAIN_WORDS * 64u) /* have at most so many rows */
+#define WP_CHAIN_CODES_MAX 12u                    /* event codes that are compared one by one */
+
 typedef struct wp_chain_plan {
     const wp_columns *columns;
     const wp_funnel_options *options;
     uint32_t *code_steps;      /* per event code: bit per step whose names include it */
     uint32_t *code_exclusions; /* per event code: bit per exclusion */
     uint8_t *code_step;        /* plain plans: the one step of a code plus one, or 0; else NULL */
+    /* Plain plans: the codes that have a step, sixteen times each, and their code_step. */
+    uint8_t wanted_codes[WP_CHAIN_CODES_MAX][16], wanted_steps[WP_CHAIN_CODES_MAX];
+    uint32_t wanted_count; /* more than WP_CHAIN_CODES_MAX: the arrays do not hold them all */
     uint32_t conditioned_steps, conditioned_exclusions; /* bits of those with conditions */
     bool shared;                                        /* some event code can mean several steps */
 } wp_chain_plan;
@@ -54,6 +62,8 @@ typedef struct wp_chain_search {
     size_t level_counts[WP_FUNNEL_STEPS_MAX], level_capacity;
     wp_chain_window *windows; /* one per pair of levels that may follow each other, by `to` */
     uint32_t windows_count;
+    /* chain_bits.c: by code_step, the rows of the journey that mean it; a word to spare. */
+    uint64_t step_rows[WP_FUNNEL_STEPS_MAX + 1][WP_CHAIN_WORDS + 1];
 } wp_chain_search;
 
 typedef struct wp_chain {
@@ -128,7 +138,11 @@ void wp__chain_ties_trace(const wp_chain_run *r, wp_chain *out);
 /* Steps in any order (chain_any.c): the run's best chain, straight into *out. */
 void wp__chain_any(const wp_chain_run *r, wp_chain *out);
 
-/* Plain plans (chain_plain.c): code_step is set and all rows of the user are given. */
+/* Plain plans: code_step is set. Short journeys by bits (chain_bits.c), with ties of any kind. */
+void wp__chain_bits(const wp_chain_plan *plan, wp_chain_search *search, const wp_rows *rows,
+                    wp_chain *out);
+
+/* Plain plans (chain_plain.c) with ties as recorded, whatever the length. */
 WP_NODISCARD wp_status wp__chain_plain(const wp_chain_plan *plan, wp_chain_search *search,
                                        const wp_rows *rows, wp_chain *out, wp_error *err);
 

@@ -37,7 +37,7 @@ void wp_frame_free(wp_frame *frame)
     }
     wp_free(frame->columns);
     wp_free(frame->users);
-    wp_free(frame->t0_us);
+    wp_free(frame->anchors);
     wp_free(frame->end_us);
     wp_log_release(frame->log);
     wp_free(frame);
@@ -45,30 +45,53 @@ void wp_frame_free(wp_frame *frame)
 
 int64_t wp_frame_bytes(const wp_frame *frame)
 {
-    size_t row_size = frame->users != NULL ? 20 : 0;
+    size_t row_size = (frame->users != NULL ? 8 : 0) + (frame->end_us != NULL ? 8 : 0);
     for (uint32_t i = 0; i < frame->columns_count; i++)
         row_size += wp_cell_width(frame->columns[i].type);
     return (int64_t)(row_size * frame->rows_count);
 }
 
-void wp_frame_numbers(const wp_frame *frame, uint32_t column, double *out)
+#define NUMBERS_ROWS 32768u /* at a time */
+
+typedef struct number_work {
+    const wp_frame *frame;
+    const wp_frame_column *column;
+    double *out;
+} number_work;
+
+static wp_status number_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
 {
-    for (uint32_t row = 0; row < frame->rows_count; row++)
-        out[row] = wp_frame_number(&frame->columns[column], row);
+    (void)worker;
+    (void)err;
+    const number_work *work = context;
+    const wp_frame_column *column = work->column;
+    uint32_t row = (uint32_t)chunk * NUMBERS_ROWS, end = work->frame->rows_count;
+    end = end - row > NUMBERS_ROWS ? row + NUMBERS_ROWS : end;
+    const uint8_t *narrow = column->type == WP_CELL_U8 ? column->data : NULL;
+    const uint32_t *counts = column->type == WP_CELL_U32 ? column->data : NULL;
+    if (narrow != NULL)
+        for (; row < end; row++)
+            work->out[row] = narrow[row] == UINT8_MAX ? (double)NAN : (double)narrow[row];
+    else if (counts != NULL)
+        for (; row < end; row++)
+            work->out[row] = counts[row] == UINT32_MAX ? (double)NAN : (double)counts[row];
+    else
+        for (; row < end; row++)
+            work->out[row] = wp_frame_number(column, row);
+    return WP_OK;
 }
 
-/* Rows are settled in chunks: each finds the state of its rows, counts them and moves those that
-** stay to the chunk's front; then the chunks are moved together, in order. */
-#define SETTLE_ROWS 8192u
+wp_status wp_frame_numbers(const wp_frame *frame, uint32_t column, const wp_run *run, double *out,
+                           wp_error *err)
+{
+    number_work work = {frame, &frame->columns[column], out};
+    size_t chunks = ((size_t)frame->rows_count + NUMBERS_ROWS - 1) / NUMBERS_ROWS;
+    return wp_pool_run(run, chunks, number_chunk, &work, err);
+}
+
+/* --- Eligibility --------------------------------------------------------------------------- */
 
 typedef enum row_state { ROW_USED, ROW_MISSING, ROW_TOO_RECENT, ROW_PRIOR } row_state;
-
-typedef struct settling {
-    wp_frame *frame;
-    const wp_rules *rules;
-    bool drop;
-    wp_loss *losses; /* by chunk */
-} settling;
 
 /* Some rows of a frame: 0 .. count-1 from `first` on. */
 typedef struct row_range {
@@ -110,12 +133,12 @@ static void mark_above_0(const wp_frame_column *column, row_range range, uint8_t
         MARK_CELLS(double, cells[row] > 0);
 }
 
-static void find_states(const settling *s, row_range range, uint8_t *state)
+static void find_states(const wp_frame *frame, const wp_rules *rules, row_range range,
+                        const int64_t *t0_us, const int64_t *end_us, uint8_t *state)
 {
-    const wp_frame *frame = s->frame;
-    const wp_rules *rules = s->rules;
-    const int64_t *t0_us = frame->t0_us + range.first, *end_us = frame->end_us + range.first;
-    for (uint32_t row = 0; row < range.count; row++)
+    if (end_us == NULL)
+        memset(state, 0, range.count);
+    for (uint32_t row = 0; end_us != NULL && row < range.count; row++)
         state[row] = (uint8_t)(-(end_us[row] - t0_us[row] < rules->needed_us) & ROW_TOO_RECENT);
     if (rules->prior >= 0)
         mark_above_0(&frame->columns[rules->prior], range, ROW_PRIOR, state);
@@ -123,20 +146,17 @@ static void find_states(const settling *s, row_range range, uint8_t *state)
         mark_missing(&frame->columns[rules->required[i]], range, ROW_MISSING, state);
 }
 
-static void count_states(const settling *s, row_range range, const uint8_t *state, wp_loss *loss)
+static void count_states(const wp_rules *rules, row_range range, const uint8_t *state,
+                         const uint8_t *events, wp_loss *loss)
 {
     uint64_t counts[4] = {0};
     for (uint32_t row = 0; row < range.count; row++)
         counts[state[row]]++;
-    *loss = (wp_loss){.used = counts[ROW_USED],
-                      .missing = counts[ROW_MISSING],
-                      .too_recent = counts[ROW_TOO_RECENT],
-                      .prior_outcome = counts[ROW_PRIOR]};
-    if (s->rules->outcome < 0)
-        return;
-    uint8_t events[SETTLE_ROWS] = {0};
-    mark_above_0(&s->frame->columns[s->rules->outcome], range, 1, events);
-    for (uint32_t row = 0; row < range.count; row++)
+    loss->used += counts[ROW_USED];
+    loss->missing += counts[ROW_MISSING];
+    loss->too_recent += counts[ROW_TOO_RECENT];
+    loss->prior_outcome += counts[ROW_PRIOR];
+    for (uint32_t row = 0; rules->outcome >= 0 && row < range.count; row++)
         loss->events += state[row] == ROW_USED && events[row] != 0;
 }
 
@@ -163,33 +183,43 @@ static void keep_rows(const wp_frame *frame, row_range range, const uint8_t *kee
             KEEP_CELLS(uint64_t, column->data);
     }
     KEEP_CELLS(uint32_t, frame->users);
-    KEEP_CELLS(int64_t, frame->t0_us);
-    KEEP_CELLS(int64_t, frame->end_us);
+    KEEP_CELLS(uint32_t, frame->anchors);
+    if (frame->end_us != NULL)
+        KEEP_CELLS(int64_t, frame->end_us);
 }
 
-static wp_status settle_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+uint32_t wp__frame_settle(wp_frame *frame, const wp_rules *rules, uint32_t first, uint32_t count,
+                          const int64_t *t0_us, const int64_t *end_us, wp_loss *loss)
 {
-    (void)worker;
-    (void)err;
-    settling *s = context;
-    row_range range = {(uint32_t)chunk * SETTLE_ROWS, SETTLE_ROWS};
-    if (range.count > s->frame->rows_count - range.first)
-        range.count = s->frame->rows_count - range.first;
-    uint8_t state[SETTLE_ROWS];
-    wp_loss *loss = &s->losses[chunk];
-    find_states(s, range, state);
-    count_states(s, range, state, loss);
-    if (s->drop && loss->used + loss->missing < range.count) {
-        for (uint32_t row = 0; row < range.count; row++)
-            state[row] = state[row] <= ROW_MISSING;
-        keep_rows(s->frame, range, state);
+    row_range range = {first, count};
+    uint8_t state[WP_SETTLE_ROWS], events[WP_SETTLE_ROWS];
+    uint32_t stay = 0;
+    if (rules->outcome >= 0) {
+        memset(events, 0, count);
+        mark_above_0(&frame->columns[rules->outcome], range, 1, events);
     }
-    return WP_OK;
+    if (end_us == NULL && rules->prior < 0 && rules->required_count == 0) {
+        uint32_t found = 0; /* nobody can be lost */
+        for (uint32_t row = 0; rules->outcome >= 0 && row < count; row++)
+            found += events[row];
+        loss->used += count;
+        loss->events += found;
+        return count;
+    }
+    find_states(frame, rules, range, t0_us, end_us, state);
+    count_states(rules, range, state, events, loss);
+    for (uint32_t row = 0; row < count; row++) {
+        state[row] = state[row] <= ROW_MISSING;
+        stay += state[row];
+    }
+    if (stay < count)
+        keep_rows(frame, range, state);
+    return stay;
 }
 
-static void move_rows(wp_frame *frame, uint32_t to, uint32_t from, uint32_t count)
+void wp__frame_move(wp_frame *frame, uint32_t to, uint32_t from, uint32_t count)
 {
-    if (to == from)
+    if (to == from || count == 0)
         return;
     for (uint32_t i = 0; i < frame->columns_count; i++) {
         size_t width = wp_cell_width(frame->columns[i].type);
@@ -197,34 +227,7 @@ static void move_rows(wp_frame *frame, uint32_t to, uint32_t from, uint32_t coun
         memmove(data + to * width, data + from * width, count * width);
     }
     memmove(frame->users + to, frame->users + from, count * sizeof *frame->users);
-    memmove(frame->t0_us + to, frame->t0_us + from, count * sizeof *frame->t0_us);
-    memmove(frame->end_us + to, frame->end_us + from, count * sizeof *frame->end_us);
-}
-
-wp_status wp_frame_settle(wp_frame *frame, const wp_rules *rules, bool drop, const wp_run *run,
-                          wp_loss *loss, wp_error *err)
-{
-    size_t chunks = (frame->rows_count + (size_t)SETTLE_ROWS - 1) / SETTLE_ROWS;
-    settling s = {frame, rules, drop, wp_alloc_array(chunks, sizeof(wp_loss))};
-    if (s.losses == NULL)
-        return wp_fail_memory(err, chunks * sizeof(wp_loss));
-    wp_status status = wp_pool_run(run, chunks, settle_chunk, &s, err);
-    *loss = (wp_loss){0};
-    uint32_t kept = 0;
-    for (size_t chunk = 0; status == WP_OK && chunk < chunks; chunk++) {
-        const wp_loss *part = &s.losses[chunk];
-        uint32_t stay = (uint32_t)(part->used + part->missing);
-        loss->used += part->used;
-        loss->missing += part->missing;
-        loss->too_recent += part->too_recent;
-        loss->prior_outcome += part->prior_outcome;
-        loss->events += part->events;
-        if (drop)
-            move_rows(frame, kept, (uint32_t)chunk * SETTLE_ROWS, stay);
-        kept += stay;
-    }
-    if (status == WP_OK && drop)
-        frame->rows_count = kept;
-    wp_free(s.losses);
-    return status;
+    memmove(frame->anchors + to, frame->anchors + from, count * sizeof *frame->anchors);
+    if (frame->end_us != NULL)
+        memmove(frame->end_us + to, frame->end_us + from, count * sizeof *frame->end_us);
 }

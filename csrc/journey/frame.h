@@ -2,8 +2,9 @@
 **
 ** Columns are immutable once the frame is handed out. Rows of a measured frame are in the order of
 ** the log's users; `users` then names them in `log`. A frame that the caller brought has neither.
-** Cost: the sum of the columns' widths per row (did: 1 byte, counts: 4, the rest 8), plus 20 bytes
-** per measured row for the user, t0 and the end of follow-up. */
+** Cost: the sum of the columns' widths per row (did: 1 byte, counts: 4, the rest 8), plus 8 bytes
+** per measured row for the user and the anchor, and 8 for the end of follow-up where `until` gives
+** each user another. */
 #ifndef WP_JOURNEY_FRAME_H
 #define WP_JOURNEY_FRAME_H
 
@@ -19,15 +20,23 @@ typedef struct wp_frame_column {
     bool code_0_missing;
 } wp_frame_column;
 
+/* Why rows are lost. */
+typedef struct wp_loss {
+    uint64_t too_recent, prior_outcome, missing, used, events; /* events: of the used rows */
+} wp_loss;
+
 typedef struct wp_frame {
     uint32_t rows_count;
     uint32_t columns_count;
     wp_frame_column *columns;
-    wp_log *log;     /* retained; NULL for a frame the caller brought */
-    uint32_t *users; /* user of each row; NULL without a log */
-    int64_t *t0_us, *end_us;
-    /* users_total = outside + no_anchor + rows_count as measured */
+    wp_log *log;       /* retained; NULL for a frame the caller brought */
+    uint32_t *users;   /* user of each row; NULL without a log */
+    uint32_t *anchors; /* log row of its t0 */
+    int64_t *end_us;   /* NULL: as_of_us for all */
+    int64_t as_of_us;
+    /* users_total = outside + no_anchor + rows before anybody is lost */
     uint64_t users_total, outside, no_anchor;
+    wp_loss loss; /* by the rules of the plan */
 } wp_frame;
 
 /* A frame with room for rows and columns; column data are not allocated. */
@@ -64,27 +73,31 @@ static inline double wp_frame_number(const wp_frame_column *column, uint32_t row
     }
 }
 
+/* Of a measured frame. */
+static inline int64_t wp_frame_t0_us(const wp_frame *frame, uint32_t row)
+{
+    return wp_time_at(&frame->log->columns->times, frame->anchors[row]);
+}
+
+static inline int64_t wp_frame_end_us(const wp_frame *frame, uint32_t row)
+{
+    return frame->end_us != NULL ? frame->end_us[row] : frame->as_of_us;
+}
+
 /* All numbers of a column; NaN when missing. */
-void wp_frame_numbers(const wp_frame *frame, uint32_t column, double *out);
+WP_NODISCARD wp_status wp_frame_numbers(const wp_frame *frame, uint32_t column, const wp_run *run,
+                                        double *out, wp_error *err);
 
-/* --- Eligibility --------------------------------------------------------------------------- */
+/* --- Eligibility, while the frame is filled ------------------------------------------------ */
 
-typedef struct wp_rules {
-    int64_t needed_us;        /* follow-up that a user must have: t0 + needed_us <= end */
-    int32_t prior;            /* column: more than 0 leaves the user out; -1: keep everybody */
-    int32_t outcome;          /* column: more than 0 is an event; -1: events are not counted */
-    const uint32_t *required; /* columns in which a missing number makes the row "missing" */
-    uint32_t required_count;
-} wp_rules;
+#define WP_SETTLE_ROWS 8192u /* at most so many at once */
 
-typedef struct wp_loss {
-    uint64_t too_recent, prior_outcome, missing, used, events; /* events: of the used rows */
-} wp_loss;
+/* Rows first .. first + count - 1 have their numbers: counts into *loss why some are lost (too
+** recent, then prior outcome, then missing) and moves those that stay to the front, in order.
+** Returns how many they are. t0_us and end_us are those of the rows; NULL: no row is too recent. */
+uint32_t wp__frame_settle(wp_frame *frame, const wp_rules *rules, uint32_t first, uint32_t count,
+                          const int64_t *t0_us, const int64_t *end_us, wp_loss *loss);
 
-/* Counts why rows are lost: too recent, then prior outcome, then missing. With `drop`, keeps only
-** the rows that are used or missing, in place: before the frame is handed out. A failure (memory,
-** interruption) leaves a frame that may only be freed. */
-WP_NODISCARD wp_status wp_frame_settle(wp_frame *frame, const wp_rules *rules, bool drop,
-                                       const wp_run *run, wp_loss *loss, wp_error *err);
+void wp__frame_move(wp_frame *frame, uint32_t to, uint32_t from, uint32_t count);
 
 #endif

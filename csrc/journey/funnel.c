@@ -1,20 +1,11 @@
 /* Funnels over all users; see funnel.h for what is computed, chain.h for one user's search.
 **
-** A range of users fills its own lists, which are joined in order. Figures of the steps are in
+** A range of users fills its own list, and the lists stay apart. Figures of the steps are in
 ** csrc/journey/funnel_figure.c. */
 #include "journey/funnel.h"
 
 #include "base/memory.h"
 #include "journey/chain.h"
-
-#define RANGES 64u
-
-typedef struct funnel_part {
-    uint32_t *users, *rows;
-    uint8_t *levels, *pending;
-    size_t count, capacity;
-    uint32_t excluded_count, absent_count;
-} funnel_part;
 
 typedef struct funnel_work {
     const wp_log *log;
@@ -22,86 +13,59 @@ typedef struct funnel_work {
     wp_chain_plan plan;
     wp_scratch scratch;
     wp_chain_search *searches; /* per worker */
-    uint32_t starts[RANGES + 1];
-    funnel_part parts[RANGES];
+    uint32_t starts[WP_FUNNEL_PARTS + 1];
+    struct {
+        uint32_t excluded, absent;
+    } counts[WP_FUNNEL_PARTS];
+    wp_funnel *out;
 } funnel_work;
 
-static wp_status part_grow(funnel_part *part, uint32_t steps, wp_error *err)
+static void keep_person(wp_funnel_person *person, uint32_t user, const wp_chain *chain,
+                        uint32_t steps)
 {
-    if (part->count < part->capacity)
-        return WP_OK;
-    size_t capacity = part->capacity * 2 + 512;
-    uint32_t *users = wp_realloc_array(part->users, capacity, sizeof *users);
-    part->users = users != NULL ? users : part->users;
-    uint32_t *rows = wp_realloc_array(part->rows, capacity, steps * sizeof *rows);
-    part->rows = rows != NULL ? rows : part->rows;
-    uint8_t *levels = wp_realloc_array(part->levels, capacity, 1);
-    part->levels = levels != NULL ? levels : part->levels;
-    uint8_t *pending = wp_realloc_array(part->pending, capacity, 1);
-    part->pending = pending != NULL ? pending : part->pending;
-    if (users == NULL || rows == NULL || levels == NULL || pending == NULL)
-        return wp_fail_memory(err, capacity * (steps + 2) * sizeof *rows);
-    part->capacity = capacity;
-    return WP_OK;
+    person->user = user;
+    person->level = (uint8_t)chain->level;
+    person->flags =
+        (uint8_t)((chain->pending ? WP_FUNNEL_PENDING : 0) | (chain->open ? WP_FUNNEL_OPEN : 0));
+    for (uint32_t step = 0; step < steps; step++)
+        person->rows[step] = chain->rows[step];
 }
 
 static wp_status funnel_range(void *context, size_t chunk, unsigned worker, wp_error *err)
 {
     funnel_work *work = context;
-    funnel_part *part = &work->parts[chunk];
+    wp_funnel_part *part = &work->out->parts[chunk];
+    uint32_t first = work->starts[chunk], last = work->starts[chunk + 1];
     uint32_t steps = work->options->steps_count;
-    for (uint32_t user = work->starts[chunk]; user < work->starts[chunk + 1]; user++) {
+    size_t stride = wp_funnel_stride(steps);
+    part->people = wp_alloc_array((size_t)(last - first) + 1, stride);
+    if (part->people == NULL)
+        return wp_fail_memory(err, (last - first) * stride);
+    for (uint32_t user = first; user < last; user++) {
         wp_rows rows = wp_rows_of(work->log, user, work->scratch.rows[worker]);
         if (rows.count == 0)
             continue;
         wp_chain chain;
         WP_TRY(wp_chain_find(&work->plan, &work->searches[worker], user, &rows, &chain, err));
-        part->excluded_count += chain.excluded;
-        part->absent_count += chain.level == 0 && !chain.excluded;
-        if (chain.level == 0 || chain.excluded)
-            continue;
-        WP_TRY(part_grow(part, steps, err));
-        part->users[part->count] = user;
-        part->levels[part->count] = (uint8_t)chain.level;
-        part->pending[part->count] =
-            (uint8_t)((chain.pending ? WP_FUNNEL_PENDING : 0) | (chain.open ? WP_FUNNEL_OPEN : 0));
-        memcpy(part->rows + part->count * steps, chain.rows, steps * sizeof *chain.rows);
-        part->count++;
+        work->counts[chunk].excluded += chain.excluded;
+        work->counts[chunk].absent += chain.level == 0 && !chain.excluded;
+        if (chain.level > 0 && !chain.excluded)
+            keep_person((void *)(part->people + part->count++ * stride), user, &chain, steps);
     }
+    char *fitting = wp_realloc_array(part->people, (size_t)part->count + 1, stride);
+    if (fitting == NULL)
+        return wp_fail_memory(err, part->count * stride);
+    part->people = fitting;
     return WP_OK;
 }
 
-static wp_status join_parts(funnel_work *work, uint32_t ranges, wp_funnel *out, wp_error *err)
+static void sum_up(funnel_work *work)
 {
-    uint32_t steps = work->options->steps_count;
-    size_t total = 0;
-    for (uint32_t i = 0; i < ranges; i++)
-        total += work->parts[i].count;
-    wp_funnel result = {.users_count = (uint32_t)total, .steps_count = steps};
-    result.users = wp_alloc_array(total + 1, sizeof *result.users);
-    result.rows = wp_alloc_array(total + 1, steps * sizeof *result.rows);
-    result.levels = wp_alloc_array(total + 1, 1);
-    result.pending = wp_alloc_array(total + 1, 1);
-    if (result.users == NULL || result.rows == NULL || result.levels == NULL ||
-        result.pending == NULL) {
-        wp_funnel_reset(&result);
-        return wp_fail_memory(err, total * (steps + 2) * sizeof *result.rows);
+    for (uint32_t i = 0; i < WP_FUNNEL_PARTS; i++) {
+        work->out->users_count += work->out->parts[i].count;
+        work->out->excluded_count += work->counts[i].excluded;
+        work->out->absent_count += work->counts[i].absent;
     }
-    size_t at = 0;
-    for (uint32_t i = 0; i < ranges; i++) {
-        const funnel_part *part = &work->parts[i];
-        result.excluded_count += part->excluded_count;
-        result.absent_count += part->absent_count;
-        if (part->count == 0)
-            continue;
-        memcpy(result.users + at, part->users, part->count * sizeof *part->users);
-        memcpy(result.rows + at * steps, part->rows, part->count * steps * sizeof *part->rows);
-        memcpy(result.levels + at, part->levels, part->count);
-        memcpy(result.pending + at, part->pending, part->count);
-        at += part->count;
-    }
-    *out = result;
-    return WP_OK;
 }
 
 static wp_status check_options(const wp_funnel_options *options, wp_error *err)
@@ -126,54 +90,52 @@ wp_status wp_funnel_measure(const wp_log *log, const wp_funnel_options *options,
                             wp_funnel *out, wp_error *err)
 {
     WP_TRY(check_options(options, err));
-    funnel_work work = {.log = log, .options = options};
+    wp_funnel result = {.steps_count = options->steps_count};
+    funnel_work work = {.log = log, .options = options, .out = &result};
     unsigned workers = wp_run_threads(run);
     wp_status status = wp_chain_plan_start(log->columns, options, &work.plan, err);
     if (status == WP_OK)
         status = wp_scratch_start(log, run, &work.scratch, err);
-    uint32_t ranges = wp_user_ranges(log->columns, RANGES, work.starts);
+    uint32_t ranges = wp_user_ranges(log->columns, WP_FUNNEL_PARTS, work.starts);
     if (status == WP_OK) {
         work.searches = wp_alloc_array_zero(workers, sizeof *work.searches);
         status = work.searches != NULL ? wp_pool_run(run, ranges, funnel_range, &work, err)
                                        : wp_fail_memory(err, workers * sizeof *work.searches);
-    }
-    if (status == WP_OK)
-        status = join_parts(&work, ranges, out, err);
-    for (uint32_t i = 0; i < ranges; i++) {
-        wp_free(work.parts[i].users);
-        wp_free(work.parts[i].rows);
-        wp_free(work.parts[i].levels);
-        wp_free(work.parts[i].pending);
     }
     for (unsigned i = 0; work.searches != NULL && i < workers; i++)
         wp_chain_search_reset(&work.searches[i]);
     wp_free(work.searches);
     wp_scratch_reset(&work.scratch);
     wp_chain_plan_reset(&work.plan);
+    if (status == WP_OK) {
+        sum_up(&work);
+        *out = result;
+    } else {
+        wp_funnel_reset(&result);
+    }
     return status;
 }
 
 void wp_funnel_reset(wp_funnel *funnel)
 {
-    wp_free(funnel->users);
-    wp_free(funnel->levels);
-    wp_free(funnel->pending);
-    wp_free(funnel->rows);
+    for (uint32_t part = 0; part < WP_FUNNEL_PARTS; part++)
+        wp_free(funnel->parts[part].people);
     *funnel = (wp_funnel){0};
 }
 
 void wp_funnel_by_value(const wp_funnel *funnel, const wp_texts *texts, uint32_t at_step,
                         const wp_funnel_options *options, uint32_t *counts)
 {
-    for (uint32_t i = 0; i < funnel->users_count; i++) {
-        const uint32_t *rows = funnel->rows + (size_t)i * funnel->steps_count;
-        if (rows[at_step] == WP_FUNNEL_NO_ROW)
+    wp_funnel_cursor cursor = {0};
+    const wp_funnel_person *person;
+    while ((person = wp_funnel_next(funnel, &cursor)) != NULL) {
+        if (person->rows[at_step] == WP_FUNNEL_NO_ROW)
             continue;
-        uint32_t code = wp_code_at(&texts->codes, rows[at_step]);
+        uint32_t code = wp_code_at(&texts->codes, person->rows[at_step]);
         uint32_t *steps = counts + (size_t)code * funnel->steps_count;
         for (uint32_t step = 0; step < funnel->steps_count; step++) {
             bool optional = options->order != WP_ORDER_ANY && options->steps[step].optional;
-            steps[step] += optional ? rows[step] != WP_FUNNEL_NO_ROW : funnel->levels[i] > step;
+            steps[step] += optional ? person->rows[step] != WP_FUNNEL_NO_ROW : person->level > step;
         }
     }
 }

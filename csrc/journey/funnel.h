@@ -73,18 +73,55 @@ typedef struct wp_funnel_options {
                            */
 #define WP_FUNNEL_OPEN 2u /* the window of the last entry that counts was not over at as_of_us */
 
-/* One entry per user who reached the first step (or, in any order, some step). */
+/* One who reached the first step (or, in any order, some step). */
+typedef struct wp_funnel_person {
+    uint32_t user;
+    uint8_t level;   /* furthest step reached, 1 .. steps_count (any order: how many) */
+    uint8_t flags;   /* WP_FUNNEL_PENDING and WP_FUNNEL_OPEN */
+    uint32_t rows[]; /* steps_count: rows of the winner, WP_FUNNEL_NO_ROW if not in it */
+} wp_funnel_person;
+
+/* The people of some neighbouring users of the log, in its order. */
+typedef struct wp_funnel_part {
+    char *people; /* wp_funnel_stride bytes each */
+    uint32_t count;
+} wp_funnel_part;
+
+#define WP_FUNNEL_PARTS 64u
+
 typedef struct wp_funnel {
     uint32_t users_count; /* users who entered */
     uint32_t steps_count;
-    uint32_t *users;  /* in the order of the log */
-    uint8_t *levels;  /* furthest step reached, 1 .. steps_count (any order: how many) */
-    uint8_t *pending; /* bits WP_FUNNEL_PENDING and WP_FUNNEL_OPEN */
-    uint32_t
-        *rows; /* users_count * steps_count: rows of the winner, WP_FUNNEL_NO_ROW if not in it */
-    uint32_t excluded_count; /* users removed by an exclusion of the whole user */
-    uint32_t absent_count;   /* users of the view who never entered */
+    wp_funnel_part parts[WP_FUNNEL_PARTS]; /* in the order of the log */
+    uint32_t excluded_count;               /* users removed by an exclusion of the whole user */
+    uint32_t absent_count;                 /* users of the view who never entered */
 } wp_funnel;
+
+static inline size_t wp_funnel_stride(uint32_t steps_count)
+{
+    return sizeof(wp_funnel_person) + steps_count * sizeof(uint32_t);
+}
+
+static inline const wp_funnel_person *wp_funnel_at(const wp_funnel *funnel, uint32_t part,
+                                                   uint32_t i)
+{
+    const char *people = funnel->parts[part].people;
+    return (const void *)(people + i * wp_funnel_stride(funnel->steps_count));
+}
+
+/* A place among all people; begins as {0}. */
+typedef struct wp_funnel_cursor {
+    uint32_t part, i;
+} wp_funnel_cursor;
+
+/* The person at the cursor, which moves on; NULL at the end. */
+static inline const wp_funnel_person *wp_funnel_next(const wp_funnel *funnel,
+                                                     wp_funnel_cursor *cursor)
+{
+    while (cursor->part < WP_FUNNEL_PARTS && cursor->i == funnel->parts[cursor->part].count)
+        *cursor = (wp_funnel_cursor){cursor->part + 1, 0};
+    return cursor->part < WP_FUNNEL_PARTS ? wp_funnel_at(funnel, cursor->part, cursor->i++) : NULL;
+}
 
 WP_NODISCARD wp_status wp_funnel_measure(const wp_log *log, const wp_funnel_options *options,
                                          const wp_run *run, wp_funnel *out, wp_error *err);
@@ -100,10 +137,11 @@ typedef struct wp_funnel_figures {
     double median_step_seconds, p90_step_seconds; /* from the sequence's step before */
 } wp_funnel_figures;
 
-/* Figures of all steps into out[steps_count]. */
+/* Figures of all steps into out[steps_count]; without `times` their seconds are NaN, for a tenth of
+** the cost. */
 WP_NODISCARD wp_status wp_funnel_figure(const wp_funnel *funnel, const wp_columns *columns,
-                                        const wp_funnel_options *options, const wp_run *run,
-                                        wp_funnel_figures *out, wp_error *err);
+                                        const wp_funnel_options *options, bool times,
+                                        const wp_run *run, wp_funnel_figures *out, wp_error *err);
 
 /* Users per step by the value that an event property has on the winner's row of step `at_step`:
 ** counts[code * steps_count + step], zeroed by the caller. Users without that step do not count. */

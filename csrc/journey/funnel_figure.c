@@ -1,15 +1,15 @@
 /* Figures of a funnel's steps: how many got there, and how long it took them; see funnel.h.
 **
-** Users are cut into slices. A first pass counts per slice and step, so that a second one can write
-** every duration to its place: one list per step and kind, whose order statistics are selected
-** side by side. Each user's times are looked up once. Cost: 16 bytes per user and step while it
+** A first pass counts per part of the funnel and step, so that a second one can write every
+*duration
+** to its place: one list per step and kind, whose order statistics are selected side by side. Each
+*user's times are looked up once. Cost: 16 bytes per user and step while it
 ** runs. */
 #include "base/memory.h"
 #include "journey/funnel.h"
 #include "journey/select.h"
 
-#define SLICES 64u
-#define KINDS  2u /* since the first step, since the step before */
+#define KINDS 2u /* since the first step, since the step before */
 
 typedef struct step_counts {
     uint32_t users, stopped, pending, closed, timed;
@@ -20,32 +20,29 @@ typedef struct figure_work {
     const wp_columns *columns;
     const wp_funnel_options *options;
     bool any_order, has_optional;
-    step_counts counts[SLICES][WP_FUNNEL_STEPS_MAX];
-    size_t places[SLICES][WP_FUNNEL_STEPS_MAX]; /* in the lists of a step */
+    step_counts counts[WP_FUNNEL_PARTS][WP_FUNNEL_STEPS_MAX];
+    size_t places[WP_FUNNEL_PARTS][WP_FUNNEL_STEPS_MAX]; /* in the lists of a step */
     size_t sizes[WP_FUNNEL_STEPS_MAX];
     int64_t *lists[WP_FUNNEL_STEPS_MAX][KINDS];
     wp_funnel_figures *out;
 } figure_work;
 
-static uint32_t slice_start(const figure_work *work, size_t slice)
-{
-    return (uint32_t)((uint64_t)work->funnel->users_count * slice / SLICES);
-}
-
 /* Steps in order and none optional: what a user has follows from the level alone. */
-static void count_levels(const figure_work *work, size_t slice, step_counts *counts)
+static void count_levels(const figure_work *work, size_t part, step_counts *counts)
 {
     const wp_funnel *funnel = work->funnel;
     uint32_t steps = funnel->steps_count, reached = 0, closed = 0;
-    uint32_t seen[WP_FUNNEL_STEPS_MAX + 1][4] = {0}; /* by level and bits of pending */
-    for (uint32_t i = slice_start(work, slice); i < slice_start(work, slice + 1); i++)
-        seen[funnel->levels[i]][funnel->pending[i]]++;
+    uint32_t seen[WP_FUNNEL_STEPS_MAX + 1][4] = {0}; /* by level and flags */
+    for (uint32_t i = 0; i < funnel->parts[part].count; i++) {
+        const wp_funnel_person *person = wp_funnel_at(funnel, (uint32_t)part, i);
+        seen[person->level][person->flags]++;
+    }
     for (uint32_t step = steps; step-- > 0;) {
-        for (unsigned bits = 0; bits < 4; bits++) {
-            uint32_t users = seen[step + 1][bits];
+        for (unsigned flags = 0; flags < 4; flags++) {
+            uint32_t users = seen[step + 1][flags];
             reached += users;
-            closed += (bits & WP_FUNNEL_OPEN) == 0 ? users : 0;
-            if (step + 1 < steps && (bits & WP_FUNNEL_PENDING) != 0)
+            closed += (flags & WP_FUNNEL_OPEN) == 0 ? users : 0;
+            if (step + 1 < steps && (flags & WP_FUNNEL_PENDING) != 0)
                 counts[step].pending += users;
             else if (step + 1 < steps)
                 counts[step].stopped += users;
@@ -55,33 +52,34 @@ static void count_levels(const figure_work *work, size_t slice, step_counts *cou
     }
 }
 
-static wp_status count_slice(void *context, size_t slice, unsigned worker, wp_error *err)
+static void count_person(const figure_work *work, const wp_funnel_person *person,
+                         step_counts *counts)
+{
+    uint32_t steps = work->funnel->steps_count, level = person->level;
+    for (uint32_t step = 0; step < steps; step++) {
+        bool here = person->rows[step] != WP_FUNNEL_NO_ROW;
+        bool optional = !work->any_order && work->options->steps[step].optional;
+        counts[step].timed += work->any_order ? level > step : here;
+        bool counted = optional ? here : level > step;
+        counts[step].users += counted;
+        counts[step].closed += counted && (person->flags & WP_FUNNEL_OPEN) == 0;
+    }
+    if (level >= 1 && level < steps)
+        *((person->flags & WP_FUNNEL_PENDING) != 0 ? &counts[level - 1].pending
+                                                   : &counts[level - 1].stopped) += 1;
+}
+
+static wp_status count_part(void *context, size_t part, unsigned worker, wp_error *err)
 {
     (void)worker;
     (void)err;
     figure_work *work = context;
-    const wp_funnel *funnel = work->funnel;
-    uint32_t steps = funnel->steps_count;
-    step_counts *counts = work->counts[slice];
     if (!work->any_order && !work->has_optional) {
-        count_levels(work, slice, counts);
+        count_levels(work, part, work->counts[part]);
         return WP_OK;
     }
-    for (uint32_t i = slice_start(work, slice); i < slice_start(work, slice + 1); i++) {
-        const uint32_t *rows = funnel->rows + (size_t)i * steps;
-        uint32_t level = funnel->levels[i];
-        for (uint32_t step = 0; step < steps; step++) {
-            bool here = rows[step] != WP_FUNNEL_NO_ROW;
-            bool optional = !work->any_order && work->options->steps[step].optional;
-            counts[step].timed += work->any_order ? level > step : here;
-            bool counted = optional ? here : level > step;
-            counts[step].users += counted;
-            counts[step].closed += counted && (funnel->pending[i] & WP_FUNNEL_OPEN) == 0;
-        }
-        if (level >= 1 && level < steps)
-            *((funnel->pending[i] & WP_FUNNEL_PENDING) != 0 ? &counts[level - 1].pending
-                                                            : &counts[level - 1].stopped) += 1;
-    }
+    for (uint32_t i = 0; i < work->funnel->parts[part].count; i++)
+        count_person(work, wp_funnel_at(work->funnel, (uint32_t)part, i), work->counts[part]);
     return WP_OK;
 }
 
@@ -122,15 +120,14 @@ static void time_in_order(figure_work *work, const uint32_t *rows, size_t *place
     }
 }
 
-static wp_status time_slice(void *context, size_t slice, unsigned worker, wp_error *err)
+static wp_status time_part(void *context, size_t part, unsigned worker, wp_error *err)
 {
     (void)worker;
     (void)err;
     figure_work *work = context;
-    const wp_funnel *funnel = work->funnel;
-    for (uint32_t i = slice_start(work, slice); i < slice_start(work, slice + 1); i++) {
-        const uint32_t *rows = funnel->rows + (size_t)i * funnel->steps_count;
-        (work->any_order ? time_any_order : time_in_order)(work, rows, work->places[slice]);
+    for (uint32_t i = 0; i < work->funnel->parts[part].count; i++) {
+        const uint32_t *rows = wp_funnel_at(work->funnel, (uint32_t)part, i)->rows;
+        (work->any_order ? time_any_order : time_in_order)(work, rows, work->places[part]);
     }
     return WP_OK;
 }
@@ -154,14 +151,15 @@ static wp_status select_times(void *context, size_t chunk, unsigned worker, wp_e
     return WP_OK;
 }
 
-static wp_status make_lists(figure_work *work, wp_error *err)
+/* Adds up the parts: the counts, and where each of them writes its times. */
+static void sum_counts(figure_work *work)
 {
     for (uint32_t step = 0; step < work->funnel->steps_count; step++) {
         size_t place = 0;
         work->out[step] = (wp_funnel_figures){0, 0, 0, 0, NAN, NAN, NAN, NAN};
-        for (size_t slice = 0; slice < SLICES; slice++) {
-            const step_counts *counts = &work->counts[slice][step];
-            work->places[slice][step] = place;
+        for (size_t part = 0; part < WP_FUNNEL_PARTS; part++) {
+            const step_counts *counts = &work->counts[part][step];
+            work->places[part][step] = place;
             place += counts->timed;
             work->out[step].users_count += counts->users;
             work->out[step].stopped_count += counts->stopped;
@@ -169,16 +167,24 @@ static wp_status make_lists(figure_work *work, wp_error *err)
             work->out[step].closed_count += counts->closed;
         }
         work->sizes[step] = place;
-        size_t room = step == 0 && !work->any_order ? 0 : place;
+    }
+}
+
+static wp_status measure_times(figure_work *work, const wp_run *run, wp_error *err)
+{
+    uint32_t steps = work->funnel->steps_count;
+    for (uint32_t step = 0; step < steps; step++) {
+        size_t room = step == 0 && !work->any_order ? 0 : work->sizes[step];
         for (uint32_t kind = 0; kind < KINDS; kind++)
             if ((work->lists[step][kind] = wp_alloc_array(room, sizeof(int64_t))) == NULL)
-                return wp_fail_memory(err, place * sizeof(int64_t));
+                return wp_fail_memory(err, room * sizeof(int64_t));
     }
-    return WP_OK;
+    WP_TRY(wp_pool_run(run, WP_FUNNEL_PARTS, time_part, work, err));
+    return wp_pool_run(run, (size_t)steps * KINDS, select_times, work, err);
 }
 
 wp_status wp_funnel_figure(const wp_funnel *funnel, const wp_columns *columns,
-                           const wp_funnel_options *options, const wp_run *run,
+                           const wp_funnel_options *options, bool times, const wp_run *run,
                            wp_funnel_figures *out, wp_error *err)
 {
     figure_work *work = wp_alloc_zero(sizeof *work);
@@ -191,13 +197,11 @@ wp_status wp_funnel_figure(const wp_funnel *funnel, const wp_columns *columns,
     work->out = out;
     for (uint32_t step = 0; step < options->steps_count; step++)
         work->has_optional |= options->steps[step].optional;
-    wp_status status = wp_pool_run(run, SLICES, count_slice, work, err);
+    wp_status status = wp_pool_run(run, WP_FUNNEL_PARTS, count_part, work, err);
     if (status == WP_OK)
-        status = make_lists(work, err);
-    if (status == WP_OK)
-        status = wp_pool_run(run, SLICES, time_slice, work, err);
-    if (status == WP_OK)
-        status = wp_pool_run(run, (size_t)funnel->steps_count * KINDS, select_times, work, err);
+        sum_counts(work);
+    if (status == WP_OK && times)
+        status = measure_times(work, run, err);
     for (uint32_t step = 0; step < funnel->steps_count; step++)
         for (uint32_t kind = 0; kind < KINDS; kind++)
             wp_free(work->lists[step][kind]);

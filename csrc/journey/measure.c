@@ -4,9 +4,17 @@
 #include "base/memory.h"
 #include "journey/metric.h"
 
-#define ROWS_PER_CHUNK 16384u
-#define NO_ANCHOR      UINT32_MAX
-#define OUTSIDE        (UINT32_MAX - 1)
+#define ROWS_PER_CHUNK  16384u
+#define USERS_PER_CHUNK WP_SETTLE_ROWS
+#define NO_ANCHOR       UINT32_MAX
+#define OUTSIDE         (UINT32_MAX - 1)
+
+typedef struct chunk_part {
+    uint32_t frame_row;  /* its first; room for one row per anchor from there on */
+    uint32_t rows, stay; /* anchors; rows that are filled and stay */
+    uint32_t outside;
+    wp_loss loss;
+} chunk_part;
 
 typedef struct worker_room {
     bool ready;
@@ -21,9 +29,11 @@ typedef struct measuring {
     const wp_plan *plan;
     uint32_t chunks_count;
     uint32_t *chunk_users; /* first user of each chunk, and one more */
-    uint32_t *anchors;     /* by user: log row, NO_ANCHOR or OUTSIDE */
-    uint32_t *frame_rows;  /* first frame row of each chunk, and one more */
-    uint64_t *chunk_loss;  /* outside, no_anchor by chunk */
+    uint32_t *anchors;     /* by user: log row, NO_ANCHOR or OUTSIDE; NULL: everybody's first row */
+    chunk_part *parts;
+    int64_t latest_us; /* t0 of those who can have enough follow-up */
+    wp_rules rules;    /* of the plan; of the required columns only those that can lack a number */
+    uint32_t frame_rows; /* of all chunks, before anybody is lost */
     uint32_t users_room, rows_room;
     uint32_t stack_depth;
     uint64_t *mask_table;
@@ -48,12 +58,13 @@ static uint32_t user_at_row(const wp_columns *columns, uint64_t row)
     return low;
 }
 
-/* Chunks of about ROWS_PER_CHUNK rows and at most as many users; they depend on the log only. */
+/* Chunks of about ROWS_PER_CHUNK rows and at most USERS_PER_CHUNK users; they depend on the log
+** only. */
 static wp_status cut_chunks(measuring *m, wp_error *err)
 {
     const wp_columns *columns = m->log->columns;
     uint32_t most =
-        columns->events_count / ROWS_PER_CHUNK + columns->users_count / ROWS_PER_CHUNK + 2;
+        columns->events_count / ROWS_PER_CHUNK + columns->users_count / USERS_PER_CHUNK + 2;
     m->chunk_users = wp_alloc_array(most + 1, sizeof *m->chunk_users);
     if (m->chunk_users == NULL)
         return wp_fail_memory(err, (most + 1ULL) * sizeof *m->chunk_users);
@@ -63,8 +74,8 @@ static wp_status cut_chunks(measuring *m, wp_error *err)
         m->chunk_users[count++] = user;
         row = columns->row_starts[user] + (uint64_t)ROWS_PER_CHUNK;
         uint32_t next = user_at_row(columns, row);
-        if (next > user + ROWS_PER_CHUNK)
-            next = user + ROWS_PER_CHUNK;
+        if (next > user + USERS_PER_CHUNK)
+            next = user + USERS_PER_CHUNK;
         if (next <= user)
             next = user + 1;
         uint32_t rows = columns->row_starts[next] - columns->row_starts[user];
@@ -98,39 +109,50 @@ static wp_status anchor_chunk(void *context, size_t chunk, unsigned worker, wp_e
     (void)worker;
     (void)err;
     measuring *m = context;
-    uint32_t rows = 0, outside = 0, none = 0;
+    chunk_part *part = &m->parts[chunk];
     for (uint32_t user = m->chunk_users[chunk]; user < m->chunk_users[chunk + 1]; user++) {
         uint32_t anchor = NO_ANCHOR;
         if (wp_bit(m->log->users, user)) {
             anchor = find_anchor(m->log, m->plan, user);
-            rows += anchor < OUTSIDE;
-            outside += anchor == OUTSIDE;
-            none += anchor == NO_ANCHOR;
+            part->rows += anchor < OUTSIDE;
+            part->outside += anchor == OUTSIDE;
         }
         m->anchors[user] = anchor;
     }
-    m->frame_rows[chunk] = rows;
-    m->chunk_loss[2 * chunk] = outside;
-    m->chunk_loss[2 * chunk + 1] = none;
+    return WP_OK;
+}
+
+/* Everybody's first row is the anchor: only users without rows have none. */
+static wp_status count_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    (void)worker;
+    (void)err;
+    measuring *m = context;
+    const uint32_t *starts = m->log->columns->row_starts;
+    uint32_t rows = 0;
+    for (uint32_t user = m->chunk_users[chunk]; user < m->chunk_users[chunk + 1]; user++)
+        rows += starts[user] < starts[user + 1];
+    m->parts[chunk].rows = rows;
     return WP_OK;
 }
 
 static wp_status find_anchors(measuring *m, const wp_run *run, wp_error *err)
 {
     size_t users = m->log->columns->users_count;
-    m->anchors = wp_alloc_array(users, sizeof *m->anchors);
-    m->frame_rows = wp_alloc_array(m->chunks_count + 1, sizeof *m->frame_rows);
-    m->chunk_loss = wp_alloc_array(m->chunks_count, 2 * sizeof *m->chunk_loss);
-    if (m->anchors == NULL || m->frame_rows == NULL || m->chunk_loss == NULL)
+    bool first_rows = m->plan->from == NULL && m->plan->population == NULL && m->log->rows == NULL;
+    m->parts = wp_alloc_array_zero(m->chunks_count, sizeof *m->parts);
+    if (m->parts == NULL)
+        return wp_fail_memory(err, m->chunks_count * sizeof *m->parts);
+    if (!first_rows && (m->anchors = wp_alloc_array(users, sizeof *m->anchors)) == NULL)
         return wp_fail_memory(err, users * sizeof *m->anchors);
-    WP_TRY(wp_pool_run(run, m->chunks_count, anchor_chunk, m, err));
+    wp_task task = first_rows ? count_chunk : anchor_chunk;
+    WP_TRY(wp_pool_run(run, m->chunks_count, task, m, err));
     uint32_t rows = 0;
     for (uint32_t chunk = 0; chunk < m->chunks_count; chunk++) {
-        uint32_t count = m->frame_rows[chunk];
-        m->frame_rows[chunk] = rows;
-        rows += count;
+        m->parts[chunk].frame_row = rows;
+        rows += m->parts[chunk].rows;
     }
-    m->frame_rows[m->chunks_count] = rows;
+    m->frame_rows = rows;
     return WP_OK;
 }
 
@@ -246,6 +268,7 @@ static wp_status prepare_room(const measuring *m, worker_room *room, wp_error *e
     WP_TRY(wp_span_init(&room->span, m->log, m->plan, m->users_room, m->rows_room, m->mask_table,
                         err));
     room->ready = true;
+    room->span.latest_us = m->latest_us;
     WP_TRY(wp_metric_room_init(&room->metric, m->plan, m->log->columns, m->rows_room, err));
     size_t users = m->users_room;
     room->numbers = wp_alloc_array(users, m->plan->leaves_count * sizeof(double));
@@ -265,17 +288,9 @@ static void reset_room(worker_room *room)
     wp_free(room->stack);
 }
 
-static wp_status measure_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+static void run_leaves(const measuring *m, worker_room *room, uint32_t first_row)
 {
-    measuring *m = context;
-    worker_room *room = &m->rooms[worker];
-    uint32_t first_row = m->frame_rows[chunk];
-    if (m->frame_rows[chunk + 1] == first_row)
-        return WP_OK;
-    if (!room->ready)
-        WP_TRY(prepare_room(m, room, err));
-    wp_span *span = &room->span;
-    wp_span_load(span, m->log, m->anchors, m->chunk_users[chunk], m->chunk_users[chunk + 1]);
+    const wp_span *span = &room->span;
     for (uint32_t i = 0; i < m->plan->leaves_count; i++) {
         const wp_leaf *leaf = &m->plan->leaves[i];
         wp_leaf_run run = {span,
@@ -287,30 +302,76 @@ static wp_status measure_chunk(void *context, size_t chunk, unsigned worker, wp_
                            room->numbers + (size_t)i * m->users_room};
         wp_leaf_measure(&run);
     }
+}
+
+static wp_status measure_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    measuring *m = context;
+    worker_room *room = &m->rooms[worker];
+    chunk_part *part = &m->parts[chunk];
+    if (part->rows == 0)
+        return WP_OK;
+    if (!room->ready)
+        WP_TRY(prepare_room(m, room, err));
+    wp_frame *frame = m->frame;
+    wp_span *span = &room->span;
+    uint32_t first_row = part->frame_row;
+    wp_span_load(span, m->log, m->anchors, m->chunk_users[chunk], m->chunk_users[chunk + 1]);
+    run_leaves(m, room, first_row);
+    uint32_t count = span->users_count;
     for (uint32_t i = 0; i < m->plan->columns_count; i++)
-        store_column(&m->frame->columns[i], run_program(m, room, &m->plan->columns[i]), first_row,
-                     span->users_count);
-    memcpy(m->frame->users + first_row, span->users, span->users_count * sizeof *span->users);
-    memcpy(m->frame->t0_us + first_row, span->t0_us, span->users_count * sizeof *span->t0_us);
-    memcpy(m->frame->end_us + first_row, span->end_us, span->users_count * sizeof *span->end_us);
+        store_column(&frame->columns[i], run_program(m, room, &m->plan->columns[i]), first_row,
+                     count);
+    memcpy(frame->users + first_row, span->users, count * sizeof *span->users);
+    memcpy(frame->anchors + first_row, span->anchor, count * sizeof *span->anchor);
+    if (frame->end_us != NULL)
+        memcpy(frame->end_us + first_row, span->end_us, count * sizeof *span->end_us);
+    part->stay = count;
+    if (!m->plan->has_rules)
+        return WP_OK;
+    part->loss.too_recent = span->late_count;
+    bool all_seen = m->latest_us != INT64_MAX && m->plan->until == NULL;
+    part->stay = wp__frame_settle(frame, &m->rules, first_row, count, span->t0_us,
+                                  all_seen ? NULL : span->end_us, &part->loss);
+    return WP_OK;
+}
+
+static wp_status read_rules(measuring *m, wp_error *err)
+{
+    const wp_rules *rules = &m->plan->rules;
+    m->rules = *rules;
+    m->rules.required_count = 0;
+    m->rules.required = wp_alloc_array(rules->required_count, sizeof *rules->required);
+    if (m->rules.required == NULL)
+        return wp_fail_memory(err, rules->required_count * sizeof *rules->required);
+    for (uint32_t i = 0; i < rules->required_count; i++)
+        if (wp_plan_may_miss(m->plan, rules->required[i]))
+            m->rules.required[m->rules.required_count++] = rules->required[i];
     return WP_OK;
 }
 
 static wp_status make_frame(measuring *m, wp_error *err)
 {
     const wp_plan *plan = m->plan;
-    uint32_t rows = m->frame_rows[m->chunks_count];
-    for (uint32_t i = 0; i < plan->leaves_count; i++)
-        if (plan->leaves[i].kind == WP_LEAF_GIVEN && plan->leaves[i].given_count != rows)
+    uint32_t rows = m->frame_rows;
+    bool dated = plan->has_rules && plan->as_of_us != WP_TIME_MISSING;
+    m->latest_us = dated ? plan->as_of_us - plan->rules.needed_us : INT64_MAX;
+    for (uint32_t i = 0; i < plan->leaves_count; i++) {
+        if (plan->leaves[i].kind != WP_LEAF_GIVEN)
+            continue;
+        if (plan->leaves[i].given_count != rows)
             return wp_fail(err, WP_INVALID, "plan: leaf %u brings %zu numbers (expected %u)", i + 1,
                            plan->leaves[i].given_count, rows);
+        m->latest_us = INT64_MAX; /* the numbers are those of everybody */
+    }
     WP_TRY(wp_frame_new(rows, plan->columns_count, &m->frame, err));
     wp_frame *frame = m->frame;
     frame->users = wp_alloc_array(rows, sizeof *frame->users);
-    frame->t0_us = wp_alloc_array(rows, sizeof *frame->t0_us);
-    frame->end_us = wp_alloc_array(rows, sizeof *frame->end_us);
-    if (frame->users == NULL || frame->t0_us == NULL || frame->end_us == NULL)
-        return wp_fail_memory(err, rows * 20ULL);
+    frame->anchors = wp_alloc_array(rows, sizeof *frame->anchors);
+    frame->end_us = plan->until != NULL ? wp_alloc_array(rows, sizeof *frame->end_us) : NULL;
+    if (frame->users == NULL || frame->anchors == NULL ||
+        (plan->until != NULL && frame->end_us == NULL))
+        return wp_fail_memory(err, rows * 16ULL);
     for (uint32_t i = 0; i < plan->columns_count; i++) {
         wp_frame_column *column = &frame->columns[i];
         column->type = plan->columns[i].type;
@@ -320,11 +381,29 @@ static wp_status make_frame(measuring *m, wp_error *err)
         WP_TRY(wp_frame_column_alloc(column, rows, err));
     }
     frame->log = wp_log_retain((wp_log *)m->log);
+    frame->as_of_us = plan->as_of_us;
     frame->users_total = m->log->users_count;
     for (uint32_t chunk = 0; chunk < m->chunks_count; chunk++)
-        frame->outside += m->chunk_loss[2 * chunk];
+        frame->outside += m->parts[chunk].outside;
     frame->no_anchor = frame->users_total - frame->outside - rows;
     return WP_OK;
+}
+
+/* Moves the rows that stay together, and adds up why the others do not. */
+static void join_chunks(const measuring *m)
+{
+    wp_frame *frame = m->frame;
+    frame->rows_count = 0;
+    for (uint32_t chunk = 0; chunk < m->chunks_count; chunk++) {
+        const chunk_part *part = &m->parts[chunk];
+        wp__frame_move(frame, frame->rows_count, part->frame_row, part->stay);
+        frame->rows_count += part->stay;
+        frame->loss.used += part->loss.used;
+        frame->loss.missing += part->loss.missing;
+        frame->loss.too_recent += part->loss.too_recent;
+        frame->loss.prior_outcome += part->loss.prior_outcome;
+        frame->loss.events += part->loss.events;
+    }
 }
 
 static uint32_t deepest_program(const wp_plan *plan)
@@ -346,6 +425,7 @@ static wp_status measure_all(measuring *m, const wp_run *run, wp_error *err)
 {
     WP_TRY(cut_chunks(m, err));
     WP_TRY(find_anchors(m, run, err));
+    WP_TRY(read_rules(m, err));
     WP_TRY(make_frame(m, err));
     m->stack_depth = deepest_program(m->plan);
     m->mask_table = wp_mask_table(m->plan, m->log->columns, err);
@@ -355,7 +435,9 @@ static wp_status measure_all(measuring *m, const wp_run *run, wp_error *err)
     m->rooms = wp_alloc_array_zero(m->rooms_count, sizeof *m->rooms);
     if (m->rooms == NULL)
         return wp_fail_memory(err, m->rooms_count * sizeof *m->rooms);
-    return wp_pool_run(run, m->chunks_count, measure_chunk, m, err);
+    WP_TRY(wp_pool_run(run, m->chunks_count, measure_chunk, m, err));
+    join_chunks(m);
+    return WP_OK;
 }
 
 wp_status wp_measure(const wp_log *log, const wp_plan *plan, const wp_run *run, wp_frame **out,
@@ -370,8 +452,8 @@ wp_status wp_measure(const wp_log *log, const wp_plan *plan, const wp_run *run, 
     wp_free(m.mask_table);
     wp_free(m.chunk_users);
     wp_free(m.anchors);
-    wp_free(m.frame_rows);
-    wp_free(m.chunk_loss);
+    wp_free(m.parts);
+    wp_free(m.rules.required);
     if (status == WP_OK)
         *out = m.frame;
     else

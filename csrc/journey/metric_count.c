@@ -3,10 +3,7 @@
 #include "journey/metric.h"
 
 #include "base/memory.h"
-
-#if defined(__SSE2__)
-#    include <emmintrin.h>
-#endif
+#include "journey/below.h"
 
 void wp_leaf_measure(const wp_leaf_run *run)
 {
@@ -51,49 +48,24 @@ static void count_all(const wp_leaf_run *run)
         run->out[i] = run->hi[i] - run->lo[i];
 }
 
-#if defined(__SSE2__)
-static const uint8_t byte_masks[32] = {255, 255, 255, 255, 255, 255, 255, 255,
-                                       255, 255, 255, 255, 255, 255, 255, 255};
-
-/* How many of the first `count` of 16 codes are the wanted one; all 16 may be read. */
-static uint32_t equal_in_16(const uint8_t *codes, uint32_t count, __m128i wanted)
-{
-    const uint8_t *lanes = byte_masks + 16 - count;
-    __m128i block = _mm_loadu_si128((const __m128i *)(const void *)codes);
-    __m128i mask = _mm_loadu_si128((const __m128i *)(const void *)lanes);
-    __m128i equal = _mm_and_si128(_mm_cmpeq_epi8(block, wanted), mask);
-    __m128i sums = _mm_sad_epu8(_mm_sub_epi8(_mm_setzero_si128(), equal), _mm_setzero_si128());
-    return (uint32_t)(_mm_cvtsi128_si32(sums) + _mm_cvtsi128_si32(_mm_srli_si128(sums, 8)));
-}
-
-/* One event name, one-byte codes, 16 at a time: no branch depends on what a user did. */
-static void count_code(const wp_leaf_run *run, uint8_t code)
-{
-    const uint8_t *codes = run->span->codes_8;
-    const __m128i wanted = _mm_set1_epi8((char)code);
-    uint32_t readable = run->span->readable;
-    for (uint32_t i = 0; i < run->span->users_count; i++) {
-        uint32_t count = 0, local = run->lo[i], end = run->hi[i];
-        for (; local < end && readable - local >= 16; local += 16)
-            count += equal_in_16(codes + local, end - local < 16 ? end - local : 16, wanted);
-        for (; local < end; local++)
-            count += codes[local] == code;
-        run->out[i] = count;
-    }
-}
-#else
 /* One event name, one-byte codes. */
 static void count_code(const wp_leaf_run *run, uint8_t code)
 {
-    const uint8_t *codes = run->span->codes_8;
-    for (uint32_t i = 0; i < run->span->users_count; i++) {
-        uint32_t count = 0;
-        for (uint32_t local = run->lo[i]; local < run->hi[i]; local++)
-            count += codes[local] == code;
-        run->out[i] = count;
+    const wp_span *span = run->span;
+    for (uint32_t i = 0; i < span->users_count; i++) {
+        uint32_t lo = run->lo[i], hi = run->hi[i];
+        run->out[i] =
+            hi > lo ? wp_count_code(span->codes_8 + lo, hi - lo, span->readable - lo, code) : 0;
     }
 }
-#endif
+
+/* What the walk has counted already. */
+static void take_counts(const wp_leaf_run *run, uint32_t counted)
+{
+    const uint32_t *counts = run->span->counts + (size_t)counted * run->span->users_room;
+    for (uint32_t i = 0; i < run->span->users_count; i++)
+        run->out[i] = counts[i];
+}
 
 /* A set of event names, one-byte codes. */
 static void count_codes(const wp_leaf_run *run, const uint8_t *wanted)
@@ -153,7 +125,10 @@ void wp__measure_counts(const wp_leaf_run *run)
     const wp_span *span = run->span;
     const wp_selection *selection = span->plan->selections[run->leaf->a];
     bool plain = selection->conditions_count == 0;
-    if (run->leaf->kind == WP_LEAF_COUNT && run->leaf->part != WP_HALF_ALL) {
+    uint32_t counted = wp_span_counted(span, (uint32_t)(run->leaf - span->plan->leaves));
+    if (counted < span->counted_count) {
+        take_counts(run, counted);
+    } else if (run->leaf->kind == WP_LEAF_COUNT && run->leaf->part != WP_HALF_ALL) {
         count_part(run);
     } else if (plain && selection->codes == NULL) {
         count_all(run);

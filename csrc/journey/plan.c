@@ -11,12 +11,27 @@ void wp_plan_reset(wp_plan *plan)
     wp_free(plan->steps);
     wp_free(plan->ops);
     wp_free(plan->columns);
+    wp_free(plan->rules.required);
     *plan = (wp_plan){0};
 }
 
 bool wp_leaf_uses_rows(wp_leaf_kind kind)
 {
     return kind != WP_LEAF_ATTRIBUTE && kind != WP_LEAF_ANCHOR && kind != WP_LEAF_GIVEN;
+}
+
+bool wp_plan_may_miss(const wp_plan *plan, uint32_t column)
+{
+    const wp_plan_column *program = &plan->columns[column];
+    for (uint32_t i = 0; i < program->ops_count; i++) {
+        const wp_op *op = &plan->ops[program->first_op + i];
+        if (op->kind == WP_OP_DIVIDE || op->kind == WP_OP_LOG1P)
+            return true;
+        if (op->kind == WP_OP_LEAF && plan->leaves[op->leaf].kind != WP_LEAF_COUNT &&
+            plan->leaves[op->leaf].kind != WP_LEAF_DID)
+            return true;
+    }
+    return false;
 }
 
 static bool source_exists(const wp_leaf *leaf, const wp_columns *columns)
@@ -90,6 +105,16 @@ static wp_status check_column(const wp_plan *plan, uint32_t at, wp_error *err)
     return WP_OK;
 }
 
+static wp_status check_rules(const wp_plan *plan, wp_error *err)
+{
+    const wp_rules *rules = &plan->rules;
+    int64_t columns = plan->columns_count;
+    bool inside = rules->prior < columns && rules->outcome < columns;
+    for (uint32_t i = 0; i < rules->required_count; i++)
+        inside = inside && rules->required[i] < columns;
+    return inside ? WP_OK : wp_fail(err, WP_INVALID, "plan: a rule asks for no such column");
+}
+
 wp_status wp_plan_check(const wp_plan *plan, const wp_columns *columns, wp_error *err)
 {
     for (uint32_t i = 0; i < plan->windows_count; i++)
@@ -103,5 +128,5 @@ wp_status wp_plan_check(const wp_plan *plan, const wp_columns *columns, wp_error
         WP_TRY(check_leaf(plan, i, columns, err));
     for (uint32_t i = 0; i < plan->columns_count; i++)
         WP_TRY(check_column(plan, i, err));
-    return WP_OK;
+    return check_rules(plan, err);
 }

@@ -119,6 +119,16 @@ typedef struct wp_plan_column {
 
 #define WP_PLAN_STACK 64 /* deepest program */
 
+/* Who stays in the frame: those with enough follow-up and no prior outcome. */
+typedef struct wp_rules {
+    int64_t needed_us;  /* follow-up that a user must have: t0 + needed_us <= end */
+    int32_t prior;      /* column: more than 0 leaves the user out; -1: keep everybody */
+    int32_t outcome;    /* column: more than 0 is an event; -1: events are not counted */
+    uint32_t *required; /* columns in which a missing number makes the row "missing": it stays, but
+                           is not used */
+    uint32_t required_count;
+} wp_rules;
+
 typedef struct wp_plan {
     const wp_selection *from;  /* t0 is the first of these; NULL: the user's first event */
     const wp_selection *until; /* the first at or after t0 ends follow-up; NULL: nothing does */
@@ -126,6 +136,8 @@ typedef struct wp_plan {
     const wp_selection **selections; /* what leaves look for; all selections are borrowed */
     uint32_t selections_count;
     int64_t as_of_us;
+    bool has_rules; /* else everybody stays */
+    wp_rules rules;
     wp_window *windows;
     uint32_t windows_count;
     wp_leaf *leaves;
@@ -141,6 +153,9 @@ typedef struct wp_plan {
 /* Refuses a plan with a position out of range, a program that does not leave exactly one number or
 ** a column that is not of the kind its leaf needs. */
 WP_NODISCARD wp_status wp_plan_check(const wp_plan *plan, const wp_columns *columns, wp_error *err);
+
+/* False when every number of the column is certainly there. */
+bool wp_plan_may_miss(const wp_plan *plan, uint32_t column);
 
 /* Frees the arrays, not what is borrowed. */
 void wp_plan_reset(wp_plan *plan);

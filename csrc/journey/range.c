@@ -23,13 +23,18 @@ static int compare_marks(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static const uint32_t *mark_rows(const wp_span *span, int64_t offset_us)
+static uint32_t find_mark(const wp_span *span, int64_t offset_us)
 {
     int64_t tick = ceil_div(offset_us, span->unit_us);
     uint32_t mark = 0;
     while (span->marks[mark] != tick)
         mark++;
-    return span->at + (size_t)mark * span->users_room;
+    return mark;
+}
+
+static const uint32_t *mark_rows(const wp_span *span, int64_t offset_us)
+{
+    return span->at + (size_t)find_mark(span, offset_us) * span->users_room;
 }
 
 static void collect_marks(wp_span *span)
@@ -50,6 +55,43 @@ static void collect_marks(wp_span *span)
     span->marks_count = kept;
 }
 
+/* True when the leaf counts one event name, given by a one-byte code, in fixed offsets. */
+static bool counts_one_code(const wp_span *span, const wp_leaf *leaf, uint8_t *code)
+{
+    const wp_selection *selection = span->plan->selections[leaf->a];
+    bool counts =
+        leaf->kind == WP_LEAF_DID || (leaf->kind == WP_LEAF_COUNT && leaf->part == WP_HALF_ALL);
+    if (!counts || span->plan->windows[leaf->window].kind != WP_WINDOW_OFFSETS ||
+        selection->conditions_count > 0 || selection->codes == NULL)
+        return false;
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < span->columns->event_names.count; i++)
+        if (wp_bit(selection->codes, i)) {
+            *code = (uint8_t)i;
+            found++;
+        }
+    return found == 1;
+}
+
+static void collect_counted(wp_span *span)
+{
+    const wp_plan *plan = span->plan;
+    span->counted_count = 0;
+    if (!wp__walk_can() || span->marks_count > WP_WALK_MARKS ||
+        span->columns->times.offsets == NULL || span->columns->events.width != 1)
+        return;
+    for (uint32_t i = 0; i < plan->leaves_count && span->counted_count < WP_WALK_COUNTED; i++) {
+        const wp_window *window = &plan->windows[plan->leaves[i].window];
+        wp_counted *counted = &span->counted[span->counted_count];
+        if (counts_one_code(span, &plan->leaves[i], &counted->code)) {
+            counted->leaf = i;
+            counted->from = find_mark(span, window->from_us);
+            counted->to = find_mark(span, window->to_us);
+            span->counted_count++;
+        }
+    }
+}
+
 wp_status wp__ranges_init(wp_span *span, wp_error *err)
 {
     const wp_plan *plan = span->plan;
@@ -64,6 +106,10 @@ wp_status wp__ranges_init(wp_span *span, wp_error *err)
     span->at = wp_alloc_array(users, span->marks_count * sizeof *span->at);
     if (span->at == NULL)
         return wp_fail_memory(err, users * span->marks_count * sizeof *span->at);
+    collect_counted(span);
+    span->counts = wp_alloc_array(users, span->counted_count * sizeof *span->counts);
+    if (span->counts == NULL)
+        return wp_fail_memory(err, users * span->counted_count * sizeof *span->counts);
     for (uint32_t w = 0; w < windows; w++) {
         const wp_window *window = &plan->windows[w];
         bool offsets = window->kind == WP_WINDOW_OFFSETS;
@@ -141,19 +187,26 @@ static void find_late(wp_span *span, uint32_t window)
     }
 }
 
+void wp__search_marks(wp_span *span, uint32_t i)
+{
+    uint32_t row = span->begin[i], end = span->end[i];
+    /* Where t0 is the user's first instant nothing lies before it. */
+    bool at_start =
+        span->t0_ticks[i] == (span->ticks_32 != NULL ? span->ticks_32[row] : span->ticks_64[row]);
+    for (uint32_t m = 0; m < span->marks_count; m++) {
+        if (!at_start || span->marks[m] > 0)
+            row = first_at(span, row, end, span->t0_ticks[i] + span->marks[m]);
+        span->at[(size_t)m * span->users_room + i] = row;
+    }
+}
+
 void wp__ranges_find(wp_span *span)
 {
-    for (uint32_t i = 0; i < span->users_count; i++) {
-        uint32_t row = span->begin[i], end = span->end[i];
-        /* Where t0 is the user's first instant nothing lies before it. */
-        bool at_start = span->t0_ticks[i] ==
-                        (span->ticks_32 != NULL ? span->ticks_32[row] : span->ticks_64[row]);
-        for (uint32_t m = 0; m < span->marks_count; m++) {
-            if (!at_start || span->marks[m] > 0)
-                row = first_at(span, row, end, span->t0_ticks[i] + span->marks[m]);
-            span->at[(size_t)m * span->users_room + i] = row;
-        }
-    }
+    if (span->counted_count > 0)
+        wp__walk_users(span);
+    else
+        for (uint32_t i = 0; i < span->users_count; i++)
+            wp__search_marks(span, i);
     for (uint32_t w = 0; w < span->plan->windows_count; w++)
         if (span->plan->windows[w].kind == WP_WINDOW_LIFETIME ||
             span->plan->windows[w].kind == WP_WINDOW_SINCE)

@@ -1,7 +1,6 @@
 /* Order statistics, written once for two widths; see select.h. */
 #include "journey/select.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #define BINS     1920u
@@ -123,3 +122,46 @@ static void mark_bins(const uint32_t *counts, size_t count, const double *probab
 
 DEFINE_QUANTILES(u32, uint32_t, false)
 DEFINE_QUANTILES(i64, int64_t, true)
+
+/* --- Tallies --------------------------------------------------------------------------------- */
+
+void wp_tally_mark(const uint32_t *counts, size_t count, const double *probabilities,
+                   size_t probabilities_count, uint8_t *marks, size_t *values_count)
+{
+    mark_bins(counts, count, probabilities, probabilities_count, marks);
+    bool exact = true;
+    *values_count = 0;
+    for (uint32_t bin = 0; bin < WP_TALLY_BINS; bin++) {
+        *values_count += marks[bin] != 0 ? counts[bin] : 0;
+        exact = exact && (marks[bin] == 0 || bin < 2u << WP_TALLY_LOG);
+    }
+    if (exact)
+        *values_count = 0;
+}
+
+/* The value at place k when all bins up to there hold one value each. */
+static double exact_at(const uint32_t *counts, size_t k)
+{
+    uint32_t bin = 0;
+    for (size_t below = 0; (below += counts[bin]) <= k;)
+        bin++;
+    return bin;
+}
+
+void wp_tally_quantiles(const uint32_t *counts, const uint8_t *marks, size_t count,
+                        const double *probabilities, size_t probabilities_count, uint32_t *values,
+                        size_t values_count, double *out)
+{
+    for (size_t p = 0; p < probabilities_count; p++) {
+        double part;
+        size_t k = place_of(probabilities[p], count, &part), dropped = 0, below = 0;
+        if (values_count == 0) {
+            double here = exact_at(counts, k);
+            out[p] = part == 0 ? here : here + (exact_at(counts, k + 1) - here) * part;
+            continue;
+        }
+        for (uint32_t bin = 0; below + counts[bin] <= k; below += counts[bin++])
+            dropped += marks[bin] != 0 ? 0 : counts[bin];
+        out[p] = quantile_u32(values, values_count, k - dropped, part);
+    }
+}

@@ -66,6 +66,7 @@ wp_status wp_span_init(wp_span *span, const wp_log *log, const wp_plan *plan, ui
     *span = (wp_span){.columns = columns,
                       .plan = plan,
                       .words = words_for(plan),
+                      .latest_us = INT64_MAX,
                       .users_room = users_room,
                       .rows_room = rows_room,
                       .mask_table = mask_table};
@@ -120,6 +121,7 @@ void wp_span_reset(wp_span *span)
     wp_free(span->t0_ticks);
     wp_free(span->marks);
     wp_free(span->at);
+    wp_free(span->counts);
     wp_free((void *)span->lo);
     wp_free((void *)span->hi);
     wp_free(span->late);
@@ -133,16 +135,24 @@ void wp_span_reset(wp_span *span)
 
 /* --- Loading ------------------------------------------------------------------------------- */
 
-static void add_user(wp_span *span, uint32_t user, uint32_t begin, uint32_t end, uint32_t anchor)
+/* False when t0 is too late. */
+static bool add_user(wp_span *span, uint32_t user, uint32_t begin, uint32_t end, uint32_t anchor)
 {
+    const wp_times *times = &span->columns->times;
+    int64_t tick = times->offsets != NULL ? times->offsets[anchor] : times->micros[anchor];
+    int64_t t0_us = span->base_us + tick * span->unit_us;
+    if (t0_us > span->latest_us) {
+        span->late_count++;
+        return false;
+    }
     uint32_t i = span->users_count++;
     span->users[i] = user;
     span->begin[i] = begin;
     span->end[i] = end;
     span->anchor[i] = anchor;
-    const wp_times *times = &span->columns->times;
-    span->t0_ticks[i] = times->offsets != NULL ? times->offsets[anchor] : times->micros[anchor];
-    span->t0_us[i] = span->base_us + span->t0_ticks[i] * span->unit_us;
+    span->t0_ticks[i] = tick;
+    span->t0_us[i] = t0_us;
+    return true;
 }
 
 static void load_in_place(wp_span *span, const uint32_t *anchors, uint32_t first, uint32_t last)
@@ -155,11 +165,13 @@ static void load_in_place(wp_span *span, const uint32_t *anchors, uint32_t first
     span->readable = columns->events_count - base;
     span->rows = NULL;
     for (uint32_t user = first; user < last; user++) {
+        uint32_t begin = starts[user], end = starts[user + 1];
         /* t0 is the first touch of a user's times; ask for those of users to come. */
         if (columns->times.offsets != NULL)
-            __builtin_prefetch(columns->times.offsets + starts[user] + 256);
-        if (anchors[user] < columns->events_count)
-            add_user(span, user, starts[user] - base, starts[user + 1] - base, anchors[user]);
+            __builtin_prefetch(columns->times.offsets + begin + 256);
+        uint32_t anchor = anchors != NULL ? anchors[user] : begin;
+        if (anchor < columns->events_count && begin < end)
+            (void)add_user(span, user, begin - base, end - base, anchor);
     }
     span->ticks_32 = columns->times.offsets != NULL ? columns->times.offsets + base : NULL;
     span->ticks_64 = columns->times.micros != NULL ? columns->times.micros + base : NULL;
@@ -179,7 +191,8 @@ static void load_view(wp_span *span, const wp_log *log, const uint32_t *anchors,
         for (uint32_t row = columns->row_starts[user]; row < columns->row_starts[user + 1]; row++)
             if (wp_bit(log->rows, row))
                 span->rows_own[count++] = row;
-        add_user(span, user, begin, count, anchors[user]);
+        if (!add_user(span, user, begin, count, anchors[user]))
+            count = begin;
     }
     span->rows = span->rows_own;
     span->rows_count = count;
@@ -291,7 +304,7 @@ static void widen_ticks(wp_span *span)
 void wp_span_load(wp_span *span, const wp_log *log, const uint32_t *anchors, uint32_t first,
                   uint32_t last)
 {
-    span->users_count = 0;
+    span->users_count = span->late_count = 0;
     if (log->rows == NULL)
         load_in_place(span, anchors, first, last);
     else

@@ -11,6 +11,16 @@
 
 #include "journey/plan.h"
 
+/* A leaf that the walk through short journeys counts by the way (walk.c): how often, or whether,
+** one event occurs in a window of fixed offsets. Its borders are marks `from` and `to`. */
+typedef struct wp_counted {
+    uint32_t leaf, from, to;
+    uint8_t code;
+} wp_counted;
+
+#define WP_WALK_MARKS   4u
+#define WP_WALK_COUNTED 4u
+
 typedef struct wp_span {
     const wp_columns *columns;
     const wp_plan *plan;
@@ -25,8 +35,9 @@ typedef struct wp_span {
     const uint64_t *masks;  /* `words` per row; NULL when no leaf asks for them */
     uint32_t words;
     int64_t base_us, unit_us;
-    /* Users that have an anchor. */
-    uint32_t users_count;
+    /* Users that have an anchor, none of them after latest_us. */
+    int64_t latest_us;
+    uint32_t users_count, late_count;       /* late_count: how many are */
     uint32_t *users, *begin, *end, *anchor; /* anchor: log row */
     int64_t *t0_us, *end_us;                /* end of follow-up */
     int64_t *t0_ticks;                      /* t0 as a tick */
@@ -35,6 +46,10 @@ typedef struct wp_span {
     uint32_t marks_count;
     int64_t *marks;
     uint32_t *at;
+    /* The walk's leaves, none when there is no walk; counts[c * users_room + i] of user i. */
+    wp_counted counted[WP_WALK_COUNTED];
+    uint32_t counted_count;
+    uint32_t *counts;
     /* Rows of window w of user i: lo[w][i] .. hi[w][i]-1. */
     const uint32_t **lo, **hi;
     uint32_t *late; /* hi of windows that end with the user's follow-up or the log's */
@@ -54,13 +69,31 @@ WP_NODISCARD wp_status wp_span_init(wp_span *span, const wp_log *log, const wp_p
                                     const uint64_t *mask_table, wp_error *err);
 void wp_span_reset(wp_span *span);
 
-/* Loads users [first, last) whose anchor row is known (anchors[user] < events_count). */
+/* Loads users [first, last) whose anchor row is known (anchors[user] < events_count; NULL: it is
+** the first row). */
 void wp_span_load(wp_span *span, const wp_log *log, const uint32_t *anchors, uint32_t first,
                   uint32_t last);
 
 /* Borders and ranges; range.c. */
 WP_NODISCARD wp_status wp__ranges_init(wp_span *span, wp_error *err);
 void wp__ranges_find(wp_span *span);
+
+/* The borders of user i by searching. */
+void wp__search_marks(wp_span *span, uint32_t i);
+
+/* Borders and counts of all users by walking, where the processor can; walk.c. */
+bool wp__walk_can(void);
+extern bool wp_walk_off; /* for tests: as on a processor that cannot */
+void wp__walk_users(wp_span *span);
+
+/* The place of a leaf among those that the walk has counted; counted_count when it has not. */
+static inline uint32_t wp_span_counted(const wp_span *span, uint32_t leaf)
+{
+    uint32_t c = 0;
+    while (c < span->counted_count && span->counted[c].leaf != leaf)
+        c++;
+    return c;
+}
 
 /* Start and end of window w for user i, microseconds: what time_to measures from and to. */
 int64_t wp_window_start(const wp_span *span, uint32_t window, uint32_t i);

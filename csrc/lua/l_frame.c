@@ -258,7 +258,12 @@ static int m_vector(lua_State *L)
 {
     const wp_frame *frame = check_frame(L, 1);
     uint32_t column = check_column(L, 2, frame);
-    wp_frame_numbers(frame, column, wpl_new_vector(L, frame->rows_count));
+    double *out = wpl_new_vector(L, frame->rows_count);
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    wp_error err;
+    if (wp_frame_numbers(frame, column, &run, out, &err) != WP_OK)
+        return wpl_raise(L, &err);
     return 1;
 }
 
@@ -321,10 +326,10 @@ static int m_times(lua_State *L)
 {
     const wp_frame *frame = check_frame(L, 1);
     lua_Integer row = luaL_checkinteger(L, 2);
-    if (frame->t0_us == NULL || row < 1 || row > (lua_Integer)frame->rows_count)
+    if (frame->users == NULL || row < 1 || row > (lua_Integer)frame->rows_count)
         return 0;
-    lua_pushinteger(L, frame->t0_us[row - 1]);
-    lua_pushinteger(L, frame->end_us[row - 1]);
+    lua_pushinteger(L, wp_frame_t0_us(frame, (uint32_t)(row - 1)));
+    lua_pushinteger(L, wp_frame_end_us(frame, (uint32_t)(row - 1)));
     return 2;
 }
 
@@ -338,16 +343,19 @@ static int m_fixed(lua_State *L)
     if (frame->users == NULL)
         return 0;
     double *out = wpl_new_vector(L, frame->rows_count);
-    const int64_t *times = which == 0 ? frame->t0_us : frame->end_us;
     for (uint32_t row = 0; row < frame->rows_count; row++)
-        out[row] = which == 2 ? (double)frame->users[row] : (double)times[row];
+        out[row] = which == 0   ? (double)wp_frame_t0_us(frame, row)
+                   : which == 1 ? (double)wp_frame_end_us(frame, row)
+                                : (double)frame->users[row];
     return 1;
 }
 
 static int m_counts(lua_State *L)
 {
     const wp_frame *frame = check_frame(L, 1);
-    lua_createtable(L, 0, 4);
+    lua_createtable(L, 0, 5);
+    lua_pushboolean(L, frame->users != NULL);
+    lua_setfield(L, -2, "measured");
     lua_pushinteger(L, (lua_Integer)frame->users_total);
     lua_setfield(L, -2, "users");
     lua_pushinteger(L, (lua_Integer)frame->outside);
@@ -371,10 +379,10 @@ static int m_describe(lua_State *L)
     return 4;
 }
 
-/* --- Eligibility --------------------------------------------------------------------------- */
-
-static int push_loss(lua_State *L, const wp_loss *loss)
+/* f:loss() -> how many rows the rules of the plan left out, and why; without rules all are 0. */
+static int m_loss(lua_State *L)
 {
+    const wp_loss *loss = &check_frame(L, 1)->loss;
     lua_createtable(L, 0, 5);
     lua_pushinteger(L, (lua_Integer)loss->too_recent);
     lua_setfield(L, -2, "too_recent");
@@ -389,58 +397,13 @@ static int push_loss(lua_State *L, const wp_loss *loss)
     return 1;
 }
 
-static int optional_column(lua_State *L, int at, const char *name, const wp_frame *frame)
-{
-    int64_t column = wpl_integer_field(L, at, name, 0);
-    luaL_argcheck(L, column >= 0 && column <= (int64_t)frame->columns_count, at, "no such column");
-    return (int)column - 1;
-}
-
-/* f:loss{needed_us, prior, outcome, required = {…}} counts; f:settle{…} also drops, in place, the
-** rows that are too recent or had a prior outcome. Only before the frame is handed out. */
-static int eligibility(lua_State *L, bool settle)
-{
-    wp_frame *frame = check_frame(L, 1);
-    luaL_checktype(L, 2, LUA_TTABLE);
-    luaL_argcheck(L, frame->t0_us != NULL, 1, "a frame without times has no follow-up");
-    wp_rules rules = {0};
-    rules.needed_us = wpl_integer_field(L, 2, "needed_us", 0);
-    rules.prior = optional_column(L, 2, "prior", frame);
-    rules.outcome = optional_column(L, 2, "outcome", frame);
-    rules.required_count = wpl_push_list(L, 2, "required");
-    uint32_t *required = lua_newuserdatauv(L, (rules.required_count + 1) * sizeof *required, 0);
-    for (uint32_t i = 0; i < rules.required_count; i++) {
-        lua_rawgeti(L, -2, (lua_Integer)i + 1);
-        required[i] = check_column(L, -1, frame);
-        lua_pop(L, 1);
-    }
-    rules.required = required;
-    wp_loss loss;
-    wp_error err;
-    wpl_poll poll;
-    wp_run run = wpl_run(L, &poll);
-    if (wp_frame_settle(frame, &rules, settle, &run, &loss, &err) != WP_OK)
-        return wpl_push_failure(L, &err);
-    return push_loss(L, &loss);
-}
-
-static int m_loss(lua_State *L)
-{
-    return eligibility(L, false);
-}
-
-static int m_settle(lua_State *L)
-{
-    return eligibility(L, true);
-}
-
 int wpl_open_frame(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"rows", m_rows},     {"cell", m_cell},     {"column", m_column},     {"vector", m_vector},
-        {"texts", m_texts},   {"user", m_user},     {"users", m_users},       {"times", m_times},
-        {"fixed", m_fixed},   {"counts", m_counts}, {"describe", m_describe}, {"loss", m_loss},
-        {"settle", m_settle}, {NULL, NULL}};
+        {"rows", m_rows},   {"cell", m_cell},     {"column", m_column},     {"vector", m_vector},
+        {"texts", m_texts}, {"user", m_user},     {"users", m_users},       {"times", m_times},
+        {"fixed", m_fixed}, {"counts", m_counts}, {"describe", m_describe}, {"loss", m_loss},
+        {NULL, NULL}};
     wpl_class(L, WPL_FRAME_CORE, m_close, methods, NULL);
     lua_pop(L, 1);
     static const luaL_Reg functions[] = {

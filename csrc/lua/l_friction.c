@@ -53,7 +53,7 @@ static uint32_t check_stage(lua_State *L, const stays_handle *handle, int index)
 /* stays(log, { stages = {resolved, …}, outcome = resolved or nil, outcome_times, as_of_us }) */
 static int l_stays(lua_State *L)
 {
-    const wp_log *log = wpl_check_log(L, 1);
+    const wp_log *log = wpl_check_rows(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
     stays_handle *handle = lua_newuserdatauv(L, sizeof *handle, 1);
@@ -355,6 +355,8 @@ static int m_clarity(lua_State *L)
     luaL_argcheck(L, column >= 0 && column <= (lua_Integer)columns->texts_count, 2,
                   "no such column");
     options.text_column = (int32_t)column - 1;
+    if (column > 0)
+        wpl_need_column(L, columns, true, false, (uint32_t)column - 1);
     lua_getfield(L, 2, "within_us");
     options.within_us = luaL_checkinteger(L, -1);
     lua_getfield(L, 2, "users_least");

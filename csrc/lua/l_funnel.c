@@ -136,7 +136,7 @@ static void set_seconds(lua_State *L, const char *name, double seconds)
     lua_setfield(L, -2, name);
 }
 
-static void push_figures(lua_State *L, const wp_funnel_figures *figures, uint32_t count)
+static void push_counts(lua_State *L, const wp_funnel_figures *figures, uint32_t count)
 {
     lua_createtable(L, (int)count, 0);
     for (uint32_t i = 0; i < count; i++) {
@@ -149,15 +149,11 @@ static void push_figures(lua_State *L, const wp_funnel_figures *figures, uint32_
         lua_setfield(L, -2, "pending");
         lua_pushinteger(L, figures[i].closed_count);
         lua_setfield(L, -2, "closed");
-        set_seconds(L, "median_seconds", figures[i].median_seconds);
-        set_seconds(L, "p90_seconds", figures[i].p90_seconds);
-        set_seconds(L, "median_step_seconds", figures[i].median_step_seconds);
-        set_seconds(L, "p90_step_seconds", figures[i].p90_step_seconds);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
 }
 
-/* measure(log, options) -> handle, list of figures per step, { entered, excluded, absent }.
+/* measure(log, options) -> handle, list of counts per step, { entered, excluded, absent }.
 ** options: steps = { { selection, optional, gap_min_us, gap_max_us } }, exclusions = { { selection,
 ** after_step, before_step, whole_user } }, within_us, order (0 loose, 1 strict, 2 any), entry (0
 *any,
@@ -179,11 +175,11 @@ static int l_measure(lua_State *L)
     wp_funnel_figures figures[WP_FUNNEL_STEPS_MAX];
     wp_status status = wp_funnel_measure(log, &handle->options, &run, &handle->funnel, &err);
     if (status == WP_OK)
-        status =
-            wp_funnel_figure(&handle->funnel, log->columns, &handle->options, &run, figures, &err);
+        status = wp_funnel_figure(&handle->funnel, log->columns, &handle->options, false, &run,
+                                  figures, &err);
     if (status != WP_OK)
         return wpl_push_failure(L, &err);
-    push_figures(L, figures, handle->steps_count);
+    push_counts(L, figures, handle->steps_count);
     lua_createtable(L, 0, 3);
     lua_pushinteger(L, handle->funnel.users_count);
     lua_setfield(L, -2, "entered");
@@ -194,6 +190,31 @@ static int l_measure(lua_State *L)
     return 3;
 }
 
+/* handle:times() -> a list per step of { median_seconds, p90_seconds, median_step_seconds,
+** p90_step_seconds }, without those that nobody has. */
+static int m_times(lua_State *L)
+{
+    funnel_handle *handle = luaL_checkudata(L, 1, WPL_FUNNEL);
+    luaL_argcheck(L, handle->log != NULL, 1, "funnel is closed");
+    wp_error err;
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    wp_funnel_figures figures[WP_FUNNEL_STEPS_MAX];
+    if (wp_funnel_figure(&handle->funnel, handle->log->columns, &handle->options, true, &run,
+                         figures, &err) != WP_OK)
+        return wpl_push_failure(L, &err);
+    lua_createtable(L, (int)handle->steps_count, 0);
+    for (uint32_t i = 0; i < handle->steps_count; i++) {
+        lua_createtable(L, 0, 4);
+        set_seconds(L, "median_seconds", figures[i].median_seconds);
+        set_seconds(L, "p90_seconds", figures[i].p90_seconds);
+        set_seconds(L, "median_step_seconds", figures[i].median_step_seconds);
+        set_seconds(L, "p90_step_seconds", figures[i].p90_step_seconds);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
 static void push_dictionary_text(lua_State *L, const wp_dictionary *dictionary, uint32_t code)
 {
     size_t length;
@@ -201,23 +222,23 @@ static void push_dictionary_text(lua_State *L, const wp_dictionary *dictionary, 
     lua_pushlstring(L, text, length);
 }
 
-/* { user, level, pending, events = {…}, times = {…} } of one entry; holes at steps not taken. */
-static void push_sequence(lua_State *L, const funnel_handle *handle, uint32_t i)
+/* { user, level, pending, events = {…}, times = {…} } of a person; holes at steps not taken. */
+static void push_sequence(lua_State *L, const funnel_handle *handle, const wp_funnel_person *person)
 {
     const wp_columns *columns = handle->log->columns;
-    const wp_funnel *funnel = &handle->funnel;
-    const uint32_t *rows = funnel->rows + (size_t)i * funnel->steps_count;
+    const uint32_t *rows = person->rows;
+    uint32_t steps = handle->steps_count;
     wpl_need(L, columns, WP_PART_IDS, 0);
     lua_createtable(L, 0, 5);
-    push_dictionary_text(L, &columns->user_ids, funnel->users[i]);
+    push_dictionary_text(L, &columns->user_ids, person->user);
     lua_setfield(L, -2, "user");
-    lua_pushinteger(L, funnel->levels[i]);
+    lua_pushinteger(L, person->level);
     lua_setfield(L, -2, "level");
-    lua_pushboolean(L, (funnel->pending[i] & WP_FUNNEL_PENDING) != 0);
+    lua_pushboolean(L, (person->flags & WP_FUNNEL_PENDING) != 0);
     lua_setfield(L, -2, "pending");
-    lua_createtable(L, (int)funnel->steps_count, 0);
-    lua_createtable(L, (int)funnel->steps_count, 0);
-    for (uint32_t step = 0; step < funnel->steps_count; step++) {
+    lua_createtable(L, (int)steps, 0);
+    lua_createtable(L, (int)steps, 0);
+    for (uint32_t step = 0; step < steps; step++) {
         if (rows[step] == WP_FUNNEL_NO_ROW)
             continue;
         push_dictionary_text(L, &columns->event_names, wp_code_at(&columns->events, rows[step]));
@@ -231,8 +252,7 @@ static void push_sequence(lua_State *L, const funnel_handle *handle, uint32_t i)
 
 /* handle:list(step, kind [, limit]) -> list of sequences; kind "reached" (this step or further),
 ** "dropped" (no further, window closed), "pending" (no further yet) or "did" (it is in the
-*sequence,
-** for steps in any order). */
+** sequence, for steps in any order). */
 static int m_list(lua_State *L)
 {
     static const char *const kinds[] = {"reached", "dropped", "pending", "did", NULL};
@@ -242,23 +262,23 @@ static int m_list(lua_State *L)
     int kind = luaL_checkoption(L, 3, NULL, kinds);
     lua_Integer limit = luaL_optinteger(L, 4, INT32_MAX);
     luaL_argcheck(L, step >= 1 && step <= handle->steps_count, 2, "no such step");
-    const wp_funnel *funnel = &handle->funnel;
     bool optional = handle->options.order != WP_ORDER_ANY && handle->steps[step - 1].optional;
     lua_newtable(L);
     lua_Integer count = 0;
-    for (uint32_t i = 0; i < funnel->users_count && count < limit; i++) {
+    wp_funnel_cursor cursor = {0};
+    const wp_funnel_person *person;
+    while (count < limit && (person = wp_funnel_next(&handle->funnel, &cursor)) != NULL) {
         bool wanted;
         if (kind == 1 || kind == 2)
-            wanted = funnel->levels[i] == step && step < handle->steps_count &&
-                     ((funnel->pending[i] & WP_FUNNEL_PENDING) != 0) == (kind == 2);
+            wanted = person->level == step && step < handle->steps_count &&
+                     ((person->flags & WP_FUNNEL_PENDING) != 0) == (kind == 2);
         else if (optional || kind == 3)
-            wanted = funnel->rows[(size_t)i * funnel->steps_count + (size_t)step - 1] !=
-                     WP_FUNNEL_NO_ROW;
+            wanted = person->rows[step - 1] != WP_FUNNEL_NO_ROW;
         else
-            wanted = funnel->levels[i] >= step;
+            wanted = person->level >= step;
         if (!wanted)
             continue;
-        push_sequence(L, handle, i);
+        push_sequence(L, handle, person);
         lua_rawseti(L, -2, ++count);
     }
     return 1;
@@ -278,8 +298,7 @@ static void push_change(lua_State *L, const funnel_handle *handle, uint32_t user
 }
 
 /* handle:changes(other, most) -> users further in other, users less far, the first `most` of them
- *as
- ** { user, before, after }; level 0: not in the funnel. Both are of the same log. */
+** as { user, before, after } (level 0: not in the funnel). Both are of the same log. */
 static int m_changes(lua_State *L)
 {
     funnel_handle *handle = luaL_checkudata(L, 1, WPL_FUNNEL);
@@ -287,14 +306,21 @@ static int m_changes(lua_State *L)
     lua_Integer most = luaL_checkinteger(L, 3), listed = 0, further = 0, less = 0;
     luaL_argcheck(L, handle->log != NULL && other->log != NULL, 1, "funnel is closed");
     luaL_argcheck(L, handle->log->columns == other->log->columns, 2, "funnel of another log");
-    const wp_funnel *a = &handle->funnel, *b = &other->funnel;
+    wp_funnel_cursor here = {0}, there = {0};
+    const wp_funnel_person *a = wp_funnel_next(&handle->funnel, &here);
+    const wp_funnel_person *b = wp_funnel_next(&other->funnel, &there);
     lua_newtable(L);
-    for (uint32_t i = 0, k = 0; i < a->users_count || k < b->users_count;) {
-        uint32_t user_a = i < a->users_count ? a->users[i] : UINT32_MAX;
-        uint32_t user_b = k < b->users_count ? b->users[k] : UINT32_MAX;
-        uint32_t user = user_a < user_b ? user_a : user_b;
-        unsigned before = user_a == user ? a->levels[i++] : 0;
-        unsigned after = user_b == user ? b->levels[k++] : 0;
+    while (a != NULL || b != NULL) {
+        uint32_t user = a == NULL || (b != NULL && b->user < a->user) ? b->user : a->user;
+        unsigned before = 0, after = 0;
+        if (a != NULL && a->user == user) {
+            before = a->level;
+            a = wp_funnel_next(&handle->funnel, &here);
+        }
+        if (b != NULL && b->user == user) {
+            after = b->level;
+            b = wp_funnel_next(&other->funnel, &there);
+        }
         further += after > before;
         less += after < before;
         if (after == before || listed >= most)
@@ -348,8 +374,11 @@ static int m_by_value(lua_State *L)
 
 int wpl_open_funnel(lua_State *L)
 {
-    static const luaL_Reg methods[] = {
-        {"list", m_list}, {"by_value", m_by_value}, {"changes", m_changes}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"times", m_times},
+                                       {"list", m_list},
+                                       {"by_value", m_by_value},
+                                       {"changes", m_changes},
+                                       {NULL, NULL}};
     wpl_class(L, WPL_FUNNEL, m_close, methods, NULL);
     static const luaL_Reg functions[] = {{"measure", l_measure}, {NULL, NULL}};
     luaL_newlib(L, functions);

@@ -185,14 +185,15 @@ static void set_integer(lua_State *L, const char *name, int64_t number)
     lua_setfield(L, -2, name);
 }
 
-/* facts(log) -> what is known without looking at the rows. */
+/* facts(log [, with_fingerprint = true]) -> what is known without looking at the rows; the
+** fingerprint of a store that grew has to be made from all of it. */
 static int l_facts(lua_State *L)
 {
     const wp_log *log = wpl_check_open_log(L, 1);
     const wp_columns *columns = log->columns;
-    wpl_need(L, columns, WP_PART_FINGERPRINT, 0);
-    if (columns->user_numbers_count + columns->user_texts_count > 0)
-        wpl_need(L, columns, WP_PART_ATTRIBUTES, 0); /* whether they are dated */
+    bool with_fingerprint = lua_isnoneornil(L, 2) || lua_toboolean(L, 2);
+    if (with_fingerprint)
+        wpl_need(L, columns, WP_PART_FINGERPRINT, 0);
     lua_createtable(L, 0, 12);
     set_integer(L, "events", log->events_count);
     set_integer(L, "users", log->users_count);
@@ -205,18 +206,20 @@ static int l_facts(lua_State *L)
     set_integer(L, "bytes", columns->bytes_size);
     lua_pushfstring(L, "%p", (const void *)columns); /* equal text: shared memory */
     lua_setfield(L, -2, "memory");
-    char fingerprint[17];
-    snprintf(fingerprint, sizeof fingerprint, "%016llx",
-             (unsigned long long)wp_log_fingerprint(log));
-    lua_pushstring(L, fingerprint);
-    lua_setfield(L, -2, "fingerprint");
+    if (with_fingerprint) {
+        char fingerprint[17];
+        snprintf(fingerprint, sizeof fingerprint, "%016llx",
+                 (unsigned long long)wp_log_fingerprint(log));
+        lua_pushstring(L, fingerprint);
+        lua_setfield(L, -2, "fingerprint");
+    }
     lua_pushboolean(L, columns->ties_ordered);
     lua_setfield(L, -2, "ties_ordered");
     lua_pushboolean(L, columns->time_zone_assumed);
     lua_setfield(L, -2, "time_zone_assumed");
     lua_pushboolean(L, log->rows != NULL || log->users != NULL);
     lua_setfield(L, -2, "is_view");
-    lua_pushboolean(L, columns->known_at_us != NULL);
+    lua_pushboolean(L, columns->attributes_dated || columns->known_at_us != NULL);
     lua_setfield(L, -2, "attributes_dated");
     return 1;
 }
@@ -389,8 +392,13 @@ static void push_texts(lua_State *L, const wp_texts *columns, uint32_t count,
 ** ties, idle_users } */
 static int l_summarize(lua_State *L)
 {
-    const wp_log *log = wpl_check_log(L, 1);
+    const wp_log *log = wpl_check_rows(L, 1);
     const wp_columns *columns = log->columns;
+    for (uint32_t i = 0; i < columns->numbers_count; i++) /* everything but the ids */
+        wpl_need_column(L, columns, false, false, i);
+    for (uint32_t i = 0; i < columns->texts_count; i++)
+        wpl_need_column(L, columns, true, false, i);
+    wpl_need(L, columns, WP_PART_ATTRIBUTES, 0);
     wp_summary *summary = new_summary(L);
     wpl_poll poll;
     wp_run run = wpl_run(L, &poll);

@@ -366,10 +366,11 @@ static int l_quantiles(lua_State *L)
 
 static void push_dose_group(lua_State *L, const wp_dose_group *group)
 {
-    lua_createtable(L, 0, 6);
+    lua_createtable(L, 0, 7);
     set_integer(L, "users", group->weight);
     set_number(L, "sum", group->sum);
     set_number(L, "squares", group->squares);
+    set_number(L, "cubes", group->cubes);
     if (group->weight > 0) {
         set_number(L, "from", group->from);
         set_number(L, "to", group->to);

@@ -292,15 +292,18 @@ static int l_facts(lua_State *L)
     return 1;
 }
 
-/* export(log, path or nil) -> true */
+/* export(log, path or nil, "events" or "users") -> true */
 static int l_export(lua_State *L)
 {
+    static const char *const kinds[] = {"events", "users", NULL};
     const wp_log *log = wpl_check_log(L, 1);
     const char *path = luaL_optstring(L, 2, NULL);
+    wp_export what =
+        luaL_checkoption(L, 3, "events", kinds) == 0 ? WP_EXPORT_EVENTS : WP_EXPORT_USERS;
     wpl_poll poll;
     wp_run run = wpl_run(L, &poll);
     wp_error err;
-    if (wp_log_export_csv(log, path, &run, &err) != WP_OK)
+    if (wp_log_export_csv(log, what, path, &run, &err) != WP_OK)
         return wpl_push_failure(L, &err);
     lua_pushboolean(L, 1);
     return 1;

@@ -261,6 +261,38 @@ static void read_columns(lua_State *L, int from, const wp_columns *columns, wp_p
     lua_pop(L, 1);
 }
 
+/* A 1-based column, 0 or absent for none: 0-based inside, -1 for none. */
+static int32_t column_field(lua_State *L, int at, const char *name)
+{
+    int64_t column = wpl_integer_field(L, at, name, 0);
+    if (column < 0 || column > INT32_MAX)
+        luaL_error(L, "plan: %s is out of range", name);
+    return (int32_t)(column - 1);
+}
+
+static void read_rules(lua_State *L, int from, wp_plan *plan)
+{
+    plan->has_rules = lua_getfield(L, from, "rules") != LUA_TNIL;
+    plan->rules.prior = plan->rules.outcome = -1;
+    if (plan->has_rules) {
+        int at = lua_gettop(L);
+        wp_rules *rules = &plan->rules;
+        rules->needed_us = wpl_integer_field(L, at, "needed_us", 0);
+        rules->prior = column_field(L, at, "prior");
+        rules->outcome = column_field(L, at, "outcome");
+        uint32_t count = wpl_push_list(L, at, "required");
+        rules->required = wpl_check_block(L, wp_alloc_array_zero(count, sizeof *rules->required));
+        for (uint32_t i = 0; i < count; i++) {
+            lua_rawgeti(L, -1, (lua_Integer)i + 1);
+            rules->required[i] = (uint32_t)(luaL_checkinteger(L, -1) - 1);
+            rules->required_count = i + 1;
+            lua_pop(L, 1);
+        }
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
 const wp_plan *wpl_push_plan(lua_State *L, int index, const wp_columns *columns)
 {
     index = lua_absindex(L, index);
@@ -283,5 +315,6 @@ const wp_plan *wpl_push_plan(lua_State *L, int index, const wp_columns *columns)
     read_windows(L, index, plan);
     read_leaves(L, index, columns, box);
     read_columns(L, index, columns, plan);
+    read_rules(L, index, plan);
     return plan;
 }

@@ -6,7 +6,8 @@
 **   windows = { { kind, from_us, to_us }… },
 **   leaves = { { kind, window, a, b, first_step, steps_count, stage, source, per_user, column,
 **                limit_us, part, zone, given }… },
-**   columns = { { type, integral, texts, ops = { { kind, leaf | number }… } }… } */
+**   columns = { { type, integral, texts, ops = { { kind, leaf | number }… } }… },
+**   rules = { needed_us, prior, outcome, required = { column… } } or nil: keep everybody */
 #ifndef WP_LUA_PLAN_H
 #define WP_LUA_PLAN_H
 

@@ -57,7 +57,9 @@ wp_status wp_dose_table(const wp_rows *rows, size_t groups_count, wp_dose_group 
                 continue;
             wp_dose_group *group = &groups[group_of(ranks[row], groups_count, rows->weight)];
             double distance = rows->columns[1][row] - group->sum / (double)group->weight;
-            group->squares += (double)wp_row_weight(rows, row) * distance * distance;
+            double square = (double)wp_row_weight(rows, row) * distance * distance;
+            group->squares += square;
+            group->cubes += square * distance;
         }
     }
     wp_free(ranks);

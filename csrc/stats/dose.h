@@ -10,6 +10,7 @@ typedef struct wp_dose_group {
     int64_t weight;  /* users in it; 0: an empty group, which ties can cause */
     double sum;      /* of the outcome */
     double squares;  /* of the outcome's distance from the group's mean */
+    double cubes;    /* of the same, with its sign */
     double from, to; /* smallest and largest score */
 } wp_dose_group;
 

@@ -64,6 +64,46 @@ static void put_dictionary_text(FILE *file, const wp_dictionary *dictionary, uin
     put_text(file, text, length);
 }
 
+/* A column called like one of the first gets a name of its own. */
+static void put_name(FILE *file, const char *name, const char *const *first, size_t first_count)
+{
+    putc(',', file);
+    put_text(file, name, strlen(name));
+    for (size_t i = 0; i < first_count; i++)
+        if (strcmp(name, first[i]) == 0)
+            fputs("_property", file);
+}
+
+static void put_names(FILE *file, const wp_numbers *numbers, uint32_t numbers_count,
+                      const wp_texts *texts, uint32_t texts_count, const char *const *first,
+                      size_t first_count)
+{
+    for (size_t i = 0; i < first_count; i++)
+        fprintf(file, i > 0 ? ",%s" : "%s", first[i]);
+    for (uint32_t i = 0; i < numbers_count; i++)
+        put_name(file, numbers[i].name, first, first_count);
+    for (uint32_t i = 0; i < texts_count; i++)
+        put_name(file, texts[i].name, first, first_count);
+    putc('\n', file);
+}
+
+/* Numbers and texts of a row, or of a user, and the end of the line. */
+static void put_values(FILE *file, const wp_numbers *numbers, uint32_t numbers_count,
+                       const wp_texts *texts, uint32_t texts_count, uint32_t row)
+{
+    for (uint32_t i = 0; i < numbers_count; i++) {
+        double number = wp_number_at(&numbers[i], row);
+        putc(',', file);
+        if (!isnan(number))
+            put_number(file, number);
+    }
+    for (uint32_t i = 0; i < texts_count; i++) {
+        putc(',', file);
+        put_dictionary_text(file, &texts[i].values, wp_code_at(&texts[i].codes, row));
+    }
+    putc('\n', file);
+}
+
 static void put_row(FILE *file, const wp_columns *c, uint32_t user, uint32_t row)
 {
     put_dictionary_text(file, &c->user_ids, user);
@@ -71,63 +111,67 @@ static void put_row(FILE *file, const wp_columns *c, uint32_t user, uint32_t row
     put_dictionary_text(file, &c->event_names, wp_code_at(&c->events, row));
     putc(',', file);
     put_time(file, wp_time_at(&c->times, row));
-    for (uint32_t i = 0; i < c->numbers_count; i++) {
-        double number = wp_number_at(&c->numbers[i], row);
-        putc(',', file);
-        if (!isnan(number))
-            put_number(file, number);
-    }
-    for (uint32_t i = 0; i < c->texts_count; i++) {
-        putc(',', file);
-        put_dictionary_text(file, &c->texts[i].values, wp_code_at(&c->texts[i].codes, row));
-    }
-    putc('\n', file);
+    put_values(file, c->numbers, c->numbers_count, c->texts, c->texts_count, row);
 }
 
-/* A column called like one of the first three gets a name of its own. */
-static void put_name(FILE *file, const char *name)
+static void put_user(FILE *file, const wp_columns *c, uint32_t user)
 {
-    bool taken =
-        strcmp(name, "user") == 0 || strcmp(name, "event") == 0 || strcmp(name, "time") == 0;
-    putc(',', file);
-    put_text(file, name, strlen(name));
-    if (taken)
-        fputs("_property", file);
+    put_dictionary_text(file, &c->user_ids, user);
+    if (c->known_at_us != NULL) {
+        putc(',', file);
+        if (c->known_at_us[user] != WP_TIME_MISSING)
+            put_time(file, c->known_at_us[user]);
+    }
+    put_values(file, c->user_numbers, c->user_numbers_count, c->user_texts, c->user_texts_count,
+               user);
 }
 
-static wp_status export_to(FILE *file, const wp_log *log, const char *name, const wp_run *run,
-                           wp_error *err)
+static wp_status write_events(FILE *file, const wp_log *log, const wp_run *run, wp_error *err)
 {
+    static const char *const first[] = {"user", "event", "time"};
     const wp_columns *c = log->columns;
-    fputs("user,event,time", file);
-    for (uint32_t i = 0; i < c->numbers_count; i++)
-        put_name(file, c->numbers[i].name);
-    for (uint32_t i = 0; i < c->texts_count; i++)
-        put_name(file, c->texts[i].name);
-    putc('\n', file);
-    for (uint32_t user = 0; user < c->users_count; user++) {
+    put_names(file, c->numbers, c->numbers_count, c->texts, c->texts_count, first, 3);
+    for (uint32_t user = 0; user < c->users_count && !ferror(file); user++) {
         if (user % 4096 == 0 && wp_run_interrupted(run))
             return wp_fail(err, WP_INTERRUPTED, "interrupted");
         for (uint32_t row = c->row_starts[user]; row < c->row_starts[user + 1]; row++)
             if (wp_bit(log->rows, row))
                 put_row(file, c, user, row);
-        if (ferror(file))
-            break;
     }
-    if (fflush(file) != 0 || ferror(file))
-        return wp_fail(err, WP_IO, "%s: %s", name, strerror(errno));
     return WP_OK;
 }
 
-wp_status wp_log_export_csv(const wp_log *log, const char *path, const wp_run *run, wp_error *err)
+static wp_status write_users(FILE *file, const wp_log *log, const wp_run *run, wp_error *err)
 {
-    if (path == NULL)
-        return export_to(stdout, log, "standard output", run, err);
-    FILE *file = fopen(path, "wb");
+    static const char *const first[] = {"user", "known_at"};
+    const wp_columns *c = log->columns;
+    put_names(file, c->user_numbers, c->user_numbers_count, c->user_texts, c->user_texts_count,
+              first, c->known_at_us != NULL ? 2 : 1);
+    for (uint32_t user = 0; user < c->users_count && !ferror(file); user++) {
+        if (user % 4096 == 0 && wp_run_interrupted(run))
+            return wp_fail(err, WP_INTERRUPTED, "interrupted");
+        if (wp_bit(log->users, user))
+            put_user(file, c, user);
+    }
+    return WP_OK;
+}
+
+wp_status wp_log_export_csv(const wp_log *log, wp_export what, const char *path, const wp_run *run,
+                            wp_error *err)
+{
+    const char *name = path != NULL ? path : "standard output";
+    FILE *file = path != NULL ? fopen(path, "wb") : stdout;
     if (file == NULL)
-        return wp_fail(err, WP_IO, "%s: %s", path, strerror(errno));
-    wp_status status = export_to(file, log, path, run, err);
-    if (fclose(file) != 0 && status == WP_OK)
-        status = wp_fail(err, WP_IO, "%s: %s", path, strerror(errno));
+        return wp_fail(err, WP_IO, "%s: %s", name, strerror(errno));
+    wp_status status = what == WP_EXPORT_USERS ? write_users(file, log, run, err)
+                                               : write_events(file, log, run, err);
+    bool failed = fflush(file) != 0 || ferror(file) != 0;
+    int reason = errno;
+    if (path != NULL && fclose(file) != 0 && !failed) {
+        failed = true;
+        reason = errno;
+    }
+    if (status == WP_OK && failed)
+        status = wp_fail(err, WP_IO, "%s: %s", name, strerror(reason));
     return status;
 }

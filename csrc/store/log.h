@@ -122,6 +122,7 @@ typedef struct wp_columns {
     wp_numbers *user_numbers;
     wp_texts *user_texts;
     int64_t *known_at_us;      /* when each user's attributes were known; NULL: undated */
+    bool attributes_dated;     /* known_at_us will be brought */
     bool ties_ordered;         /* an `order` column was given */
     bool time_zone_assumed;    /* some times came without an offset and `timezone` was not given */
     int64_t first_us, last_us; /* WP_TIME_MISSING when there are no events */

@@ -36,7 +36,7 @@ static wp_status read_words(wp_way *way, uint32_t part, const attribute *a,
     if (a->kind == 'i')
         return wp_segment_instants(&segment, count, (int64_t *)words, err);
     void *room = wp__way_room(scratch, 0, WP_WAY_PART_USERS, 8);
-    uint64_t *unpacked = wp__way_room(scratch, 1, WP_WAY_PART_USERS, 8);
+    double *unpacked = wp__way_room(scratch, 1, WP_WAY_PART_USERS, 8);
     if (room == NULL || unpacked == NULL)
         return wp_fail_memory(err, WP_WAY_PART_USERS * 16);
     if (a->kind == 'n') {

@@ -359,7 +359,7 @@ static wp_status forget_attribute(forgetting *work, sqlite3_stmt *insert, uint32
     uint32_t count = 0;
     wp_segment segment;
     void *room = wp__way_room(scratch, 0, WP_WAY_PART_USERS, 8);
-    uint64_t *words = wp__way_room(scratch, 1, WP_WAY_PART_USERS, 8);
+    void *words = wp__way_room(scratch, 1, WP_WAY_PART_USERS, 8);
     if (room == NULL || words == NULL)
         return wp_fail_memory(err, WP_WAY_PART_USERS * 16);
     WP_TRY(

@@ -286,8 +286,8 @@ wp_status wp_way_open(const char *path, wp_way_mode mode, wp_way **out, wp_error
         status = wp__way_exec(way, "BEGIN", err);
         if (status == WP_OK) {
             status = check_schema(way, err);
-            if (status == WP_OK && mode != WP_WAY_REPAIR)
-                status = wp__way_look(way, err);
+            if (status == WP_OK && way->writable)
+                status = wp__way_look(way, err); /* wp_way_log looks where it reads the names */
             wp__way_end_reading(way);
         }
     }
@@ -305,10 +305,20 @@ wp_status wp_way_open(const char *path, wp_way_mode mode, wp_way **out, wp_error
     return WP_OK;
 }
 
+/* Lets go of what was read, which would keep the file locked. */
+static void stop_reading(wp_way *way)
+{
+    sqlite3_blob_close(way->segment);
+    way->segment = NULL;
+    if (way->find_segment != NULL)
+        sqlite3_reset(way->find_segment);
+}
+
 void wp_way_close(wp_way *way)
 {
     if (way == NULL)
         return;
+    stop_reading(way);
     sqlite3_finalize(way->find_segment);
     sqlite3_close_v2(way->connection); /* rolls back what is pending */
     if (way->pending) {
@@ -356,8 +366,7 @@ wp_status wp__way_begin_reading(wp_way *way, wp_error *err)
 
 void wp__way_end_reading(wp_way *way)
 {
-    if (way->find_segment != NULL)
-        sqlite3_reset(way->find_segment);
+    stop_reading(way);
     sqlite3_exec(way->connection, "ROLLBACK", NULL, NULL, NULL);
 }
 
@@ -375,8 +384,7 @@ wp_status wp__way_begin_writing(wp_way *way, wp_error *err)
 
 wp_status wp__way_end_writing(wp_way *way, wp_status status, wp_error *err)
 {
-    if (way->find_segment != NULL)
-        sqlite3_reset(way->find_segment);
+    stop_reading(way);
     way->run = NULL; /* what is about to be safe is not interrupted */
     if (status == WP_OK) {
         status = wp__way_exec(way, "COMMIT", err);

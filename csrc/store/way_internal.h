@@ -66,13 +66,14 @@ struct wp_way {
     bool pending; /* made in a transaction that is still open */
     wp_lock lock; /* one statement at a time */
     sqlite3_stmt *find_segment;
-    const wp_run *run; /* asked between steps of SQLite; NULL: none */
+    sqlite3_blob *segment; /* the last one read, inside a transaction */
+    const wp_run *run;     /* asked between steps of SQLite; NULL: none */
     wp__way_view view;
 };
 
 /* --- way_vfs.c ------------------------------------------------------------------------------- */
 
-#define WP__PAGE_SIZE    8192u
+#define WP__PAGE_SIZE    16384u
 #define WP__PAGE_RESERVE 8u
 /* Name of the file system that checks pages. Registered while at least one store is open; every
 ** successful call needs a wp__vfs_release. NULL: memory is short. */
@@ -170,18 +171,28 @@ size_t wp__way_part_runs(const wp__way_view *view, uint32_t part, const wp__way_
 WP_NODISCARD wp_status wp__way_part_codes(wp_way *way, const wp__way_part *part, uint32_t column,
                                           uint32_t below, wp__way_scratch *scratch, uint32_t *codes,
                                           wp_error *err);
-/* A part of one run, straight to the rows from `row` on of the final columns; `steps` has room for
-** its rows. *done: false when its times have to be decoded the long way. */
-WP_NODISCARD wp_status wp__way_part_plain(wp_way *way, const wp__way_part *part,
-                                          const wp_times *times, const wp_codes *events,
-                                          uint32_t events_below, size_t row, uint32_t *steps,
-                                          wp__way_scratch *scratch, bool *done, wp_error *err);
+/* Who has rows in a run, as offsets in the part, and how many. */
+WP_NODISCARD wp_status wp__way_run_users(wp_way *way, const wp__way_run *run, uint32_t *offsets,
+                                         uint32_t *row_counts, wp__way_scratch *scratch,
+                                         wp_error *err);
+/* The only run of a part, straight to the rows from `row` on of the final columns, whose times are
+** offsets. *done: false when its times have to be decoded the long way. */
+WP_NODISCARD wp_status wp__way_run_rows(wp_way *way, const wp__way_run *run,
+                                        const uint32_t *row_counts, const wp_times *times,
+                                        const wp_codes *events, uint32_t events_below, size_t row,
+                                        wp__way_scratch *scratch, bool *done, wp_error *err);
 WP_NODISCARD wp_status wp__way_run_codes(wp_way *way, const wp__way_run *run, uint32_t column,
                                          uint32_t below, const wp_codes *codes, size_t row,
                                          wp__way_scratch *scratch, wp_error *err);
 WP_NODISCARD wp_status wp__way_part_numbers(wp_way *way, const wp__way_part *part, uint32_t column,
                                             wp__way_scratch *scratch, double *numbers,
                                             wp_error *err);
+
+/* The numbers of one run as they stand in memory: end to end, with a bitmap of the rows that have
+** one. Also after a failure the caller frees what is there. */
+WP_NODISCARD wp_status wp__way_run_numbers(wp_way *way, const wp__way_run *run, uint32_t column,
+                                           wp__way_scratch *scratch, uint64_t **present,
+                                           double **packed, uint32_t *count, wp_error *err);
 
 /* Rows ready to be written as one run of a part. */
 typedef struct wp__way_rows {

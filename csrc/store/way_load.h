@@ -21,9 +21,10 @@ typedef struct wp__way_load {
     uint32_t parts_count;
     uint32_t *row_bases; /* first row of each part, one more */
     wp__way_scratch *scratches;
-    wp__way_part *parts; /* rows: who has rows in each part */
-    uint32_t column;     /* in segments */
-    uint32_t below;      /* codes */
+    wp__way_part *parts;  /* rows: who has rows in each part */
+    uint32_t *row_counts; /* where everybody has rows, of one run each: by user; else NULL */
+    uint32_t column;      /* in segments */
+    uint32_t below;       /* codes */
     wp_codes *codes;
     int64_t inverse; /* of the odd part of the unit, modulo 2^64 */
     unsigned shift;

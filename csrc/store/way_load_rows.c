@@ -2,6 +2,25 @@
 ** of the final columns; see way_read.c for the order of users. */
 #include "store/way_load.h"
 
+#if defined(__linux__)
+#    include <sys/mman.h>
+#endif
+
+/* Asks for pages of 2 MB where a column is large: it is about to be filled from end to end, and
+** small pages, fetched one by one, would take longer than the decoding. */
+static void *in_large_pages(void *block, size_t size)
+{
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    const uintptr_t page = (uintptr_t)1 << 21;
+    uintptr_t from = ((uintptr_t)block + page - 1) & ~(page - 1);
+    uintptr_t to = ((uintptr_t)block + size) & ~(page - 1);
+    if (block != NULL && from < to)
+        (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
+#endif
+    (void)size;
+    return block;
+}
+
 static unsigned width_of(uint32_t count)
 {
     return count <= 1 ? 0 : count <= 1u << 8 ? 1 : count <= 1u << 16 ? 2 : 4;
@@ -26,6 +45,7 @@ bool wp__make_codes(wp_codes *codes, uint32_t count, size_t rows)
 {
     codes->width = width_of(count);
     codes->data = codes->width > 0 ? wp_alloc_array(rows, codes->width) : NULL;
+    in_large_pages(codes->data, rows * codes->width);
     return codes->width == 0 || codes->data != NULL;
 }
 
@@ -56,12 +76,12 @@ static bool plan_times(wp__way_load *work)
     uint64_t span = view->runs_count > 0 ? (uint64_t)view->last_us - (uint64_t)view->first_us : 0;
     if (span / (uint64_t)times->unit_us < UINT32_MAX) {
         times->offsets = wp_alloc_array(view->events_count, sizeof *times->offsets);
-        return times->offsets != NULL;
+        return in_large_pages(times->offsets, view->events_count * sizeof *times->offsets) != NULL;
     }
     times->base_us = 0;
     times->unit_us = 1;
     times->micros = wp_alloc_array(view->events_count, sizeof *times->micros);
-    return times->micros != NULL;
+    return in_large_pages(times->micros, view->events_count * sizeof *times->micros) != NULL;
 }
 
 static void put_times(const wp__way_load *work, size_t row, const int64_t *times_us, size_t count)
@@ -77,19 +97,41 @@ static void put_times(const wp__way_load *work, size_t row, const int64_t *times
         to[i] = (uint32_t)((((uint64_t)times_us[i] - base) >> shift) * inverse);
 }
 
+/* Whether users of the log are those of the store, with one run for each part: a store that was
+** written at once or compacted, and nobody left out. */
+static bool is_plain(const wp__way_view *view)
+{
+    bool plain = view->users_numbered == view->users_count && view->runs_count == view->parts_count;
+    for (uint32_t p = 0; plain && p < view->parts_count; p++) {
+        uint32_t after = view->users_numbered - p * WP_WAY_PART_USERS;
+        plain =
+            view->runs[p].part == p &&
+            view->runs[p].users_count == (after < WP_WAY_PART_USERS ? after : WP_WAY_PART_USERS);
+    }
+    return plain;
+}
+
 /* A part with one run needs no merging: straight to the final columns. *done stays false where the
 ** long way has to be taken. */
-static wp_status load_plain_rows(wp__way_load *work, uint32_t number, wp__way_scratch *scratch,
-                                 wp__way_part *part, bool *done, wp_error *err)
+static wp_status load_plain_rows(wp__way_load *work, const wp__way_run *run,
+                                 wp__way_scratch *scratch, wp__way_part *part, bool *done,
+                                 wp_error *err)
 {
-    *done = false;
-    WP_TRY(wp__way_part_read(work->way, number, false, scratch, part, err));
-    uint32_t *steps = wp__way_room(scratch, 3, part->rows_count, sizeof *steps);
-    if (steps == NULL)
-        return wp_fail_memory(err, part->rows_count * 4ULL);
-    return wp__way_part_plain(work->way, part, &work->times, work->codes,
-                              work->columns->event_names.count, work->row_bases[number], steps,
-                              scratch, done, err);
+    const uint32_t *row_counts;
+    if (work->row_counts != NULL) {
+        uint32_t *own = work->row_counts + (size_t)run->part * WP_WAY_PART_USERS;
+        uint32_t *offsets = wp__way_room(scratch, 4, run->users_count, sizeof *offsets);
+        if (offsets == NULL)
+            return wp_fail_memory(err, run->users_count * 4ULL);
+        WP_TRY(wp__way_run_users(work->way, run, offsets, own, scratch, err));
+        row_counts = own;
+    } else {
+        WP_TRY(wp__way_part_read(work->way, run->part, false, scratch, part, err));
+        row_counts = part->row_counts;
+    }
+    return wp__way_run_rows(work->way, run, row_counts, &work->times, work->codes,
+                            work->columns->event_names.count, work->row_bases[run->part], scratch,
+                            done, err);
 }
 
 static wp_status load_part_rows(void *context, size_t chunk, unsigned worker, wp_error *err)
@@ -101,7 +143,7 @@ static wp_status load_part_rows(void *context, size_t chunk, unsigned worker, wp
     if (wp__way_part_runs(&work->way->view, (uint32_t)chunk, &runs) == 1 &&
         work->times.offsets != NULL) {
         bool done = false;
-        WP_TRY(load_plain_rows(work, (uint32_t)chunk, scratch, part, &done, err));
+        WP_TRY(load_plain_rows(work, runs, scratch, part, &done, err));
         if (done)
             return WP_OK;
         wp__way_part_free(part);
@@ -116,11 +158,26 @@ static wp_status load_part_rows(void *context, size_t chunk, unsigned worker, wp
                               scratch, codes, err));
     put_times(work, work->row_bases[chunk], part->times_us, part->rows_count);
     wp__put_codes(work->codes, work->row_bases[chunk], codes, part->rows_count);
+    if (work->row_counts != NULL)
+        memcpy(work->row_counts + chunk * WP_WAY_PART_USERS, part->row_counts,
+               part->users_count * sizeof *part->row_counts);
     wp_free(part->times_us);
     wp_free(part->order);
     part->times_us = NULL;
     part->order = NULL;
     return WP_OK;
+}
+
+/* Row counts of users become their first rows, in place. */
+static void start_rows(uint32_t *row_starts, uint32_t users_count)
+{
+    uint32_t row = 0;
+    for (uint32_t user = 0; user < users_count; user++) {
+        uint32_t count = row_starts[user];
+        row_starts[user] = row;
+        row += count;
+    }
+    row_starts[users_count] = row;
 }
 
 /* row_starts, and the numbers of users where they differ. */
@@ -129,6 +186,11 @@ static wp_status number_users(wp__way_load *work, uint32_t *row_starts, uint32_t
 {
     const wp__way_view *view = &work->way->view;
     uint32_t active = 0, row = 0;
+    if (work->row_counts != NULL) {
+        start_rows(row_starts, view->users_count);
+        *active_out = view->users_count;
+        return WP_OK;
+    }
     for (uint32_t p = 0; p < work->parts_count; p++)
         active += work->parts[p].users_count;
     if (active > view->users_count)
@@ -190,6 +252,8 @@ wp_status wp__load_rows(wp__way_load *work, const wp_run *run, wp_error *err)
     uint32_t *row_starts = wp_alloc_array((size_t)columns->users_count + 1, sizeof *row_starts);
     work->parts = wp_alloc_array_zero(work->parts_count, sizeof *work->parts);
     work->codes = &events;
+    work->row_counts = is_plain(&work->way->view) ? row_starts : NULL;
+    in_large_pages(row_starts, ((size_t)columns->users_count + 1) * sizeof *row_starts);
     wp_status status = WP_OK;
     if (row_starts == NULL || work->parts == NULL || !plan_times(work) ||
         !wp__make_codes(&events, columns->event_names.count, columns->events_count))
@@ -275,6 +339,10 @@ static wp_status load_part_numbers(void *context, size_t chunk, unsigned worker,
     wp__way_scratch *scratch = &work->scratches[worker];
     struct wp__number_part *into = &work->numbers[chunk];
     wp__way_part part = {0};
+    const wp__way_run *runs;
+    if (wp__way_part_runs(&work->way->view, (uint32_t)chunk, &runs) == 1)
+        return wp__way_run_numbers(work->way, runs, work->column, scratch, &into->present,
+                                   &into->packed, &into->count, err);
     WP_TRY(wp__way_part_read(work->way, (uint32_t)chunk, false, scratch, &part, err));
     double *numbers = wp__way_room(scratch, 3, part.rows_count, sizeof *numbers);
     wp_status status = numbers == NULL ? wp_fail_memory(err, part.rows_count * 8ULL)

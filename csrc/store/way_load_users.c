@@ -49,8 +49,8 @@ static wp_status read_user_column(wp__way_load *work, uint32_t column, char kind
 {
     wp_way *way = work->way;
     wp__way_scratch *scratch = &work->scratches[0];
-    uint64_t *words = wp__way_room(scratch, 1, WP_WAY_PART_USERS, sizeof *words);
-    if (words == NULL)
+    double *spare = wp__way_room(scratch, 1, WP_WAY_PART_USERS, sizeof *spare);
+    if (spare == NULL)
         return wp_fail_memory(err, WP_WAY_PART_USERS * 8);
     for (uint32_t part = 0; part < work->parts_count; part++) {
         uint32_t first = part * WP_WAY_PART_USERS, count = 0;
@@ -63,7 +63,7 @@ static wp_status read_user_column(wp__way_load *work, uint32_t column, char kind
         if (kind == 'c')
             WP_TRY(wp_segment_codes(&segment, count, below, (uint32_t *)into + first, err));
         else if (kind == 'n')
-            WP_TRY(wp_segment_numbers(&segment, count, (double *)into + first, words, err));
+            WP_TRY(wp_segment_numbers(&segment, count, (double *)into + first, spare, err));
         else
             WP_TRY(wp_segment_instants(&segment, count, (int64_t *)into + first, err));
     }

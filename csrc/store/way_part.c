@@ -103,6 +103,19 @@ static void run_list_free(run_list *list)
     wp_free(list->row_starts);
 }
 
+wp_status wp__way_run_users(wp_way *way, const wp__way_run *run, uint32_t *offsets,
+                            uint32_t *row_counts, wp__way_scratch *scratch, wp_error *err)
+{
+    wp_segment segment;
+    uint32_t below = way->view.users_numbered - run->part * WP_WAY_PART_USERS;
+    below = below < WP_WAY_PART_USERS ? below : WP_WAY_PART_USERS;
+    WP_TRY(fetch(way, run, WP__COLUMN_USERS, 'u', run->users_count, false, scratch, &segment, err));
+    if (wp_segment_users(&segment, run->users_count, below, run->events_count, offsets, row_counts,
+                         err) != WP_OK)
+        return blame(way, run->part, run->run, "users", err);
+    return WP_OK;
+}
+
 static wp_status read_users(wp_way *way, const wp__way_part *part, run_list *list,
                             wp__way_scratch *scratch, wp_error *err)
 {
@@ -123,18 +136,9 @@ static wp_status read_users(wp_way *way, const wp__way_part *part, run_list *lis
     list->row_counts = wp_alloc_array(users, sizeof(uint32_t));
     if (list->offsets == NULL || list->row_counts == NULL)
         return wp_fail_memory(err, users * 8);
-    uint32_t below = way->view.users_numbered - part->part * WP_WAY_PART_USERS;
-    below = below < WP_WAY_PART_USERS ? below : WP_WAY_PART_USERS;
-    for (size_t i = 0; i < part->runs_count; i++) {
-        const wp__way_run *run = &part->runs[i];
-        wp_segment segment;
-        WP_TRY(fetch(way, run, WP__COLUMN_USERS, 'u', run->users_count, false, scratch, &segment,
-                     err));
-        if (wp_segment_users(&segment, run->users_count, below, run->events_count,
-                             list->offsets + list->user_starts[i],
-                             list->row_counts + list->user_starts[i], err) != WP_OK)
-            return blame(way, run->part, run->run, "users", err);
-    }
+    for (size_t i = 0; i < part->runs_count; i++)
+        WP_TRY(wp__way_run_users(way, &part->runs[i], list->offsets + list->user_starts[i],
+                                 list->row_counts + list->user_starts[i], scratch, err));
     return WP_OK;
 }
 
@@ -354,16 +358,18 @@ wp_status wp__way_run_codes(wp_way *way, const wp__way_run *run, uint32_t column
     return WP_OK;
 }
 
-wp_status wp__way_part_plain(wp_way *way, const wp__way_part *part, const wp_times *times,
-                             const wp_codes *events, uint32_t events_below, size_t row,
-                             uint32_t *steps, wp__way_scratch *scratch, bool *done, wp_error *err)
+wp_status wp__way_run_rows(wp_way *way, const wp__way_run *run, const uint32_t *row_counts,
+                           const wp_times *times, const wp_codes *events, uint32_t events_below,
+                           size_t row, wp__way_scratch *scratch, bool *done, wp_error *err)
 {
-    const wp__way_run *run = &part->runs[0];
+    uint32_t *room = wp__way_room(scratch, 3, wp_segment_offsets_room(run->events_count), 4);
+    if (room == NULL)
+        return wp_fail_memory(err, run->events_count * 4ULL);
     wp_segment segment;
     WP_TRY(
         fetch(way, run, WP__COLUMN_TIMES, 't', run->events_count, false, scratch, &segment, err));
-    if (wp_segment_offsets(&segment, part->row_counts, part->users_count, part->rows_count, times,
-                           run->first_us, run->last_us, steps, times->offsets + row, done,
+    if (wp_segment_offsets(&segment, row_counts, run->users_count, run->events_count, times,
+                           run->first_us, run->last_us, room, times->offsets + row, done,
                            err) != WP_OK)
         return blame(way, run->part, run->run, "times", err);
     if (!*done)
@@ -375,8 +381,8 @@ wp_status wp__way_part_numbers(wp_way *way, const wp__way_part *part, uint32_t c
                                wp__way_scratch *scratch, double *numbers, wp_error *err)
 {
     double *from = part->order == NULL ? numbers : wp__way_room(scratch, 0, part->rows_count, 8);
-    uint64_t *words = wp__way_room(scratch, 1, part->rows_count, 8);
-    if (from == NULL || words == NULL)
+    double *spare = wp__way_room(scratch, 1, part->rows_count, 8);
+    if (from == NULL || spare == NULL)
         return wp_fail_memory(err, part->rows_count * 8ULL);
     size_t row = 0;
     for (size_t i = 0; i < part->runs_count; row += part->runs[i++].events_count) {
@@ -386,13 +392,35 @@ wp_status wp__way_part_numbers(wp_way *way, const wp__way_part *part, uint32_t c
         if (segment.size == 0)
             for (uint32_t k = 0; k < run->events_count; k++)
                 from[row + k] = NAN;
-        else if (wp_segment_numbers(&segment, run->events_count, from + row, words, err) != WP_OK)
+        else if (wp_segment_numbers(&segment, run->events_count, from + row, spare, err) != WP_OK)
             return blame(way, run->part, run->run, column_name(way, column), err);
     }
     if (part->order != NULL)
         for (uint32_t i = 0; i < part->rows_count; i++)
             numbers[i] = from[part->order[i]];
     return WP_OK;
+}
+
+wp_status wp__way_run_numbers(wp_way *way, const wp__way_run *run, uint32_t column,
+                              wp__way_scratch *scratch, uint64_t **present, double **packed,
+                              uint32_t *count, wp_error *err)
+{
+    wp_segment segment;
+    uint32_t found = 0;
+    WP_TRY(fetch(way, run, column, 'n', run->events_count, true, scratch, &segment, err));
+    wp_status status = segment.size == 0
+                           ? WP_OK
+                           : wp_segment_numbers_present(&segment, run->events_count, &found, err);
+    if (status == WP_OK) {
+        *present = wp_alloc_array_zero(run->events_count / 64 + 1, sizeof **present);
+        *packed = wp_alloc_array(found, sizeof **packed);
+        if (*present == NULL || *packed == NULL)
+            return wp_fail_memory(err, found * 8ULL);
+        if (segment.size > 0)
+            status = wp_segment_numbers_packed(&segment, run->events_count, *present, *packed, err);
+    }
+    *count = found;
+    return status == WP_OK ? WP_OK : blame(way, run->part, run->run, column_name(way, column), err);
 }
 
 /* --- Packing --------------------------------------------------------------------------------- */

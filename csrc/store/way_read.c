@@ -205,11 +205,13 @@ static wp_status fill_facts(wp__way_loader *loader, wp_columns *columns, wp_erro
 {
     wp_way *way = loader->way;
     const wp__way_view *view = &way->view;
+    WP_TRY(wp__way_look(way, err));
     WP_TRY(name_columns(view, columns, err));
     columns->events_count = (uint32_t)view->events_count;
     columns->users_count = view->users_count;
     columns->first_us = view->first_us;
     columns->last_us = view->last_us;
+    columns->attributes_dated = view->has_known_at;
     columns->ties_ordered = view->ties_ordered;
     columns->time_zone_assumed = view->time_zone_assumed;
     columns->rows_skipped = view->rows_skipped;
@@ -219,11 +221,9 @@ static wp_status fill_facts(wp__way_loader *loader, wp_columns *columns, wp_erro
     loader->has_column = wp_alloc_array_zero((size_t)view->columns_count + 1, sizeof(bool));
     if (loader->has_column == NULL)
         return wp_fail_memory(err, view->columns_count);
-    WP_TRY(wp__way_begin_reading(way, err));
-    wp_status status = wp__way_read_texts(way, WP__COLUMN_EVENTS, &columns->event_names, NULL, err);
-    wp__way_end_reading(way);
+    WP_TRY(wp__way_read_texts(way, WP__COLUMN_EVENTS, &columns->event_names, NULL, err));
     columns->bytes_size = wp_columns_size(columns);
-    return status;
+    return WP_OK;
 }
 
 wp_status wp_way_log(wp_way *take_way, wp_log **out, wp_error *err)
@@ -240,7 +240,12 @@ wp_status wp_way_log(wp_way *take_way, wp_log **out, wp_error *err)
     loader->way = take_way;
     columns->references = 1;
     columns->loader = &loader->base;
-    wp_status status = fill_facts(loader, columns, err);
+    /* One transaction for all facts, or a writer could come between them. */
+    wp_status status = wp__way_exec(take_way, "BEGIN", err);
+    if (status == WP_OK) {
+        status = fill_facts(loader, columns, err);
+        wp__way_end_reading(take_way);
+    }
     if (status != WP_OK) {
         wp_columns_release(columns);
         return status;

@@ -4,7 +4,7 @@
 ** The JSON is what json_each reads back to the same bytes: strings with the escapes \" \\ \u00XX
 ** and nothing else between them. Bytes above 127 stand as they are. Reading checks the checksum and
 ** then accepts this form only. */
-#include "base/hash.h"
+#include "store/checksum.h"
 #include "store/way_internal.h"
 
 #include <stdio.h>
@@ -20,7 +20,7 @@ void wp__dictionary_free(wp_dictionary *dictionary)
 
 static uint64_t checksum(const char *json, size_t size, int64_t id)
 {
-    return wp_hash_word(wp_hash_bytes(json, size), (uint64_t)id);
+    return wp_checksum(json, size, (uint64_t)id);
 }
 
 static int64_t row_id(uint32_t dictionary, uint32_t first)

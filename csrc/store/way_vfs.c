@@ -9,7 +9,7 @@
 ** The layer speaks the first version of the methods only: no shared memory, hence no WAL, and no
 ** mapping, hence no page that was not checked. It is registered under a name of this copy of the
 ** library while a store is open, never as the default, and away again before it can be unloaded. */
-#include "base/hash.h"
+#include "store/checksum.h"
 #include "store/way_internal.h"
 
 #include <stdio.h>
@@ -23,7 +23,7 @@ typedef struct checked_file {
 
 static uint64_t page_checksum(const char *page, size_t size, uint64_t offset)
 {
-    return wp_hash_word(wp_hash_bytes(page, size - WP__PAGE_RESERVE), offset);
+    return wp_checksum(page, size - WP__PAGE_RESERVE, offset);
 }
 
 bool wp__page_is_good(const char *page, size_t size, uint64_t offset)

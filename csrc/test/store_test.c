@@ -1,10 +1,8 @@
-/* The store under failing disks, power cuts, failing allocations and flipped bytes: it holds
- *exactly
- ** the imports that had returned, and damage is found, never believed. */
+/* The store under failing disks, power cuts, Ctrl-C, failing allocations and flipped bytes: it
+** holds exactly the imports that had returned, and damage is found, never believed. */
 #include "base/memory.h"
 #include "base/siphash.h"
 #include "ingest/batch.h"
-#include "store/segment.h"
 #include "store/way.h"
 #include "test/faulty_vfs.h"
 #include "test/test.h"
@@ -72,6 +70,17 @@ static wp_log *make_log(unsigned seed, unsigned rows)
     return log;
 }
 
+/* Somebody who, from the n-th time they are asked, wants the work to end. 0: nobody. */
+static long patience, questions;
+
+static bool is_impatient(void *context)
+{
+    (void)context;
+    return patience > 0 && ++questions >= patience;
+}
+
+static const wp_run watched = {.interrupted = is_impatient};
+
 static wp_status append(const char *path, const wp_log *log, wp_way_mode mode, wp_error *err)
 {
     wp_way *way = NULL;
@@ -79,7 +88,7 @@ static wp_status append(const char *path, const wp_log *log, wp_way_mode mode, w
     wp_way_imported done;
     wp_status status = wp_way_open(path, mode, &way, err);
     if (status == WP_OK)
-        status = wp_way_append(way, log, &how, NULL, &done, err);
+        status = wp_way_append(way, log, &how, &watched, &done, err);
     wp_way_close(way);
     return status;
 }
@@ -177,7 +186,7 @@ static wp_status change_compact(const char *path, const wp_log *log, wp_error *e
     uint64_t merged = 0;
     wp_status status = wp_way_open(path, WP_WAY_WRITE, &way, err);
     if (status == WP_OK)
-        status = wp_way_compact(way, NULL, &merged, err);
+        status = wp_way_compact(way, &watched, &merged, err);
     wp_way_close(way);
     return status;
 }
@@ -242,6 +251,52 @@ TEST(compacting_cut_by_a_power_failure_changes_no_event)
 TEST(a_failing_read_is_an_error_and_nothing_else)
 {
     sweep(WP_FAULT_READ, read_all, true, false);
+}
+
+/* --- Ctrl-C ---------------------------------------------------------------------------------- */
+
+/* What the binding does when Ctrl-C comes: every question from the n-th on is answered with yes. */
+static void interrupt_at_every_question(change what, bool changes_events)
+{
+    char path[PATH_SIZE];
+    scratch_path(path);
+    wp_log *first = make_log(1, 400), *second = make_log(2, 300);
+    wp_status status = WP_INTERRUPTED;
+    long n = 0;
+    while (status != WP_OK && n < ROUNDS_MOST) {
+        wp_error err;
+        uint64_t before = 0, after = 0;
+        uint32_t events_before = 0, events = 0;
+        remove_store(path);
+        CHECK_INT(append(path, first, WP_WAY_WRITE, &err), WP_OK);
+        CHECK_INT(append(path, first, WP_WAY_WRITE, &err), WP_OK);
+        CHECK_INT(load(path, &before, &events_before, &err), WP_OK);
+        patience = ++n;
+        questions = 0;
+        status = what(path, second, &err);
+        patience = 0;
+        CHECK(status == WP_OK || status == WP_INTERRUPTED);
+        CHECK_INT(load(path, &after, &events, &err), WP_OK);
+        CHECK_INT(events,
+                  events_before + (status == WP_OK && changes_events ? second->events_count : 0));
+        CHECK((status == WP_OK && changes_events) || after == before);
+        CHECK_INT(damages(path), 0);
+        CHECK_INT(append(path, second, WP_WAY_WRITE, &err), WP_OK);
+    }
+    CHECK(n > 1 && n < ROUNDS_MOST);
+    remove_store(path);
+    wp_log_release(first);
+    wp_log_release(second);
+}
+
+TEST(an_import_interrupted_at_any_moment_leaves_the_store_as_it_was)
+{
+    interrupt_at_every_question(change_append, true);
+}
+
+TEST(compacting_interrupted_at_any_moment_changes_no_event)
+{
+    interrupt_at_every_question(change_compact, false);
 }
 
 /* --- Memory ---------------------------------------------------------------------------------- */
@@ -379,104 +434,11 @@ TEST(a_store_that_was_cut_off_is_found_and_never_another_one)
         CHECK(damages(path) > 0);
         /* the last page may be one that reading does not touch */
         if (load(path, &fingerprint, &events, &err) == WP_OK)
-            CHECK(fingerprint == expected && size - kept < 8192);
+            CHECK(fingerprint == expected && size - kept < 16384);
     }
     free(bytes);
     remove_store(path);
     wp_log_release(log);
-}
-
-/* Segments with a right checksum and wrong contents: what a hostile file would hold. */
-static void seal(char *bytes, size_t size, uint64_t id)
-{
-    uint64_t sum = wp_hash_word(wp_hash_bytes(bytes, size - 8), id);
-    for (unsigned i = 0; i < 8; i++)
-        bytes[size - 8 + i] = (char)(unsigned char)(sum >> (8 * i));
-}
-
-TEST(hostile_segments_are_refused_or_decoded_within_bounds)
-{
-    enum { ROWS = 300, USERS = 40 };
-    static uint64_t words[ROWS], steps[ROWS];
-    static int64_t times[ROWS];
-    static uint32_t codes[ROWS], offsets[USERS], counts[USERS];
-    static double numbers[ROWS];
-    for (unsigned i = 0; i < USERS; i++) {
-        offsets[i] = i * 3;
-        counts[i] = i == 0 ? ROWS - USERS + 1 : 1;
-    }
-    for (unsigned i = 0; i < ROWS; i++) {
-        times[i] = (int64_t)i * 1000000;
-        codes[i] = i % 7;
-        numbers[i] = i % 3 == 0 ? NAN : i / 4.0;
-    }
-    wp_bytes made[5] = {0};
-    wp_segment_of_users(&made[0], 9, offsets, counts, USERS, words);
-    wp_segment_of_times(&made[1], 9, times, counts, USERS, ROWS, words);
-    wp_segment_of_codes(&made[2], 9, codes, ROWS, words);
-    wp_segment_of_numbers(&made[3], 9, numbers, ROWS, words);
-    wp_segment_of_instants(&made[4], 9, times, ROWS, words);
-    unsigned refused = 0;
-    for (unsigned kind = 0; kind < 5; kind++) {
-        for (size_t at = 0; at + 8 < made[kind].size; at++) {
-            for (unsigned turn = 0; turn < 3; turn++) {
-                static const unsigned char masks[] = {0xff, 0x40, 0x01};
-                char *copy = malloc(made[kind].size); /* exact, so that a sanitizer sees the end */
-                uint32_t count = 0;
-                int64_t base, unit;
-                wp_error err;
-                memcpy(copy, made[kind].data, made[kind].size);
-                copy[at] = (char)(copy[at] ^ masks[turn]);
-                seal(copy, made[kind].size, 9);
-                wp_segment segment = {copy, made[kind].size, 9};
-                static const char kinds[] = {'u', 't', 'c', 'n', 'i'};
-                wp_status status = wp_segment_check(&segment, kinds[kind], kind == 0 ? USERS : ROWS,
-                                                    ROWS, &count, &err);
-                uint32_t own_offsets[USERS], own_counts[USERS];
-                if (status == WP_OK && kind == 0)
-                    status =
-                        wp_segment_users(&segment, count, 200, ROWS, own_offsets, own_counts, &err);
-                else if (status == WP_OK && kind == 1)
-                    status =
-                        wp_segment_times(&segment, counts, USERS, ROWS, &base, &unit, steps, &err);
-                else if (status == WP_OK && kind == 2) {
-                    status = wp_segment_codes(&segment, ROWS, 9, codes, &err);
-                    for (unsigned i = 0; status == WP_OK && i < ROWS; i++)
-                        CHECK(codes[i] < 9);
-                } else if (status == WP_OK && kind == 3)
-                    status = wp_segment_numbers(&segment, ROWS, numbers, words, &err);
-                else if (status == WP_OK)
-                    status = wp_segment_instants(&segment, ROWS, times, &err);
-                refused += status != WP_OK;
-                free(copy);
-            }
-        }
-        wp_bytes_free(&made[kind]);
-    }
-    CHECK(refused > 200);
-}
-
-/* --- Encodings ------------------------------------------------------------------------------- */
-
-TEST(packed_integers_of_every_width_come_back)
-{
-    enum { MOST = 300 };
-    static uint64_t values[MOST], back[MOST];
-    for (unsigned width = 0; width <= 64; width++)
-        for (size_t count = 0; count <= MOST; count += count < 4 ? 1 : 37) {
-            uint64_t state = width * 1000 + count;
-            for (size_t i = 0; i < count; i++)
-                values[i] = width == 0 ? 0 : (state = wp_mix(state + 1, WP_HASH_A)) >> (64 - width);
-            wp_bytes bytes = {0};
-            wp_pack(&bytes, values, count);
-            size_t size = bytes.size;
-            wp_bytes_add64(&bytes, 0);
-            wp_unpacker from = {bytes.data, bytes.data + size};
-            CHECK(wp_unpack64(&from, back, count));
-            CHECK(from.at == from.end);
-            CHECK(memcmp(values, back, count * sizeof *values) == 0);
-            wp_bytes_free(&bytes);
-        }
 }
 
 /* Vectors of the reference implementation (SipHash-2-4, key 00 01 … 0f, texts 00, 00 01, …). */

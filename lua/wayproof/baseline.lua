@@ -31,6 +31,8 @@ local function knots_of(v, places)
   return knots
 end
 
+baseline.knots_of = knots_of
+
 local function add(list, name, v, group)
   if v then list[#list + 1] = { name = name, v = v, group = group } end
 end
@@ -64,6 +66,8 @@ local function add_curve(list, name, v, knots, group)
     add(list, string.format("%s (curve %d)", name, i), column, group)
   end
 end
+
+baseline.add_curve = add_curve
 
 local function knots_within(v, learn)
   return knots_of(learn and v:select(learn) or v)

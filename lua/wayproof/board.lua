@@ -66,6 +66,7 @@ local short = {
 -- A few words that fit a table; the result says it in full.
 local function short_reason(result)
   local reason = result.reasons[1]
+  if reason and reason.code == "not_in_log" then return (reason.text:gsub("%s*%(.*$", "")) end
   return short[result.verdict] or reason and (reason.code:gsub("_", " ")) or ""
 end
 
@@ -90,9 +91,9 @@ local function render(self)
     rows[i] = { result.verdict .. (result.grade and " " .. result.grade or ""), result.name,
       effect_text(result), short_reason(result) }
   end
-  local lines = { string.format("%s, %d tried together (p adjusted by %s)",
+  local lines = { show.wrap(string.format("%s, %d tried together (p adjusted by %s)",
     show.plural(#self, "hypothesis", "hypotheses"), self.tried,
-    method_names[self.method] or self.method) }
+    method_names[self.method] or self.method), 80, "  ") }
   lines[2] = show.table({ "verdict", "hypothesis", "effect", "why" }, rows, { indent = "  " })
   if #self > 15 then lines[#lines + 1] = string.format("  … and %d more", #self - 15) end
   local vanity, good = names_of(self, "vanity", 3), names_of(self, "validated", 2)

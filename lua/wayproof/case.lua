@@ -39,8 +39,8 @@ function Case:information()
   return events, others
 end
 
-local vectors = { "y", "time", "status", "m", "entry", "volume", "total", "days", "sessions",
-  "silence", "even", "odd", "first_half", "second_half", "history", "cluster" }
+local vectors = { "y", "time", "status", "m", "entry", "volume", "log_volume", "total", "days",
+  "sessions", "silence", "even", "odd", "first_half", "second_half", "history", "cluster" }
 
 -- Items of a list with the rows of their vector under `key` chosen.
 local function choose(list, key, mask)
@@ -203,6 +203,7 @@ local function add_activity(out, h, columns, pick)
     for i, name in ipairs(columns.activity) do
       out.activity[i] = { name = tostring(h.activity[i]), v = pick(name) }
     end
+    out.log_volume = pick(columns.volume):fill(0)
   else
     out.volume, out.total = pick(columns.volume):fill(0), pick(columns.total):fill(0)
     out.days, out.sessions = pick(columns.days):fill(0), pick(columns.sessions):fill(0)
@@ -223,14 +224,9 @@ local function add_history(out, frame, h, columns, used)
   end
 end
 
---- The case of one hypothesis in a measured frame.
----@param frame wayproof.Frame measured by needs.plan's request
----@param member table {hypothesis, columns} of needs.plan
----@return table case
-function case.from_log(frame, member)
+-- The case of the users where `used` is 1.
+local function case_of(frame, member, n, used)
   local h, columns = member.hypothesis, member.columns
-  local followed, prior = case.masks(frame, h, columns.landmark_us, columns.prior)
-  local n, used = count_users(frame.n, followed, prior, missing_mask(frame, columns))
   local function pick(name) return frame:vector(name):select(used) end
   local out = case.new { n = n, used = used, reliability = h.reliability, bare = columns.bare,
     same = columns.same, frame = frame, member = member }
@@ -258,6 +254,36 @@ function case.from_log(frame, member)
       out.cluster = out.cluster:fill(0) * (1 - none) + own * none
     end
   end
+  return out
+end
+
+-- The same with users whose own `until` ended the outcome's window early, as far as they were seen;
+-- nil where those are fewer than one in a hundred.
+local function as_far_as_seen(frame, member, as_of_us, n, prior, missing)
+  local h, landmark_us = member.hypothesis, member.columns.landmark_us
+  if not h.until_selector or h.outcome.scale == "time" or n.used == 0 then return nil end
+  local t0 = frame:vector "t0_us"
+  local seen = (as_of_us - t0):at_least(landmark_us + h.within_us)
+    * (frame:vector "end_us" - t0):at_least(landmark_us)
+  local more, used = count_users(frame.n, seen, prior, missing)
+  if more.used - n.used < 0.01 * n.used then return nil end
+  local out = case_of(frame, member, more, used)
+  out.cut = more.used - n.used
+  return out
+end
+
+--- The case of one hypothesis in a measured frame.
+---@param frame wayproof.Frame measured by needs.plan's request
+---@param member table {hypothesis, columns} of needs.plan
+---@param as_of_us integer end of observation
+---@return table case
+function case.from_log(frame, member, as_of_us)
+  local h, columns = member.hypothesis, member.columns
+  local followed, prior = case.masks(frame, h, columns.landmark_us, columns.prior)
+  local missing = missing_mask(frame, columns)
+  local n, used = count_users(frame.n, followed, prior, missing)
+  local out = case_of(frame, member, n, used)
+  out.as_seen = as_far_as_seen(frame, member, as_of_us, n, prior, missing)
   return out
 end
 

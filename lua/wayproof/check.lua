@@ -23,13 +23,30 @@ function check.where()
   end
 end
 
+-- While attempts run, check.fail raises a Refusal instead of text, so that they can tell it from
+-- other errors.
+local attempts = 0
+local Refusal = { __name = "wayproof.Refusal" }
+
 --- Raises a formatted message that blames the caller's line.
 ---@param format string  a sentence in lower case: `where: what: found (expected …)`
 function check.fail(format, ...)
   local message = select("#", ...) > 0 and string.format(format, ...) or format
+  if attempts > 0 then error(setmetatable({ message = message }, Refusal), 0) end
   error(check.where() .. message, 0)
 end
 local fail = check.fail
+
+--- Calls `fn`: what it returns, or nil and what check.fail said in it. Other errors go through.
+---@return any result, string? message
+function check.attempt(fn, ...)
+  attempts = attempts + 1
+  local ok, result = pcall(fn, ...)
+  attempts = attempts - 1
+  if ok then return result end
+  if getmetatable(result) ~= Refusal then error(result, 0) end
+  return nil, result.message
+end
 
 --- The class of one of our objects ("wayproof.Metric"), or nil. Frozen data has none: it may stand
 --- wherever plain data may.

@@ -6,6 +6,7 @@
 local check = require "wayproof.check"
 local cli_flow = require "wayproof.cli_flow"
 local cli_friction = require "wayproof.cli_friction"
+local cli_output = require "wayproof.cli_output"
 local cli_store = require "wayproof.cli_store"
 
 local cli = {}
@@ -60,6 +61,7 @@ end
 local function build_parser(argparse)
   local parser = argparse("wayproof",
     "Prove on your own events whether a metric really predicts an outcome.")
+  parser:help_max_width(80)
   parser:epilog("Exit codes: 0 success, 1 the world failed, 2 wrong usage, "
     .. "3 a verdict differs from --require.")
   parser:flag("--version", "print the version and stop"):action(function()
@@ -80,7 +82,7 @@ local function build_parser(argparse)
   local validate = parser:command("validate", "judge the hypotheses of a Lua file on events")
   validate:argument("hypotheses", "Lua file with wp.hypothesis \"name\" { … }")
   add_data_options(validate, true)
-  validate:flag("--json", "print JSON")
+  cli_output.add(validate)
   validate:option("--ledger", "record and count every try in this file")
   validate:option("--require", "exit with 3 unless every verdict is this one"):target("require")
     :argname("VERDICT"):choices(verdicts)
@@ -212,6 +214,18 @@ local function read_hypotheses(path)
   return list
 end
 
+-- What hypotheses name that the log does not have, one line each.
+local function unanswerable(board)
+  local lines = {}
+  for _, result in ipairs(board) do
+    local reason = result.reasons[1]
+    if reason and reason.code == "not_in_log" then
+      lines[#lines + 1] = (#board > 1 and result.name .. ": " or "") .. reason.text
+    end
+  end
+  return lines
+end
+
 local function differing(board, wanted)
   local count = 0
   for i = 1, #board do
@@ -230,13 +244,13 @@ function commands.validate(arguments)
   if not log then return log_code, why end
   local board, wrong = log:validate(list, { ledger = arguments.ledger })
   if not board then return exit.world, wrong end
-  if arguments.json then
-    io.stdout:write(board:json(), "\n")
-  else
-    io.stdout:write(tostring(#board == 1 and board[1] or board), "\n")
-  end
+  local mistakes = unanswerable(board)
+  if #mistakes == #board then return exit.usage, table.concat(mistakes, "\nwayproof: ") end
+  local done, not_done = cli_output.write(board, arguments, #board == 1 and board[1] or board)
+  if not done then return exit.world, not_done end
+  for _, mistake in ipairs(mistakes) do say("wayproof: " .. mistake) end
   if arguments.require and differing(board, arguments.require) > 0 then return exit.verdict end
-  return exit.success
+  return #mistakes > 0 and exit.usage or exit.success
 end
 
 -- The prompt is the interpreter's own: line editing and Ctrl-C are as everywhere else.
@@ -317,6 +331,7 @@ function cli.main(arguments)
   end
   local parser = build_parser(argparse)
   local list = table.move(arguments, 1, #arguments, 1, {})
+  if list[1] == "help" then list = { list[2] or "--help", list[2] and "--help" } end
   local parsed, given = parser:pparse(list)
   if not parsed then return usage(parser, given) end
   if not given.command then

@@ -1,5 +1,7 @@
 --- The journey commands: `wayproof funnel`, `sessions`, `transitions`, `retention`, `paths`,
 --- `dwell`, `gaps`. Each is one call of the method of that name.
+local cli_output = require "wayproof.cli_output"
+
 local cli_flow = {}
 
 -- Options by command: the method's own, as { name, description, convert }; `flag` where the
@@ -83,8 +85,7 @@ function cli_flow.add(parser, add_data_options)
     for _, option in ipairs(common) do add_option(command, option) end
     command:option("--where", "condition on a property, such as device=mobile"):argname("NAME=TEXT")
       :count("*")
-    command:flag("--json", "print JSON")
-    command:option("--csv", "write a CSV file"):argname("FILE")
+    cli_output.add(command)
   end
 end
 
@@ -178,15 +179,8 @@ local function run(spec, arguments, read, exit)
   else
     result = log[spec[1]](log, options)
   end
-  if arguments.csv then
-    local done, why = result:csv(arguments.csv)
-    if not done then return exit.world, why end
-  end
-  if arguments.json then
-    io.stdout:write(result:json(), "\n")
-  elseif not arguments.csv then
-    io.stdout:write(tostring(result), "\n")
-  end
+  local done, why = cli_output.write(result, arguments)
+  if not done then return exit.world, why end
   return exit.success
 end
 

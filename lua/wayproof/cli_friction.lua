@@ -1,6 +1,8 @@
 --- The commands `wayproof friction` and `wayproof clarity`: stages in words, then one method call.
 ---
 --- A stage is written `name=event,event`, or as an event that is its own name.
+local cli_output = require "wayproof.cli_output"
+
 local cli_friction = {}
 
 local specs = {
@@ -45,8 +47,7 @@ function cli_friction.add(parser, add_data_options)
       command:option("--" .. option[1]:gsub("_", "-"), option[2]):target("stay_" .. option[1])
         :argname("VALUE")
     end)
-    command:flag("--json", "print JSON")
-    command:option("--csv", "write a CSV file"):argname("FILE")
+    cli_output.add(command)
   end
 end
 
@@ -100,15 +101,8 @@ local function run(name, arguments, read, exit)
   local log <close>, message, code = read(arguments)
   if not log then return code, message end
   local result = log[name](log, stages, options)
-  if arguments.csv then
-    local done, why = result:csv(arguments.csv)
-    if not done then return exit.world, why end
-  end
-  if arguments.json then
-    io.stdout:write(result:json(), "\n")
-  elseif not arguments.csv then
-    io.stdout:write(tostring(result), "\n")
-  end
+  local done, why = cli_output.write(result, arguments)
+  if not done then return exit.world, why end
   return exit.success
 end
 

@@ -14,6 +14,8 @@ function cli_store.add(parser, add_reader_options)
   export:argument("store", "the store")
   export:flag("--csv", "CSV to standard output (the default)")
   export:option("--output", "write to this file instead"):argname("FILE")
+  export:option("--users", "also write the users and their attributes, to this file")
+    :argname("FILE")
 
   local verify = parser:command("verify", "read every byte of a store and say what is damaged")
   verify:argument("store", "the store")
@@ -41,7 +43,8 @@ function cli_store.commands(commands, read, exit)
   function commands.export(arguments)
     local log <close>, message = wp.open(arguments.store)
     if not log then return exit.world, message end
-    local done, why = require("wayproof.store").export(log, arguments.output)
+    local done, why = require("wayproof.store").export(log, arguments.output,
+      arguments.users)
     if not done then return exit.world, why end
     return exit.success
   end

@@ -114,6 +114,15 @@ local function plain(statistic)
   return out
 end
 
+-- A given measure of activity that moves with neither the metric nor the outcome may not be one.
+local function idle_activity(found)
+  local numbers, base = found.gate_fit, found.case.base
+  if not numbers or not base.given then return false end
+  local z = verdict.rules.z
+  return math.abs(numbers.r) < math.max(0.1, z / math.sqrt(#found.case.m))
+    and math.abs(numbers.beta_z) < z * math.sqrt(numbers.v_zz)
+end
+
 -- Warnings, in the order of weight.
 local function collect_warnings(facts, decided)
   local list = {}
@@ -137,6 +146,7 @@ local function collect_warnings(facts, decided)
       add "fragile"
     end
     if claims and not found.holdout then add "no_holdout" end
+    if claims and idle_activity(found) then add "idle_activity" end
     if claims and found.gate and not found.gate.reliability then add "reliability_unmeasured" end
     if found.decided then add "decided" end
     local proportional = facts.legs and facts.legs.proportional

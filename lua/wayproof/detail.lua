@@ -18,7 +18,7 @@ local function line(out, name, text)
   local kept = text:gsub("(%d) %%", "%1\194\160%%"):gsub("  ", " \194\160")
   local wrapped = show.wrap(kept, 55):gsub("\n\194\160", "\n"):gsub("\194\160", " ")
     :gsub("\n", "\n" .. margin)
-  out[#out + 1] = "  " .. show.pad(name, 22) .. " " .. wrapped
+  out[#out + 1] = "  " .. show.pad(show.cut(name, 22), 22) .. " " .. wrapped
 end
 
 -- Names of columns; those that a spline or a calendar adds to one are told by one word.
@@ -247,7 +247,8 @@ local order = { "reasons", "users", "effects", "legs", "noise", "stability", "ho
 
 local function render(self)
   local r = self.result
-  local out = { r.verdict .. (r.grade and " (grade " .. r.grade .. ")" or "") .. ": " .. r.name }
+  local out = { show.wrap(r.verdict .. (r.grade and " (grade " .. r.grade .. ")" or "") .. ": "
+    .. r.name, 80, "  ") }
   for _, name in ipairs(order) do section[name](r, out) end
   return table.concat(out, "\n")
 end

@@ -161,6 +161,45 @@ local function noise_fit(case, base, x, like)
     s_z = base.s_z, r = base.r }
 end
 
+-- A baseline that was given may leave out most of what people did. Beside the log's own volume (and
+-- a calendar) instead, what is left of the effect, and would it survive that volume being noisy?
+local function beside_volume(case, base, x)
+  if not base.given or not case.log_volume then return nil end
+  local learn = case.mask
+  local z = scale.standardise(case.log_volume:log1p(), learn)
+  if not z then return nil end
+  local columns, w = {}, {}
+  local calendar = case.entry and baseline.calendar(case.entry, case, case, learn) or {}
+  for i, item in ipairs(calendar) do columns[i], w[i] = item.v, i end
+  local bare = { columns = { table.unpack(columns) }, w = w, z = z }
+  columns[#columns + 1] = z
+  local curve = {}
+  baseline.add_curve(curve, "volume", z, baseline.knots_of(learn and z:select(learn) or z))
+  for _, item in ipairs(curve) do columns[#columns + 1] = item.v end
+  local model = fit.run(case, with(columns, x))
+  if not model.ok then return nil end
+  local k = #columns + 1
+  local both = with(with(bare.columns, z), x)
+  bare.s_z, bare.s_x, bare.r = gram.build(both):partial(#both - 1, #both, w)
+  local numbers = noise_fit(case, bare, x)
+  local gate = numbers and noise.gate(numbers, effects.split_reliability(case), case.reliability)
+  return { beta = model:beta(k), se = model:se(k), floor = gate and gate.floor,
+    half = gate and gate.half }
+end
+
+-- Users whose own `until` cut the outcome's window are left out. Counted as far as they were seen
+-- instead, what is left of the effect?
+local function as_far_as_seen(case)
+  local seen = case.as_seen
+  if not seen then return nil end
+  local scaled = scale.of(seen.m, seen.bare)
+  if not scaled then return nil end
+  local base = baseline.build(seen, scaled.x)
+  local model = fit.run(seen, with(base.columns, scaled.x))
+  local k = #base.columns + 1
+  return model.ok and { beta = model:beta(k), se = model:se(k), users = seen.cut } or nil
+end
+
 -- The gate of one count that the metric is made of, and how it moves with the metric.
 local function part_gate(case, base, x, count, split)
   local scaled = scale.of(count, true, case.mask)
@@ -288,6 +327,7 @@ function effects.measure(case)
   found.model, found.reduced = full, reduced
   found.score = full:score(base.columns)
   found.calendar = beside_calendar(case, base, x)
+  found.volume, found.as_seen = beside_volume(case, base, x), as_far_as_seen(case)
   local side = found.adjusted.beta >= 0 and 1 or -1
   if mask then
     local discovery, holdout = out_of_time(case, base, x, mask)

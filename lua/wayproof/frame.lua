@@ -36,14 +36,16 @@ end
 
 --- A Frame around a handle of the core. `names` are the handle's columns in order; a name of
 --- `false` hides the column. `extra.n` says why users were lost, `extra.words` is printed under the
---- title; `extra.undated` names by column the attribute without a date that it was made of.
+--- title; `extra.undated` names by column the attribute without a date that it was made of,
+--- `extra.undated_users` the one by which users were chosen.
 ---@return wayproof.Frame
 function frame.wrap(handle, names, extra)
   extra = extra or {}
   local counts = handle:counts()
-  local measured = handle:fixed("user") ~= nil
+  local measured = counts.measured
   local state = { handle = handle, index = {}, columns = {}, measured = measured,
     words = extra.words, windows = extra.windows, undated = extra.undated,
+    undated_users = extra.undated_users,
     cache = setmetatable({}, { __mode = "v" }) }
   if measured then state.columns[1] = "user" end
   for i, name in ipairs(names) do
@@ -374,6 +376,7 @@ function Frame.__index(self, key)
   if key == "columns" then return copy(state.columns) end
   if key == "windows" then return copy(state.windows) end
   if key == "undated" then return copy(state.undated) end
+  if key == "undated_users" then return state.undated_users end
   if key == "users" or key == "outside" or key == "no_anchor" then return state.n[key] end
   return nil
 end

@@ -75,7 +75,8 @@ end
 ---@param activity? { z: wayproof.Vector, others: wayproof.Vector[] }  the measure of activity, and
 ---   the columns that are none
 ---@return table|nil effect  users, rate_with, rate_without, difference, low, high, p, holds (p
----   below 0.05, and still there if activity is a poor measure); nil: too few people or outcomes
+---   below 0.05, and still there if activity is a poor measure); nil: too few people or outcomes,
+---   or too few who are alike
 function effect.difference(y, x, columns, activity)
   local n, users = #y, x:sum()
   if users < effect.users_least or n - users < effect.users_least then return nil end
@@ -90,6 +91,7 @@ function effect.difference(y, x, columns, activity)
   local squares = own:dot(own)
   if squares <= 1e-9 * users then return nil end -- the columns tell who has the signal
   local difference = own:dot(rest) / squares
+  if math.abs(difference) > 1 then return nil end -- no rates differ so: too few are alike
   local errors = rest - own * difference
   local scores = own * errors
   local robust = scores:dot(scores) * n / math.max(1, n - #columns - 2)

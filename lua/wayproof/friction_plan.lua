@@ -47,7 +47,7 @@ function plan.within(log, value, what, days)
     if within_us == 0 then check.fail("%s: no time at all (expected a longer one)", what) end
     return within_us
   end
-  local facts = core.log.facts(log)
+  local facts = core.log.facts(log, false)
   local span_us = facts.first and facts.last - facts.first or 0
   return math.max(1000000, math.min((days or 30) * DAY_US, span_us // 4))
 end
@@ -55,7 +55,7 @@ end
 --- The end of observation.
 ---@return integer as_of_us
 function plan.as_of(log, options, what)
-  local last_us = core.log.facts(log).last or 0
+  local last_us = core.log.facts(log, false).last or 0
   if options.as_of ~= nil then return time.instant(options.as_of, what .. ": as_of") end
   if options.before == nil then return last_us end
   local before_us = math.type(options.before) == "integer" and options.before

@@ -79,6 +79,23 @@ local function name_steps(steps, figures, order)
   end
 end
 
+local function times_of(handle)
+  local times, message = handle:times()
+  if not times then error(message, 0) end
+  return times
+end
+
+-- The seconds of all steps, when somebody asks for one: they cost as much as the counts.
+local function add_times_later(steps, handle)
+  local times
+  for i, step in ipairs(steps) do
+    steps[i] = object.lazy(step, function()
+      times = times or times_of(handle)
+      return times[i]
+    end)
+  end
+end
+
 local function measure(log, steps, rules, as_of_us)
   local handle, figures, counts = core.funnel.measure(log, compile(log, steps, rules, as_of_us))
   if not handle then error(figures, 0) end
@@ -136,7 +153,10 @@ local function add_groups(part, fields, options, steps, rules, as_of_us)
   end
   local grouped = view.groups(part, options, "funnel", attribution == "last", function(group)
     local own = measure(group, steps, rules, as_of_us)
-    own.handle:close()
+    for i, times in ipairs(times_of(own.handle)) do
+      for name, seconds in pairs(times) do own.steps[i][name] = seconds end
+    end
+    own.handle:close() -- it keeps the view of the group in memory
     own.handle = nil
     return own
   end)
@@ -322,6 +342,7 @@ function funnel.funnel(log, steps, options)
   if options.by ~= nil then add_groups(part, fields, options, steps, rules, as_of_us) end
   local handle = fields.handle
   fields.handle = nil
+  add_times_later(fields.steps, handle)
   fields.semantics = options.semantics
   fields.rules = { within = rules.within, order = rules.order, entry = rules.entry,
     ties = rules.ties, grace = rules.grace, hold = rules.hold, exclude_scope = rules.exclude_scope }

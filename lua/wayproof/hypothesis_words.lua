@@ -2,6 +2,7 @@
 ---
 --- A sentence, the two windows drawn to scale, and every assumption that is not a default.
 local select_events = require "wayproof.select"
+local show = require "wayproof.show"
 local words = require "wayproof.metric_words"
 
 local hypothesis_words = {}
@@ -85,20 +86,20 @@ local function start_words(self)
   return "the user's " .. words.first_of(self.from)
 end
 
--- "text" under a label, wrapped at 78 columns.
+local longest = 4 -- lines under one label
+
+-- "text" after a label, wrapped at 78 columns.
 local function add_line(lines, label, text)
-  local indent = string.rep(" ", 10)
-  local line = "  " .. label .. string.rep(" ", 8 - width_of(label))
-  local empty = true
-  for word in text:gmatch("%S+") do
-    if not empty and width_of(line) + 1 + width_of(word) > 78 then
-      lines[#lines + 1] = line
-      line, empty = indent, true
+  local indent, count = "  " .. label .. string.rep(" ", 8 - width_of(label)), 0
+  for line in show.wrap(text, 68):gmatch("[^\n]+") do
+    count = count + 1
+    if count > longest then
+      lines[#lines] = show.cut(lines[#lines], 76) .. " …"
+      return
     end
-    line = line .. (empty and "" or " ") .. word
-    empty = false
+    lines[#lines + 1] = indent .. line
+    indent = string.rep(" ", 10)
   end
-  lines[#lines + 1] = line
 end
 
 local function listed(list)
@@ -146,7 +147,7 @@ end
 --- What tostring(hypothesis) gives.
 ---@return string
 function hypothesis_words.render(self)
-  local lines = { self.name }
+  local lines = { show.wrap(self.name, 80, "  ") }
   add_line(lines, "metric", tostring(self.metric))
   if self.metric.title then add_line(lines, "", "= " .. words.sentence(self.metric, true)) end
   add_line(lines, "outcome", tostring(self.outcome))

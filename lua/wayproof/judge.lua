@@ -250,6 +250,7 @@ function judge.evidence(facts, p)
     beta = found.adjusted and found.adjusted.beta, se = found.adjusted and found.adjusted.se,
     p = p or facts.p, discovery = found.discovery, holdout = found.holdout,
     holdout_failed = found.holdout_failed, calendar = found.calendar,
+    volume = found.volume, as_seen = found.as_seen,
     families = facts.stability.families, noise = found.gate, auc = facts.association,
     r_squared = case.base and case.base.r_squared,
     collinear = found.collinear, no_baseline = found.no_baseline, caps = caps,

@@ -241,7 +241,7 @@ local History = object.class {
         try.p_adjusted and show.p(try.p_adjusted) or show.missing, try.tried,
         try.users and show.integer(try.users) or show.missing, try.data:sub(1, 8) }
     end
-    return string.format("%s: %s\n%s", self.name, show.plural(#self, "try", "tries"),
+    return string.format("%s: %s\n%s", show.cut(self.name, 66), show.plural(#self, "try", "tries"),
       show.table({ "tried on", { title = "verdict", align = "left" }, "effect", "p", "of", "users",
         "data" }, rows, { indent = "  ", max_rows = 20 }))
   end,
@@ -286,7 +286,8 @@ local Tries = object.class {
     for i, try in ipairs(self) do
       rows[i] = { day(try.first), try.name, try.metric, try.verdict or "unfinished", try.times }
     end
-    return string.format("%s tried on %s\n%s", show.plural(#self, "question"), self.outcome,
+    return string.format("%s\n%s", show.wrap(string.format("%s tried on %s",
+      show.plural(#self, "question"), self.outcome), 80, "  "),
       show.table({ "first", { title = "hypothesis", align = "left" },
         { title = "metric", align = "left" }, { title = "latest", align = "left" }, "tries" }, rows,
         { indent = "  ", max_rows = 20 }))

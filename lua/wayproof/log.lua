@@ -9,6 +9,7 @@ local object = require "wayproof.object"
 local resolve = require "wayproof.resolve"
 local select_events = require "wayproof.select"
 local show = require "wayproof.show"
+local undated = require "wayproof.undated"
 
 local log = {}
 local methods = core.log.methods
@@ -129,8 +130,9 @@ function methods:where(options)
   end
   local filter = select_events.filter(conditions_of(self, options), "where")
   local selector = select_events.selector(options.events, filter, "where")
-  return core.log.where(self, resolve.selector(self, selector), instant(options.since,
+  local view = core.log.where(self, resolve.selector(self, selector), instant(options.since,
     "where: since"), instant(options.before, "where: before"), user_list(options.users, "where"))
+  return undated.passed_on(self, view, selector)
 end
 
 --- Two logs by the users' first event: those who came before `at`, with all their events, and those
@@ -144,7 +146,8 @@ function methods:split(options)
   check.options(options, { "at" }, "split")
   local at = instant(options and options.at, "split: at")
   if not at then check.fail("split: at: nothing (expected a time such as \"2024-03-01\")") end
-  return core.log.split(self, at)
+  local early, late = core.log.split(self, at)
+  return undated.passed_on(self, early), undated.passed_on(self, late)
 end
 
 --- Another property becomes the unit: journeys, users and rates are then of accounts, say. Events
@@ -165,7 +168,8 @@ function methods:regroup(property)
   end
   local former = "user"
   if resolve.find_column(self, former) then former = nil end
-  return core.log.regroup(self, column.column, column.per_user, former)
+  local groups = core.log.regroup(self, column.column, column.per_user, former)
+  return undated.passed_on(self, groups, { property })
 end
 
 -- Journeys ---------------------------------------------------------------------------------------
@@ -197,7 +201,7 @@ end
 ---@return integer
 function methods:users()
   check_log(self, "users")
-  return core.log.facts(self).users
+  return core.log.facts(self, false).users
 end
 
 -- Summary ----------------------------------------------------------------------------------------

@@ -326,16 +326,18 @@ end
 ---@field until_selector table|nil  Selector: the first at or after t0 ends the user's follow-up
 ---@field as_of_us integer          end of observation
 ---@field columns { name: string, metric: table, window: table }[]
+---@field rules { needed_us: integer, prior: integer?, outcome: integer?, required: integer[] }|nil
+---   who stays: those with `needed_us` of follow-up from t0 and nothing above 0 in the column
+---   `prior`; `handle:loss()` counts the others, and rows without a number in a `required` column
 
---- Measures every column of the request in one pass.
+--- The request as a plan of the core. Raises on what the log does not have.
 ---@param log wayproof.Log
 ---@param request wayproof.MeasureRequest
----@return userdata|nil handle  the core's frame (see l_frame.c); columns in the request's order
----@return string? message
----@return string? code
-function measure.handle(log, request)
+---@return table plan
+function measure.plan(log, request)
   local plan = new_plan(log)
   plan.core.as_of_us = request.as_of_us
+  plan.core.rules = request.rules
   if request.from then plan.core.from = resolve.selector(log, request.from) end
   if request.until_selector then plan.core.until_ = resolve.selector(log,
     request.until_selector) end
@@ -344,6 +346,17 @@ function measure.handle(log, request)
   end
   for _, column in ipairs(request.columns) do plan:column(column) end
   if #plan.core.leaves > 0 then plan:selection(nil) end
+  return plan
+end
+
+--- Measures every column of the request in one pass.
+---@param log wayproof.Log
+---@param request wayproof.MeasureRequest
+---@return userdata|nil handle  the core's frame (see l_frame.c); columns in the request's order
+---@return string? message
+---@return string? code
+function measure.handle(log, request)
+  local plan = measure.plan(log, request)
   if #plan.custom > 0 then
     local done, message, code = fill_custom(log, plan)
     if not done then return nil, message, code end

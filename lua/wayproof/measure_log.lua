@@ -261,24 +261,22 @@ function measure_log.measure(log, given)
   local asked = read(given)
   asked.as_of_us = asked.as_of_us or core.frame.last_us(log) or 0
   local columns, required, outcome_at, prior_at = columns_of(asked)
-  local handle, message, code = measure.handle(log, { from = asked.from,
-    population = asked.population, until_selector = asked.until_selector,
-    as_of_us = asked.as_of_us, columns = columns })
-  if not handle then return nil, message, code end
   local needed_us = asked.landmark_us + asked.within_us
   if asked.outcome and asked.outcome.scale == "time" then needed_us = asked.landmark_us end
-  local counts = handle:counts()
-  local loss
-  loss, message, code = handle:settle { needed_us = needed_us, prior = prior_at,
-    outcome = outcome_at, required = required }
-  if not loss then return nil, message, code end
+  local handle, message, code = measure.handle(log, { from = asked.from,
+    population = asked.population, until_selector = asked.until_selector,
+    as_of_us = asked.as_of_us, columns = columns, rules = { needed_us = needed_us,
+      prior = prior_at, outcome = outcome_at, required = required } })
+  if not handle then return nil, message, code end
+  local counts, loss = handle:counts(), handle:loss()
   local names, today = {}, {}
   for i, column in ipairs(columns) do
     names[i] = column.name
     if column.name then today[column.name] = undated.find(log, column.metric) end
   end
   return frame.wrap(handle, names, { n = loss_of(asked, counts, loss), words = say(asked),
-    undated = today,
+    undated = today, undated_users = undated.chosen_by(log) or undated.find(log, asked.population)
+      or undated.find(log, asked.from) or undated.find(log, asked.until_selector),
     windows = { as_of_us = asked.as_of_us, metric = window(0, asked.observe_us),
       outcome = asked.outcome
         and window(asked.landmark_us, asked.landmark_us + asked.within_us) or nil } })

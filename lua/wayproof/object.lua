@@ -49,6 +49,42 @@ function object.freeze(value)
   return seal(copy, frozen)
 end
 
+local FILL = {} -- the private key of what is still to be computed
+
+-- The fields, all of them there. When `fill` raises, the next read tries again.
+local function complete(self)
+  local data, fill = rawget(self, FIELDS), rawget(self, FILL)
+  if fill then
+    for key, value in pairs(fill()) do data[key] = object.freeze(value) end
+    rawset(self, FILL, nil)
+  end
+  return data
+end
+
+local lazy = {
+  __name = frozen.__name,
+  __index = function(self, key)
+    local value = rawget(self, FIELDS)[key]
+    if value == nil then value = complete(self)[key] end
+    return value
+  end,
+  __newindex = frozen.__newindex,
+  __len = function(self) return #complete(self) end,
+  __pairs = function(self) return next, complete(self), nil end,
+  __tostring = frozen.__tostring,
+}
+
+--- A frozen copy of plain data with further fields that `fill()` gives when somebody first asks for
+--- one that is not there yet, or for all: figures that cost more than what most readers look at.
+---@param value table
+---@param fill fun(): table
+---@return table
+function object.lazy(value, fill)
+  local copy = {}
+  for key, item in pairs(value) do copy[key] = object.freeze(item) end
+  return setmetatable({ [FIELDS] = copy, [FILL] = fill }, lazy)
+end
+
 --- Plain Lua data of an object or frozen table, all the way down: fresh tables without metatables.
 --- A class with `plain` gives that; functions are left out; vectors, frames and logs stay as they
 --- are.
@@ -75,6 +111,13 @@ local function write_csv(path, columns, rows)
     return nil, string.format("%s: %s", path, why or why_close), "file"
   end
   return true
+end
+
+--- The rows of an object as CSV text.
+---@param value table  an object of a class with `rows`
+---@return string
+function object.csv(value)
+  return require("wayproof.show").csv(getmetatable(value).rows(value))
 end
 
 local function add_result_methods(class, spec)
@@ -111,7 +154,7 @@ end
 ---@param spec wayproof.ClassSpec
 function object.class(spec)
   local methods = spec.methods or {}
-  local metatable = { __name = spec.name, plain = spec.plain }
+  local metatable = { __name = spec.name, plain = spec.plain, rows = spec.rows }
   local class = { name = spec.name, methods = methods, metatable = metatable }
   for key, value in pairs(spec.metamethods or {}) do metatable[key] = value end
   local ask_last = metatable.__index

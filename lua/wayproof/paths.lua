@@ -77,8 +77,9 @@ local function render(self)
   local from = self.finish and "up to " .. self.finish or self.start and "from " .. self.start
     or "from the first event"
   local most = self.groups and 4 or 7
-  return string.format("%s %s, paths of up to %d steps\n\n%s\n\n%s\n  darker: more of them%s",
-    show.plural(self.users, "user"), from, self.steps, sequence_table(self, most),
+  return string.format("%s\n\n%s\n\n%s\n  darker: more of them%s",
+    show.wrap(string.format("%s %s, paths of up to %d steps", show.plural(self.users, "user"), from,
+      self.steps), 80, "  "), sequence_table(self, most),
     heat_lines(self, most), flow.group_lines(self, { "users", "most frequent path" },
       function(group)
         local first = group.sequences[1]

@@ -64,11 +64,23 @@ local function smallest(enough)
   return high
 end
 
--- Row 6 also wants the AUC to stay close to a half.
-local function ratio_for_auc(auc)
-  if not auc then return 0 end
-  local room = verdict.rules.near_half - math.abs(auc.estimate - 0.5)
-  return room > 0 and (auc.se * Z_DETECT / room) ^ 2 or 0
+-- Chance that an estimate and its interval stay within `room` on both sides.
+local function chance_within(mean, se, room)
+  return phi((room - mean) / se - verdict.rules.z) + phi((room + mean) / se - verdict.rules.z) - 1
+end
+
+-- Ratio for "nothing worth acting on": row 6 wants the effect and the AUC to stay close to none.
+local function ratio_for_nothing(facts, beta, se, epsilon)
+  local auc = facts.association
+  return smallest(function(ratio)
+    local shrink = math.sqrt(ratio)
+    local chance = chance_within(math.abs(beta), se / shrink, epsilon)
+    if auc then
+      chance = math.min(chance, chance_within(math.abs(auc.estimate - 0.5), auc.se / shrink,
+        verdict.rules.near_half))
+    end
+    return chance >= power.chance
+  end)
 end
 
 -- Users for a yes at the effect seen, or for "nothing worth acting on" when that is too small.
@@ -77,9 +89,9 @@ local function users_needed(facts, found, epsilon)
   local side = beta >= 0 and 1 or -1
   local used = facts.n.used
   if math.abs(beta) < epsilon then
-    local target = (epsilon - math.abs(beta)) / (1.959963984540054 + 0.8416212335729143)
-    if target <= 0 then return nil end
-    return used * math.max((se / target) ^ 2, ratio_for_auc(facts.association)), "nothing"
+    local ratio = ratio_for_nothing(facts, beta, se, epsilon)
+    if not ratio then return nil end
+    return used * ratio, "nothing"
   end
   local conditions = full_conditions(facts, found, epsilon, side)
   local ratio = conditions and smallest(function(r)

@@ -46,6 +46,8 @@ local text = {}
 
 -- Row 0 ------------------------------------------------------------------------------------------
 
+function text.not_in_log(reason) return reason.message end
+
 function text.no_users() return "there are no users; load events first" end
 
 function text.one_user() return "one user is no sample: a link needs many users to show" end
@@ -272,6 +274,19 @@ function text.calendar(_, facts)
     .. "metric and outcome may only share a season", ratio(facts.found.calendar.beta))
 end
 
+function text.activity_given(_, facts)
+  local volume = facts.found.volume
+  return string.format("the activity given leaves out most of what people did: beside everything "
+    .. "else they did a factor of %s is left%s", ratio(volume.beta), volume.floor
+    and string.format(", %s if that were measured badly", ratio(volume.floor.beta)) or "")
+end
+
+function text.informative_until(_, facts)
+  local seen = facts.found.as_seen
+  return string.format("%s were left out because their own `until` came first; counted as far as "
+    .. "they were seen, a factor of %s is left", show.plural(seen.users, "user"), ratio(seen.beta))
+end
+
 function text.holdout_underpowered(_, facts)
   if not facts.found.holdout then
     return "nothing can be estimated on the latest 30 % of users alone, so nothing confirms it"
@@ -409,6 +424,11 @@ function text.no_holdout()
   return "without entry times the effect could not be checked on later users"
 end
 
+function text.idle_activity()
+  return "the activity given tells neither the metric nor the outcome: unless keen people have "
+    .. "more of it, activity is not ruled out"
+end
+
 function text.reliability_unmeasured()
   return "how reliably activity is measured could not be measured; the declared floor is used"
 end
@@ -485,6 +505,15 @@ function next_step.inconclusive(facts)
   if code == "activity_noise" then
     return "an experiment, a second independent measure of activity, or `reliability` if you can "
       .. "defend a higher one"
+  end
+  if code == "activity_given" then
+    return "leave `activity` out, or give one that counts most of what people do"
+  end
+  if code == "informative_until" then
+    return "a shorter `within`, or ask without `until`"
+  end
+  if code == "undated_attribute" then
+    return "give the attribute `known_at`, or choose users by a property of the events"
   end
   if code == "windows_not_declared" then return "declare metric_window and outcome_window" end
   if code == "no_activity_baseline" then return "add columns of activity: activity = { … }" end

@@ -89,6 +89,7 @@ local lost = { { "outside", "outside the population" }, { "no_anchor", "never st
 
 local function users_line(self)
   local n = self.n
+  if n.users == 0 then return nil end
   local line = string.format("%s of %s", show.integer(n.used), show.plural(n.users, "user"))
   if n.events and n.used > 0 then
     line = line .. string.format(", %s with the outcome (%s)", show.integer(n.events),
@@ -111,6 +112,16 @@ local function texts(list, most)
   return line
 end
 
+-- The warnings that are no reason already.
+local function unsaid(self)
+  local said, out = {}, {}
+  for _, reason in ipairs(self.reasons) do said[reason.text] = true end
+  for _, warning in ipairs(self.warnings) do
+    if not said[warning.text] then out[#out + 1] = warning end
+  end
+  return out
+end
+
 -- "  effect  text", continued under the text.
 local function labelled(lines, label, text)
   if not text or text == "" then return end
@@ -126,9 +137,7 @@ local function render(self)
   labelled(lines, "effect", effect_line(self))
   labelled(lines, "users", users_line(self))
   labelled(lines, "why", texts(self.reasons, 2))
-  if #self.warnings > 0 then
-    labelled(lines, "note", texts(self.warnings, 3))
-  end
+  labelled(lines, "note", texts(unsaid(self), 3))
   labelled(lines, "next", self.sentences.next)
   return table.concat(lines, "\n")
 end

@@ -97,13 +97,21 @@ local function boundaries(first_us, last_us, as_of_us, rules)
   return list, periods
 end
 
+-- The rates and their intervals, when somebody asks for one: they cost more than the counts.
 -- Holes (nobody to see yet) are false, so that lists keep their length.
-local function set_rate(row, j, retained, of)
-  row.rates[j], row.low[j], row.high[j] = false, false, false
-  if of > 0 then
-    local interval = stats.wilson(retained, of)
-    row.rates[j], row.low[j], row.high[j] = retained / of, interval.low, interval.high
-  end
+local function with_rates(row, denominators)
+  return object.lazy(row, function()
+    local rates, low, high = {}, {}, {}
+    for j, retained in ipairs(row.retained) do
+      local of = denominators and denominators[j] or row.users
+      rates[j], low[j], high[j] = false, false, false
+      if of > 0 then
+        local interval = stats.wilson(retained, of)
+        rates[j], low[j], high[j] = retained / of, interval.low, interval.high
+      end
+    end
+    return { rates = rates, low = low, high = high }
+  end)
 end
 
 local function cohort_rows(counts, bounds, user_aligned)
@@ -111,12 +119,11 @@ local function cohort_rows(counts, bounds, user_aligned)
   for i, count in ipairs(counts) do
     if count.users > 0 then
       local row = { start = bounds[i], users = count.users, retained = count.active,
-        observable = count.observable, rates = {}, low = {}, high = {}, complete = {} }
-      for j, active in ipairs(count.active) do
-        row.complete[j] = count.observable[j] == count.users
-        set_rate(row, j, active, user_aligned and count.observable[j] or count.users)
+        observable = count.observable, complete = {} }
+      for j, observable in ipairs(count.observable) do
+        row.complete[j] = observable == count.users
       end
-      cohorts[#cohorts + 1] = row
+      cohorts[#cohorts + 1] = with_rates(row, user_aligned and count.observable)
     end
   end
   return cohorts
@@ -124,7 +131,7 @@ end
 
 -- All cohorts together, by period: only people whose period was over.
 local function overall_row(cohorts, periods, user_aligned)
-  local row = { users = 0, retained = {}, observable = {}, rates = {}, low = {}, high = {} }
+  local row = { users = 0, retained = {}, observable = {} }
   for _, cohort in ipairs(cohorts) do row.users = row.users + cohort.users end
   for j = 1, periods do
     local retained, observable = 0, 0
@@ -135,9 +142,8 @@ local function overall_row(cohorts, periods, user_aligned)
       end
     end
     row.retained[j], row.observable[j] = retained, observable
-    set_rate(row, j, retained, observable)
   end
-  return row
+  return with_rates(row, row.observable)
 end
 
 -- One cell: a whole percentage; * where the period was not over, · where there is nothing to see.
@@ -261,7 +267,7 @@ function retention.retention(log, options)
   local rules = settle(log, options)
   local user_aligned = rules.align == "user"
   return Retention.new(view.run(log, options, "retention", function(part, as_of_us)
-    local facts = core.log.facts(part)
+    local facts = core.log.facts(part, false)
     local fields = { period = rules.period, periods = rules.periods or 0, mode = rules.mode,
       align = rules.align, zone = rules.zone or "UTC", users = 0, cohorts = {},
       start = rules.start and tostring(rules.start) or nil }

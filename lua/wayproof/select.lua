@@ -17,7 +17,7 @@ local function text_of(value)
   if type(value) == "number" then
     return math.tointeger(value) and string.format("%d", value) or string.format("%.14g", value)
   end
-  return tostring(value)
+  return (tostring(value):gsub("%c", " "))
 end
 
 -- "a", "a or b", "a, b or c".

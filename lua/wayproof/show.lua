@@ -66,16 +66,43 @@ function show.pad(text, width, align)
   return text .. string.rep(" ", free)
 end
 
---- A text broken into lines of at most `width` columns; a longer word has a line of its own.
+-- How many bytes of a word fit into `width` columns; at least one character.
+local function fitting(word, width)
+  if not utf8.len(word) then return math.max(width, 1) end
+  local used, bytes = 0, 0
+  for at, code in utf8.codes(word) do
+    used = used + character_width(code)
+    if used > width and bytes > 0 then break end
+    bytes = at + #utf8.char(code) - 1
+  end
+  return bytes
+end
+
+-- The words of a text; one that no line can hold comes in pieces.
+local function words_of(text, room)
+  local words = {}
+  for word in text:gmatch("%S+") do
+    while show.width(word) > room do
+      local bytes = fitting(word, room)
+      words[#words + 1] = word:sub(1, bytes)
+      word = word:sub(bytes + 1)
+    end
+    if word ~= "" then words[#words + 1] = word end
+  end
+  return words
+end
+
+--- A text broken into lines of at most `width` columns: between words, and in words that are longer
+--- than a line. Control characters become spaces.
 ---@param width? integer  default 78
 ---@param indent? string  put before every line after the first
 ---@return string
 function show.wrap(text, width, indent)
   width, indent = width or 78, indent or ""
-  local lines = {}
+  local lines, room = {}, width - show.width(indent)
   for paragraph in (text .. "\n"):gmatch("(.-)\n") do
     local line
-    for word in paragraph:gmatch("%S+") do
+    for _, word in ipairs(words_of(paragraph:gsub("%c", " "), room)) do
       if not line then
         line = (#lines > 0 and indent or "") .. word
       elseif show.width(line) + 1 + show.width(word) > width then

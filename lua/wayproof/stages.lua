@@ -5,6 +5,7 @@
 local check = require "wayproof.check"
 local object = require "wayproof.object"
 local select_events = require "wayproof.select"
+local show = require "wayproof.show"
 local suggest = require "wayproof.suggest"
 
 local stages = {}
@@ -13,14 +14,14 @@ local function render(self)
   local names, lines, width = {}, {}, 0
   for i, stage in ipairs(self) do
     names[i] = stage.name
-    width = math.max(width, utf8.len(stage.name) or #stage.name)
+    width = math.max(width, show.width(show.cut(stage.name, 24)))
   end
-  lines[1] = string.format("%d stages: %s", #self, table.concat(names, " > "))
+  lines[1] = show.cut(string.format("%d stages: %s", #self, table.concat(names, " > ")), 80)
   for i, stage in ipairs(self) do
     local events, where = select_events.words(stage.selector)
-    local padding = string.rep(" ", width - (utf8.len(stage.name) or #stage.name))
-    lines[#lines + 1] = string.format("  %d  %s%s  %s", i, stage.name, padding,
-      (events == "" and "any event" or events) .. where)
+    lines[#lines + 1] = show.cut(string.format("  %d  %s  %s", i,
+      show.pad(show.cut(stage.name, 24), width), (events == "" and "any event" or events) .. where),
+      80)
   end
   return table.concat(lines, "\n")
 end

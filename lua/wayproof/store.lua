@@ -82,16 +82,21 @@ function store.save(log, path)
   return true
 end
 
---- Writes a log's events as CSV that `wp.read_csv` reads back to the same events.
+--- Writes a log's events as CSV that `wp.read_csv` reads back to the same events, and, to a file of
+--- their own, its users with their attributes, which the readers' `users = { path = … }` takes.
 ---@param log wayproof.Log
 ---@param path? string  nil: standard output
+---@param users_path? string  nil: no users
 ---@return true|nil done
 ---@return string? message
 ---@return string? code
-function store.export(log, path)
+function store.export(log, path, users_path)
   if path ~= nil then check_path(path, "export") end
+  if users_path ~= nil then check_path(users_path, "export: users") end
   io.stdout:flush()
-  return core.store.export(log, path)
+  local done, message, code = core.store.export(log, path, "events")
+  if not done or not users_path then return done, message, code end
+  return core.store.export(log, users_path, "users")
 end
 
 -- Pseudonyms -------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ end
 ---@param tree table|nil
 ---@return string? name
 function undated.find(log, tree)
-  if tree == nil or core.log.facts(log).attributes_dated then return nil end
+  if tree == nil or core.log.facts(log, false).attributes_dated then return nil end
   local names = {}
   add_names(tree, names)
   for _, item in ipairs(tree) do
@@ -31,6 +31,26 @@ function undated.find(log, tree)
     if column and column.per_user then return name end
   end
   return nil
+end
+
+local chosen_by = setmetatable({}, { __mode = "k" })
+
+--- Remembers that the users or events of `view` were chosen from `log` by an attribute without a
+--- date, if they were, so that whatever is judged on the view can say so.
+---@param log wayproof.Log
+---@param view wayproof.Log
+---@param tree table|nil  what they were chosen by
+---@return wayproof.Log view
+function undated.passed_on(log, view, tree)
+  chosen_by[view] = chosen_by[log] or undated.find(log, tree)
+  return view
+end
+
+--- The attribute without a date by which the users of a log were chosen; nil when by none.
+---@param log wayproof.Log
+---@return string? name
+function undated.chosen_by(log)
+  return chosen_by[log]
 end
 
 return undated

@@ -52,20 +52,28 @@ local function windows_of(h, as_of_us)
       h.gap_us > 0 and " a gap of " .. words.duration(h.gap_us) or "") }
 end
 
--- Today's values are refused in the metric and in the outcome, and warned about elsewhere.
-local function add_undated(case, h, log)
-  local of_metric = undated.find(log, h.metric) or undated.find(log, h.outcome)
-  local other
-  for _, key in ipairs { "across", "adjust", "activity", "population", "from",
-    "until_selector" } do
-    other = other or undated.find(log, h[key])
+local function undated_in(log, h, keys)
+  for _, key in ipairs(keys) do
+    local name = undated.find(log, h[key])
+    if name then return name end
   end
+end
+
+-- Today's values are refused in the metric and in the outcome, forbid a claim where they choose the
+-- users, and are warned about elsewhere.
+local function add_undated(case, h, log)
+  local of_metric = undated_in(log, h, { "metric", "outcome" })
+  local of_users = undated.chosen_by(log)
+    or undated_in(log, h, { "population", "from", "until_selector" })
+  local other = undated_in(log, h, { "across", "adjust", "activity" })
   local accepted = false
   for _, code in ipairs(h.acknowledge) do accepted = accepted or code == "undated_attribute" end
   if of_metric and not accepted then
     case.invalid = { code = "undated_attribute", name = of_metric }
-  elseif of_metric or other then
-    table.insert(case.warnings, { code = "undated_attribute", name = of_metric or other })
+  elseif of_metric or of_users or other then
+    local reason = { code = "undated_attribute", name = of_metric or of_users or other }
+    table.insert(case.warnings, reason)
+    if of_users and not accepted then case.caps = { reason } end
   end
 end
 
@@ -80,7 +88,7 @@ end
 
 local function facts_of(log, frame, member, pass, options)
   local h = member.hypothesis
-  local case = case_of.from_log(frame, member)
+  local case = case_of.from_log(frame, member, pass.request.as_of_us)
   case.warnings = {}
   add_undated(case, h, log)
   local as_of_us, gap = pass.request.as_of_us, pass.silence
@@ -91,6 +99,41 @@ local function facts_of(log, frame, member, pass, options)
   facts.windows = windows_of(h, as_of_us)
   facts.fingerprint, facts.data = h:fingerprint(log), core.log.facts(log).fingerprint
   return facts
+end
+
+local nobody = { users = 0, outside = 0, no_anchor = 0, too_recent = 0, prior_outcome = 0,
+  missing = 0, used = 0 }
+
+-- The Result of a hypothesis that names what the log does not have.
+local function unanswerable(log, h, message, options)
+  return conclude.result({ n = nobody, kind = h.outcome.scale, settings = settings_of(h, options),
+    case = {}, acknowledged = {}, invalid = { { code = "not_in_log", message = message } },
+    name = h.name, hypothesis = h, windows = windows_of(h, h.as_of_us or log:summary().last),
+    fingerprint = h:fingerprint(log), data = core.log.facts(log).fingerprint }, nil, 1)
+end
+
+-- Splits a list: the hypotheses that the log can answer, and Results of those that it cannot. All
+-- are tried together; only where that fails is each tried alone.
+local function answerable(log, list, options)
+  local measure = require "wayproof.measure"
+  local summary = log:summary()
+  local function plans(some)
+    for _, pass in ipairs(needs.plan(some, summary.event_names, summary.last)) do
+      measure.plan(log, pass.request)
+    end
+    return true
+  end
+  if check.attempt(plans, list) then return list, {} end
+  local good, refused = {}, {}
+  for _, h in ipairs(list) do
+    local fits, message = check.attempt(plans, { h })
+    if fits then
+      good[#good + 1] = h
+    else
+      refused[#refused + 1] = unanswerable(log, h, message, options)
+    end
+  end
+  return good, refused
 end
 
 -- Facts of all hypotheses, in the order given; one pass per clock.
@@ -199,10 +242,12 @@ end
 function validate.log(log, given, options)
   options = check.options(options, log_options, "validate")
   local list, many = hypotheses_of(given, "validate")
-  local results, method, code = judged(log, list, options)
+  local asked, refused = answerable(log, list, options)
+  local results, method, code = judged(log, asked, options)
   if not results then return nil, method, code end
-  if not many then return results[1] end
   local tried = #results
+  table.move(refused, 1, #refused, #results + 1, results)
+  if not many then return results[1] end
   for _, result in ipairs(results) do tried = math.max(tried, result.tried) end
   return board.new(results, { tried = tried, method = method })
 end

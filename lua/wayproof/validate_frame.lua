@@ -209,14 +209,16 @@ local function add_undated(case, frame, options, accepted)
     end
   end
   local name = find(options.metric) or find(options.outcome)
-  local other = find(options.activity) or find(options.adjust) or find(options.across)
+  local of_users = frame.undated_users
+  local other = of_users or find(options.activity) or find(options.adjust) or find(options.across)
   for _, code in ipairs(accepted) do
-    if code == "undated_attribute" then name, other = nil, name or other end
+    if code == "undated_attribute" then name, of_users, other = nil, nil, name or other end
   end
   if name then
     case.invalid = { code = "undated_attribute", name = name }
   elseif other then
     table.insert(case.warnings, { code = "undated_attribute", name = other })
+    if of_users then table.insert(case.caps, { code = "undated_attribute", name = of_users }) end
   end
 end
 

@@ -15,6 +15,10 @@
 --   discovery          {beta, se, p}            earliest 70 %, or nil
 --   holdout            {beta, se, p}            latest 30 %, p one-sided for the sign of `beta`
 --   calendar           {beta, se} with entry time beside a baseline that was given, or nil
+--   volume             {beta, se, floor, half} with the log's own volume instead of a baseline that
+--                      was given, or nil
+--   as_seen            {beta, se} with users cut by their own `until` counted as far as they were
+--                      seen, or nil
 --   holdout_failed     why the later users could not be fitted (there are some), or nil
 --   families           list of {name = "cohorts" | "segments", by, q, p, i2, mean, slope_p, last,
 --                      strata = {{label, beta, se}…}}
@@ -185,10 +189,18 @@ local function grade_of(e)
   return "B"
 end
 
--- A given baseline without a calendar: the effect must be there with one, too.
-local function only_calendar(e, side)
-  local c = e.calendar
-  return c and (side * c.beta < e.minimum or side * c.beta < rules.z * c.se) or false
+-- Whether an effect measured in another way as well is gone, or below the minimum, there.
+local function gone(other, e, side)
+  if not other then return false end
+  return side * other.beta < e.minimum or side * other.beta < rules.z * other.se
+end
+
+-- A given baseline that leaves out what people did: the effect must pass beside that volume, too.
+local function only_volume(e, side)
+  local v = e.volume
+  if not v then return false end
+  if gone(v, e, side) or not v.floor or not v.half then return true end
+  return side * v.floor.beta <= rules.gate_z * v.floor.se or side * v.half.beta < e.minimum
 end
 
 --- Rows 4a to 4h, for an effect that is a candidate.
@@ -205,8 +217,15 @@ local function judge_candidate(e, side)
     if only_activity(e) then return "vanity", { { code = "activity_only" } }, "4b", warnings end
     return "inconclusive", with_caps(e, { code = "activity_noise" }), "4b", warnings
   end
-  if only_calendar(e, side) then
+  -- A given baseline without a calendar: the effect must be there with one, too.
+  if gone(e.calendar, e, side) then
     return "inconclusive", with_caps(e, { code = "calendar" }), "4b"
+  end
+  if only_volume(e, side) then
+    return "inconclusive", with_caps(e, { code = "activity_given" }), "4b"
+  end
+  if gone(e.as_seen, e, side) then
+    return "inconclusive", with_caps(e, { code = "informative_until" }), "4b"
   end
   if uneven then return "unstable", { uneven }, "4c" end
   if decay then return "unstable", { decay }, "4d" end

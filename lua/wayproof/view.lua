@@ -53,7 +53,7 @@ end
 ---@return integer as_of_us
 function view.observed(log, options, what)
   local part = view.of(log, options, what)
-  local last_us = core.log.facts(log).last or 0
+  local last_us = core.log.facts(log, false).last or 0
   if options.before ~= nil then
     local before_us = time.instant(options.before, what .. ": before")
     if before_us - 1 < last_us then last_us = before_us - 1 end

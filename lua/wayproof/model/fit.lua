@@ -154,8 +154,8 @@ local function remarks(raw)
   local list = {}
   local function add(...) list[#list + 1] = string.format(...) end
   if raw.loglik then
-    add("log-likelihood %.6g (%.6g without columns), %s rows%s", raw.loglik,
-      raw.null_loglik or raw.loglik, raw.n,
+    add("log-likelihood %.6g%s, %s rows%s", raw.loglik,
+      raw.null_loglik and string.format(" (%.6g without columns)", raw.null_loglik) or "", raw.n,
       raw.missing > 0 and string.format(", %d left out (missing)", raw.missing) or "")
   end
   if raw.constant then add("constant, not fitted: %s", table.concat(raw.constant, ", ")) end

@@ -285,6 +285,23 @@ function rank.quantile(x, levels, options)
   return found[1]
 end
 
+-- Interval of a group's mean: Student's t, transformed for skewness as by Hall (1992). Money is
+-- skewed, and the symmetric interval would miss its mean on one side.
+local function mean_interval(group, level)
+  local n, mean = group.users, group.sum / group.users
+  local t = core.t_quantile(1 - (1 - level) / 2, n - 1)
+  local se = math.sqrt(group.squares / (n - 1) / n)
+  local skew = group.squares > 0 and group.cubes / n / (group.squares / n) ^ 1.5 or 0
+  local bend = skew / math.sqrt(n)
+  local function unbent(x)
+    if math.abs(bend) < 1e-6 then return x end
+    local cube = 1 + bend * (x - bend / 6)
+    local root = cube < 0 and -(-cube) ^ (1 / 3) or cube ^ (1 / 3)
+    return 3 / bend * (root - 1)
+  end
+  return mean - se * unbent(t), mean - se * unbent(-t)
+end
+
 local function dose_row(group, number, raw, totals, z, level)
   local row = {
     group = number, from = group.from, to = group.to, users = group.users, sum = group.sum,
@@ -298,9 +315,7 @@ local function dose_row(group, number, raw, totals, z, level)
       row.exact_low, row.exact_high = exact.low, exact.high
     end
   elseif group.users > 1 then
-    local t = core.t_quantile(1 - (1 - level) / 2, group.users - 1)
-    local half = t * math.sqrt(group.squares / (group.users - 1) / group.users)
-    row.low, row.high = row.rate - half, row.rate + half
+    row.low, row.high = mean_interval(group, level)
   end
   if totals.base ~= 0 then row.lift = row.rate / totals.base end
   return row
@@ -320,7 +335,8 @@ end
 ---@param options? { groups: integer, weights: number[], level: number }  groups default 5
 ---@return wayproof.Statistic  a list of { group, from, to, users, events, sum, rate, low, high,
 ---  lift, share, capture }, with n, missing, base (the overall rate), binary. Intervals: Wilson,
----  with exact_low/exact_high below 5 events; Student's t for numeric outcomes
+---  with exact_low/exact_high below 5 events; Student's t transformed for skewness (Hall 1992) for
+---  numeric outcomes
 ---Source: group = min(G - 1, floor(G (midrank - 1/2) / n)).
 function rank.dose(scores, outcome, options)
   options = check.options(options, { "groups", "weights", "level" }, "dose")
