@@ -146,13 +146,14 @@ local function beside_calendar(case, base, x)
 end
 
 -- The one-dimensional fit `Y ~ W + z + x` of the noise gate, and the reliability of z.
+-- `like`: a fit that has all of these columns, where there is one.
 local function noise_fit(case, base, x, like)
   if not base.z or not base.r then return nil end
   local columns = {}
   for _, i in ipairs(base.w) do columns[#columns + 1] = base.columns[i] end
   columns[#columns + 1] = base.z
   columns[#columns + 1] = x
-  local model = fit.run(case, columns, { independent = true, like = like })
+  local model = fit.run(case, columns, { independent = like ~= nil, like = like })
   if not model.ok then return nil end
   local z, k = #columns - 1, #columns
   local widen = model.widen ^ 2
