@@ -153,6 +153,7 @@ build = {
         "csrc/store/way_attributes.c",
         "csrc/store/way_change.c",
         "csrc/store/way_file.c",
+        "csrc/store/way_join.c",
         "csrc/store/way_list.c",
         "csrc/store/way_load_rows.c",
         "csrc/store/way_load_users.c",

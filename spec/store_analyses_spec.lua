@@ -72,7 +72,8 @@ describe("a log that was just opened from a file", function()
   setup(function()
     path = os.tmpname()
     os.remove(path)
-    log = assert(wp.read_rows(events(), { value = "value", properties = { "channel", "page", "other" } }))
+    log = assert(wp.read_rows(events(), { value = "value",
+      properties = { "channel", "page", "other" } }))
     assert(log:save(path))
   end)
 

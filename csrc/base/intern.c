@@ -13,10 +13,14 @@ void wp_intern_free(wp_intern *table)
     *table = (wp_intern){0};
 }
 
+/* A new epoch forgets all of them at once; when epochs run out, they begin anew. */
 static void forget_recent(wp_intern *table)
 {
-    for (size_t i = 0; table->recent != NULL && i < (size_t)1 << WP_RECENT_BITS; i++)
-        table->recent[i].length = UINT32_MAX;
+    table->recent_epoch += WP_RECENT_MOST + 1;
+    if (table->recent_epoch == 0 && table->recent != NULL) {
+        memset(table->recent, 0, ((size_t)1 << table->recent_bits) * sizeof *table->recent);
+        table->recent_epoch = WP_RECENT_MOST + 1;
+    }
 }
 
 void wp_intern_clear(wp_intern *table)
@@ -84,21 +88,21 @@ uint32_t wp_intern_add_new(wp_intern *table, const char *text, size_t length, ui
     return code;
 }
 
-/* Short texts take the place of whatever was there: the latest is the likeliest. */
-uint32_t wp_intern_add_few_new(wp_intern *table, const char *text, size_t length)
+/* A text takes the place of whatever was there: the latest is the likeliest. */
+uint32_t wp_intern_add_recent(wp_intern *table, const char *text, size_t length, uint64_t low,
+                              uint64_t high)
 {
     uint32_t code = wp_intern_add(table, text, length, wp_hash_bytes(text, length));
-    if (code == UINT32_MAX || length > 16)
+    if (code == UINT32_MAX || length > WP_RECENT_MOST)
         return code;
     if (table->recent == NULL) {
-        table->recent = wp_alloc_array((size_t)1 << WP_RECENT_BITS, sizeof *table->recent);
+        table->recent_bits = table->recent_bits == 0 ? WP_RECENT_BITS : table->recent_bits;
+        table->recent = wp_alloc_array_zero((size_t)1 << table->recent_bits, sizeof *table->recent);
         if (table->recent == NULL)
             return UINT32_MAX;
         forget_recent(table);
     }
-    uint64_t low, high;
-    wp_short_words(text, length, &low, &high);
-    uint64_t place = ((low ^ high << 3) + length) * WP_HASH_A >> (64 - WP_RECENT_BITS);
-    table->recent[place] = (wp_recent){low, high, (uint32_t)length, code};
+    table->recent[wp_recent_place(table, low, high)] =
+        (wp_recent){low, high, table->recent_epoch + (uint32_t)length, code};
     return code;
 }

@@ -234,13 +234,13 @@ static inline int64_t days_from_usual(uint32_t year, uint32_t month, uint32_t da
            719469;
 }
 
-/* "2024-03-01 12:00:00" and "2024-03-01T12:00:00Z", nearly all the texts there are: eight digits at
-** a time. False: not of this shape, or it needs a closer look, and the general reader decides. */
+/* "2024-03-01 12:00:00" and "2024-03-01T12:00:00Z", nearly all the texts there are (19 and 20
+** bytes): eight digits at a time. False: not of this shape, or it needs a closer look, and the
+*general reader decides. */
 static inline bool parse_usual(const wp_time_rule *rule, const char *text, size_t length,
                                int64_t *time_us, bool *zone_assumed)
 {
-    if ((length != 19 && !(length == 20 && text[19] == 'Z')) ||
-        (text[10] != ' ' && text[10] != 'T'))
+    if ((length == 20 && text[19] != 'Z') || (text[10] != ' ' && text[10] != 'T'))
         return false;
     uint64_t date = digits_of(text, 0x2d30302d30303030ULL, 0x7f76767f76767676ULL);
     uint64_t clock = digits_of(text + 11, 0x30303a30303a3030ULL, 0x76767f76767f7676ULL);
@@ -310,19 +310,26 @@ static inline uint64_t number_of(uint64_t digits)
            32;
 }
 
-/* "1704067200" and "1704067200123", the numbers of our time: two times eight digits that overlap.
-** False: the general reader decides. */
+/* "1704067200" and "1704067200123", the numbers of our time: eight digits and the two, or five,
+** behind them. False: the general reader decides. */
 static inline bool parse_usual_epoch(const wp_time_rule *rule, const char *text, size_t length,
                                      int64_t *time_us)
 {
-    if (length != 10 && length != 13)
+    uint64_t first = digits_of(text, 0x3030303030303030ULL, 0x7676767676767676ULL), whole;
+    if (first == UINT64_MAX)
         return false;
-    uint64_t first = digits_of(text, 0x3030303030303030ULL, 0x7676767676767676ULL);
-    uint64_t last = digits_of(text + length - 8, 0x3030303030303030ULL, 0x7676767676767676ULL);
-    if (first == UINT64_MAX || last == UINT64_MAX)
-        return false;
-    uint64_t whole = length == 10 ? number_of(first) * 100 + number_of(last) % 100
-                                  : number_of(first) * 100000 + number_of(last) % 100000;
+    if (length == 10) {
+        unsigned tens = (unsigned)(unsigned char)text[8] - '0';
+        unsigned ones = (unsigned)(unsigned char)text[9] - '0';
+        if (tens > 9 || ones > 9)
+            return false;
+        whole = number_of(first) * 100 + tens * 10 + ones;
+    } else {
+        uint64_t last = digits_of(text + 5, 0x3030303030303030ULL, 0x7676767676767676ULL);
+        if (last == UINT64_MAX)
+            return false;
+        whole = number_of(first) * 100000 + number_of(last) % 100000;
+    }
     if (rule->unit != WP_UNIT_AUTO)
         return scale_epoch(rule, false, whole, 0, time_us);
     *time_us = (int64_t)(whole < 100000000000ULL ? whole * 1000000 : whole * 1000);
@@ -560,12 +567,17 @@ const char *wp_time_format_problem(const char *format)
 
 /* --- Both ways -------------------------------------------------------------------------------- */
 
-bool wp_time_parse(const wp_time_rule *rule, const char *text, size_t length, int64_t *time_us,
-                   bool *zone_assumed)
+static inline bool parse_quick(const wp_time_rule *rule, const char *text, size_t length,
+                               int64_t *time_us, bool *zone_assumed)
 {
-    if (rule->format == NULL && (parse_usual(rule, text, length, time_us, zone_assumed) ||
-                                 parse_usual_epoch(rule, text, length, time_us)))
-        return true;
+    if (length == 10 || length == 13)
+        return parse_usual_epoch(rule, text, length, time_us);
+    return (length == 19 || length == 20) && parse_usual(rule, text, length, time_us, zone_assumed);
+}
+
+static bool parse_any(const wp_time_rule *rule, const char *text, size_t length, int64_t *time_us,
+                      bool *zone_assumed)
+{
     cursor c = {text, text + length};
     skip_blanks(&c);
     while (c.end > c.at && (c.end[-1] == ' ' || c.end[-1] == '\t'))
@@ -576,6 +588,27 @@ bool wp_time_parse(const wp_time_rule *rule, const char *text, size_t length, in
         return parse_format(rule, c, time_us, zone_assumed);
     return parse_compact(rule, c.at, (size_t)(c.end - c.at), time_us, zone_assumed) ||
            parse_epoch(rule, c, time_us) || parse_iso(rule, c, time_us, zone_assumed);
+}
+
+bool wp_time_parse(const wp_time_rule *rule, const char *text, size_t length, int64_t *time_us,
+                   bool *zone_assumed)
+{
+    return (rule->format == NULL && parse_quick(rule, text, length, time_us, zone_assumed)) ||
+           parse_any(rule, text, length, time_us, zone_assumed);
+}
+
+/* The usual texts stay in the loop, so that one does not wait for the one before. */
+size_t wp_time_parse_list(const wp_time_rule *rule, const wp_slice *texts, size_t count,
+                          int64_t *times_us, bool *zone_assumed)
+{
+    const bool is_plain = rule->format == NULL;
+    for (size_t i = 0; i < count; i++) {
+        wp_slice text = texts[i];
+        if (!(is_plain && parse_quick(rule, text.text, text.length, &times_us[i], zone_assumed)) &&
+            !parse_any(rule, text.text, text.length, &times_us[i], zone_assumed))
+            return i;
+    }
+    return count;
 }
 
 size_t wp_time_text(int64_t time_us, const wp_zone *zone, char *text)

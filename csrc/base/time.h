@@ -7,6 +7,7 @@
 #ifndef WP_BASE_TIME_H
 #define WP_BASE_TIME_H
 
+#include "base/slice.h"
 #include "base/zone.h"
 
 #include <stdbool.h>
@@ -34,6 +35,10 @@ typedef struct wp_time_rule {
 ** *zone_assumed (never clears it) when neither the text nor the rule named an offset. */
 bool wp_time_parse(const wp_time_rule *rule, const char *text, size_t length, int64_t *time_us,
                    bool *zone_assumed);
+/* The same for many: reads times_us[i] from texts[i] up to the first that is not an instant, and
+** returns how many it read. */
+size_t wp_time_parse_list(const wp_time_rule *rule, const wp_slice *texts, size_t count,
+                          int64_t *times_us, bool *zone_assumed);
 /* Epoch numbers that are numbers already. False when not finite or out of range. */
 bool wp_time_from_double(const wp_time_rule *rule, double number, int64_t *time_us);
 bool wp_time_from_integer(const wp_time_rule *rule, int64_t number, int64_t *time_us);

@@ -32,18 +32,17 @@ void wp__batch_free(wp_batch *batch, uint32_t numbers_count, uint32_t texts_coun
 {
     if (batch == NULL)
         return;
-    dictionary_free(&batch->users);
     dictionary_free(&batch->event_names);
-    wp_free(batch->user_rows);
+    wp_free(batch->users);
+    wp_free(batch->user_bytes);
     wp_free(batch->slots);
-    wp_free(batch->user_offsets);
-    wp_free(batch->user_is_new);
     wp_free(batch->times.offsets);
     wp_free(batch->times.micros);
     wp_free(batch->events.data);
     for (uint32_t i = 0; batch->numbers != NULL && i < numbers_count; i++) {
         wp_free(batch->numbers[i].present);
         wp_free(batch->numbers[i].packed);
+        wp_free(batch->numbers[i].rows);
     }
     for (uint32_t i = 0; i < texts_count; i++) {
         if (batch->texts != NULL)

@@ -26,16 +26,11 @@
 
 #include "base/error.h"
 #include "base/pool.h"
+#include "base/slice.h"
 #include "store/build.h"
 #include "store/log.h"
 
 #define WP_BATCH_ROWS 32768u
-
-/* Borrowed text, not terminated. An empty text or NULL is a missing value. */
-typedef struct wp_slice {
-    const char *text;
-    size_t length;
-} wp_slice;
 
 /* The columns beside user, event and time. All names are copied. */
 typedef struct wp_schema {
@@ -85,6 +80,25 @@ WP_NODISCARD wp_status wp_build_add_user(wp_build *build, const wp_user_row *row
 WP_NODISCARD wp_status wp_writer_start(wp_build *build, wp_writer **out, wp_error *err);
 void wp_writer_free(wp_writer *writer); /* NULL is fine; unfinished rows are dropped */
 WP_NODISCARD wp_status wp_writer_add(wp_writer *writer, const wp_row *row, wp_error *err);
+
+/* Many rows at once, column by column, for a reader that has them side by side: wp_writer_open
+** makes room for `count` more rows, each of its columns is then filled in, and wp_writer_take adds
+** them. Rows that are not taken are forgotten, but not the texts that were put, so a reader puts
+** texts only when it is sure of the rows. Of every text 16 bytes may be read, whatever its length.
+** Not for a schema with has_order. */
+WP_NODISCARD wp_status wp_writer_open(wp_writer *writer, uint32_t count, wp_error *err);
+int64_t *wp_writer_times(wp_writer *writer);
+double *wp_writer_numbers(wp_writer *writer, uint32_t column);
+WP_NODISCARD wp_status wp_writer_put_users(wp_writer *writer, const wp_slice *users, uint32_t count,
+                                           wp_error *err);
+WP_NODISCARD wp_status wp_writer_put_events(wp_writer *writer, const wp_slice *events,
+                                            uint32_t count, wp_error *err);
+WP_NODISCARD wp_status wp_writer_put_one_event(wp_writer *writer, const char *event, uint32_t count,
+                                               wp_error *err);
+WP_NODISCARD wp_status wp_writer_put_texts(wp_writer *writer, uint32_t column,
+                                           const wp_slice *texts, uint32_t count, wp_error *err);
+void wp_writer_take(wp_writer *writer, uint32_t count, bool time_zone_assumed);
+
 uint32_t wp_writer_count(const wp_writer *writer); /* rows added and not finished */
 void wp_writer_drop(wp_writer *writer);            /* forgets them */
 /* Hands the rows to the build as the batch at `place` (unique; gaps are fine) and starts anew.

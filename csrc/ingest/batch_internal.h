@@ -29,7 +29,19 @@ typedef struct wp_batch_numbers {
     uint64_t *present;
     double *packed;
     uint32_t count;
+    uint32_t *rows; /* join, of a sparse column: the row of each in the log */
 } wp_batch_numbers;
+
+/* A user of a batch. What the join asks about it lies side by side: it visits a few users of every
+** batch for each partition, and each visit costs as many waits for memory as there are places. */
+typedef struct wp_batch_user {
+    uint64_t hash;
+    uint32_t start;  /* of its id in user_bytes */
+    uint32_t row;    /* first of its rows */
+    uint32_t number; /* join: its number in the partition */
+    uint32_t place;  /* join: its rows in earlier batches, 0 when it is new; then, in the log, the
+                        place  of its first row here */
+} wp_batch_user;
 
 /* Rows grouped by user; users by (partition, first appearance). Everything is in that order but
 ** `slots`, which leads from the order of first appearance to it. */
@@ -38,11 +50,10 @@ typedef struct wp_batch {
     uint32_t rows_count, users_count;
     bool time_zone_assumed;
     uint32_t partition_starts[WP_PARTITIONS + 1]; /* first user of each partition */
-    wp_batch_dictionary users;                    /* .global: the user's number in the log */
-    uint32_t *user_rows;                          /* first row, users_count + 1 */
-    uint32_t *slots;                              /* by first appearance */
-    uint32_t *user_offsets;                       /* join: rows of the user in earlier batches */
-    uint8_t *user_is_new;                         /* join: the user appears first here */
+    wp_batch_user *users;                         /* users_count + 1: the last one says the ends */
+    char *user_bytes;
+    uint32_t *slots;             /* by first appearance */
+    atomic_uint new_users_count; /* join: users that appear first here */
     wp_times times;
     int64_t first_us, last_us;
     wp_codes events;
@@ -101,6 +112,13 @@ wp_slice wp__resolve_alias(const wp_build *build, wp_slice id);
 /* Attribute columns of the log; numbers[i] is the user of row i of the users table. */
 WP_NODISCARD wp_status wp__join_attributes(wp_build *build, wp_columns *columns,
                                            const uint32_t *numbers, wp_error *err);
+/* Packed number columns of the log; see csrc/ingest/sparse.c. `count` of all rows have a number. */
+WP_NODISCARD wp_status wp__sparse_start(wp_numbers *numbers, wp_sparse *sparse, uint64_t count,
+                                        size_t rows, wp_error *err);
+WP_NODISCARD wp_status wp__sparse_mark(wp_numbers *numbers, const wp_batch *batch,
+                                       wp_batch_numbers *from, wp_error *err);
+void wp__sparse_place(const wp_numbers *numbers, const wp_sparse *sparse,
+                      const wp_batch_numbers *from);
 /* Narrowest width for codes 0 .. count-1. */
 unsigned wp__code_width(uint32_t count);
 void wp__put_code(wp_codes *codes, size_t row, uint32_t code);

@@ -2,11 +2,12 @@
 #include "ingest/csv.h"
 
 #include "base/memory.h"
-#include "ingest/csv_row.h"
+#include "ingest/csv_block.h"
 
 #include <stdio.h>
 
-#define CHUNK_BYTES (1u << 20)
+/* The text, its fields and the rows of a chunk stay in a second-level cache together. */
+#define CHUNK_BYTES (1u << 19)
 #define SLACK_BYTES (1u << 14)
 #define GUESS_BYTES (1u << 24) /* how far a guess looks for the end of its last row */
 #define WAVE_CHUNKS 256u
@@ -106,19 +107,26 @@ static wp_status scan_chunk(const job *work, bench *b, uint64_t begin, uint64_t 
     }
 }
 
-/* Hands the rows of the bench, from row `first` on, to its writer. */
-static wp_status parse_rows(const job *work, bench *b, size_t first, uint64_t begin, chunk *c,
-                            wp_error *err)
+/* Offset behind a row in the text of a bench. */
+static size_t row_end(const wp_scan *scan, size_t row)
+{
+    return (size_t)(scan->ends[scan->rows[row] - 1] & WP_END_OFFSET) + 1;
+}
+
+/* Hands the rows first .. last-1 of the bench to its writer, one at a time. *stops: one is bad, and
+** bad rows are not skipped. */
+static wp_status parse_singly(const job *work, bench *b, size_t first, size_t last, uint64_t begin,
+                              chunk *c, bool *stops, wp_error *err)
 {
     const wp_scan *scan = &b->scan;
     uint32_t field = first > 0 ? scan->rows[first - 1] : 0;
-    size_t at = (size_t)(c->start - begin);
-    for (size_t row = first; row < scan->rows_count && c->rows_count < work->cap; row++) {
+    size_t at = first > 0 ? row_end(scan, first - 1) : (size_t)(c->start - begin);
+    for (size_t row = first; row < last && c->rows_count < work->cap; row++) {
         uint32_t count = scan->rows[row] - field;
         wp_status status = wp_csv_row_read(&b->row, &work->columns, work->source, b->text, at,
                                            scan->ends + field, count, scan->has_nul, err);
         size_t row_at = at;
-        at = (size_t)(scan->ends[scan->rows[row] - 1] & WP_END_OFFSET) + 1;
+        at = row_end(scan, row);
         field = scan->rows[row];
         if (status == WP_OK) {
             if (!b->row.is_blank) {
@@ -131,9 +139,32 @@ static wp_status parse_rows(const job *work, bench *b, size_t first, uint64_t be
             return status;
         if (c->bad_at == NOWHERE)
             set_bad(c, begin + row_at, err->message, false);
-        if (!work->source->skip_bad)
+        if ((*stops = !work->source->skip_bad))
             return WP_OK;
         c->rows_skipped++;
+    }
+    return WP_OK;
+}
+
+/* Hands the rows of the bench, from row `first` on, to its writer. */
+static wp_status parse_rows(const job *work, bench *b, size_t first, uint64_t begin, chunk *c,
+                            wp_error *err)
+{
+    const wp_scan *scan = &b->scan;
+    bool stops = false, taken;
+    for (size_t row = first; row < scan->rows_count && c->rows_count < work->cap && !stops;) {
+        uint64_t left = work->cap - c->rows_count;
+        size_t count = scan->rows_count - row;
+        count = count < WP_CSV_BLOCK ? count : WP_CSV_BLOCK;
+        count = count < left ? count : (size_t)left;
+        size_t at = row > 0 ? row_end(scan, row - 1) : (size_t)(c->start - begin);
+        WP_TRY(wp_csv_block_read(&work->columns, work->source, b->text, scan, row, at,
+                                 (uint32_t)count, b->writer, &taken, err));
+        if (taken)
+            c->rows_count += count;
+        else
+            WP_TRY(parse_singly(work, b, row, row + count, begin, c, &stops, err));
+        row += count;
     }
     return WP_OK;
 }
@@ -147,12 +178,6 @@ static void chunk_reset(job *work, chunk *c, uint64_t place)
     bool inside = c->inside;
     *c = (chunk){
         .start = NOWHERE, .end = NOWHERE, .bad_at = NOWHERE, .quotes = quotes, .inside = inside};
-}
-
-/* Offset behind a row in the text of a bench. */
-static size_t row_end(const wp_scan *scan, size_t row)
-{
-    return (size_t)(scan->ends[scan->rows[row] - 1] & WP_END_OFFSET) + 1;
 }
 
 /* Parses chunk `index` of the wave. `forced` is where its first row begins, NOWHERE: guess. */

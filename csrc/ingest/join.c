@@ -8,29 +8,11 @@
 ** Cost: linear in rows, plus the sorting of what is out of order. Batches are freed as they are
 ** copied. Nothing depends on the number of threads: chunks are partitions, batches, columns and
 ** fixed ranges of users, and sums are folded in their order. */
-#include "ingest/batch_internal.h"
-#include "store/build.h"
+#include "ingest/join_internal.h"
 
 #include "base/memory.h"
 
 #include <stdlib.h>
-
-typedef struct partition {
-    wp_intern users;
-    uint32_t *rows;   /* rows of each user */
-    uint32_t *global; /* the user's number in the log */
-    size_t capacity;
-} partition;
-
-typedef struct join {
-    wp_build *build;
-    wp_columns *columns;
-    partition *partitions;
-    uint32_t *first_users; /* per batch: number of the first user that appears first there */
-    uint32_t extra_count;  /* users without events */
-    wp_order *orders;
-    wp_intern *values; /* per text column, then one for event names */
-} join;
 
 static int by_place(const void *left, const void *right)
 {
@@ -50,7 +32,7 @@ static uint32_t intern_entry(wp_intern *table, const wp_batch_dictionary *d, uin
 static wp_status join_texts(void *context, size_t chunk, unsigned worker, wp_error *err)
 {
     (void)worker;
-    join *work = context;
+    wp__join *work = context;
     wp_intern *values = &work->values[chunk];
     bool is_event = chunk == work->build->texts_count;
     if (!is_event && wp_intern_add(values, "", 0, wp_hash_bytes("", 0)) == UINT32_MAX)
@@ -94,191 +76,10 @@ static bool take_dictionary(wp_dictionary *into, wp_intern *table)
     return true;
 }
 
-/* --- Users ------------------------------------------------------------------------------------ */
-
-static bool grow_partition(partition *part)
-{
-    size_t capacity = part->capacity < 16 ? 16 : part->capacity * 2;
-    uint32_t *rows = wp_realloc_array(part->rows, capacity, sizeof *rows);
-    if (rows == NULL)
-        return false;
-    part->rows = rows;
-    part->capacity = capacity;
-    return true;
-}
-
-/* Chunk: a partition. Gives its users numbers of its own and marks first appearances. */
-static wp_status join_users(void *context, size_t chunk, unsigned worker, wp_error *err)
-{
-    (void)worker;
-    join *work = context;
-    partition *part = &work->partitions[chunk];
-    for (size_t i = 0; i < work->build->batches_count; i++) {
-        wp_batch *batch = work->build->batches[i];
-        uint32_t end = batch->partition_starts[chunk + 1];
-        for (uint32_t user = batch->partition_starts[chunk]; user < end; user++) {
-            uint32_t before = part->users.count,
-                     own = intern_entry(&part->users, &batch->users, user);
-            if (own == UINT32_MAX || (own == part->capacity && !grow_partition(part)))
-                return wp_fail_memory(err, part->users.bytes_capacity * 2);
-            bool is_new = part->users.count > before;
-            batch->user_is_new[user] = is_new;
-            batch->users.global[user] = own;
-            batch->user_offsets[user] = is_new ? 0 : part->rows[own];
-            part->rows[own] =
-                batch->user_offsets[user] + batch->user_rows[user + 1] - batch->user_rows[user];
-        }
-    }
-    part->global = wp_alloc_array(part->users.count, sizeof *part->global);
-    return part->global != NULL ? WP_OK : wp_fail_memory(err, part->users.count * sizeof(uint32_t));
-}
-
-/* Chunk: a batch. Numbers the users that appear first here, in order of appearance. */
-static wp_status number_users(void *context, size_t chunk, unsigned worker, wp_error *err)
-{
-    (void)worker;
-    (void)err;
-    join *work = context;
-    wp_batch *batch = work->build->batches[chunk];
-    uint32_t number = work->first_users[chunk];
-    for (uint32_t i = 0; i < batch->users_count; i++) {
-        uint32_t user = batch->slots[i];
-        if (!batch->user_is_new[user])
-            continue;
-        partition *part = &work->partitions[wp__partition(batch->users.hashes[user])];
-        uint32_t own = batch->users.global[user];
-        part->global[own] = number;
-        work->columns->row_starts[number + 1] = part->rows[own];
-        work->columns->user_ids.offsets[number + 1] =
-            batch->users.offsets[user + 1] - batch->users.offsets[user];
-        number++;
-    }
-    return WP_OK;
-}
-
-/* Chunk: a batch. Fills in user numbers and copies the ids of users that appear first here. */
-static wp_status place_users(void *context, size_t chunk, unsigned worker, wp_error *err)
-{
-    (void)worker;
-    (void)err;
-    join *work = context;
-    wp_batch *batch = work->build->batches[chunk];
-    wp_dictionary *ids = &work->columns->user_ids;
-    for (uint32_t user = 0; user < batch->users_count; user++) {
-        partition *part = &work->partitions[wp__partition(batch->users.hashes[user])];
-        uint32_t number = part->global[batch->users.global[user]];
-        batch->users.global[user] = number;
-        uint64_t start = batch->users.offsets[user];
-        if (batch->user_is_new[user])
-            memcpy(ids->bytes + ids->offsets[number], batch->users.bytes + start,
-                   (size_t)(batch->users.offsets[user + 1] - start));
-    }
-    return WP_OK;
-}
-
-static wp_status prepare_users(join *work, wp_error *err)
-{
-    for (size_t i = 0; i < work->build->batches_count; i++) {
-        wp_batch *batch = work->build->batches[i];
-        batch->user_offsets = wp_alloc_array(batch->users_count, sizeof *batch->user_offsets);
-        batch->users.global = wp_alloc_array(batch->users_count, sizeof *batch->users.global);
-        batch->user_is_new = wp_alloc(batch->users_count);
-        if (batch->user_offsets == NULL || batch->users.global == NULL ||
-            batch->user_is_new == NULL)
-            return wp_fail_memory(err, batch->users_count * sizeof(uint32_t));
-    }
-    return WP_OK;
-}
-
-/* The number of a user of the users table, UINT32_MAX when it has no event. */
-static uint32_t find_user(const join *work, uint32_t code)
-{
-    const wp_intern *ids = &work->build->user_ids;
-    const partition *part = &work->partitions[wp__partition(ids->hashes[code])];
-    uint64_t start = ids->offsets[code];
-    uint32_t own = wp_intern_find(&part->users, ids->bytes + start,
-                                  (size_t)(ids->offsets[code + 1] - start), ids->hashes[code]);
-    return own == UINT32_MAX ? UINT32_MAX : part->global[own];
-}
-
-/* Users of the users table: numbers after all others for those without events. */
-static void place_extra_users(join *work, uint32_t users_with_events, uint32_t *numbers)
-{
-    wp_columns *columns = work->columns;
-    const wp_intern *table = &work->build->user_ids;
-    uint32_t next = users_with_events;
-    for (uint32_t code = 0; code < table->count; code++) {
-        numbers[code] = find_user(work, code);
-        if (numbers[code] != UINT32_MAX)
-            continue;
-        numbers[code] = next;
-        columns->row_starts[next + 1] = 0;
-        columns->user_ids.offsets[next + 1] = table->offsets[code + 1] - table->offsets[code];
-        next++;
-    }
-}
-
-static wp_status join_all_users(join *work, const wp_run *run, wp_error *err)
-{
-    wp_build *build = work->build;
-    wp_columns *columns = work->columns;
-    WP_TRY(prepare_users(work, err));
-    WP_TRY(wp_pool_run(run, WP_PARTITIONS, join_users, work, err));
-    uint64_t with_events = 0;
-    for (uint32_t p = 0; p < WP_PARTITIONS; p++)
-        with_events += work->partitions[p].users.count;
-    uint64_t most = with_events + build->user_ids.count;
-    if (most >= UINT32_MAX - 1)
-        return wp_fail(err, WP_LIMIT, "users: %llu found (expected fewer than 2^32 - 2)",
-                       (unsigned long long)most);
-    uint32_t number = 0;
-    for (size_t i = 0; i < build->batches_count; i++) {
-        work->first_users[i] = number;
-        for (uint32_t user = 0; user < build->batches[i]->users_count; user++)
-            number += build->batches[i]->user_is_new[user];
-    }
-    columns->row_starts = wp_alloc_array_zero((size_t)most + 1, sizeof(uint32_t));
-    columns->user_ids.offsets = wp_alloc_array_zero((size_t)most + 1, sizeof(uint64_t));
-    uint32_t *table_numbers = wp_alloc_array(build->user_ids.count, sizeof(uint32_t));
-    wp_status status = WP_OK;
-    if (columns->row_starts == NULL || columns->user_ids.offsets == NULL || table_numbers == NULL)
-        status = wp_fail_memory(err, most * 12);
-    if (status == WP_OK)
-        status = wp_pool_run(run, build->batches_count, number_users, work, err);
-    if (status == WP_OK)
-        place_extra_users(work, (uint32_t)with_events, table_numbers);
-    if (status != WP_OK) {
-        wp_free(table_numbers);
-        return status;
-    }
-    uint32_t users_count = (uint32_t)with_events;
-    for (uint32_t i = 0; i < build->user_ids.count; i++)
-        users_count = table_numbers[i] >= users_count ? table_numbers[i] + 1 : users_count;
-    columns->users_count = columns->user_ids.count = users_count;
-    for (uint32_t user = 0; user < users_count; user++) {
-        columns->row_starts[user + 1] += columns->row_starts[user];
-        columns->user_ids.offsets[user + 1] += columns->user_ids.offsets[user];
-    }
-    columns->user_ids.bytes = wp_alloc((size_t)columns->user_ids.offsets[users_count]);
-    if (columns->user_ids.bytes == NULL)
-        status = wp_fail_memory(err, columns->user_ids.offsets[users_count]);
-    if (status == WP_OK)
-        status = wp_pool_run(run, build->batches_count, place_users, work, err);
-    for (uint32_t i = 0; status == WP_OK && i < build->user_ids.count; i++)
-        if (table_numbers[i] >= with_events)
-            memcpy(columns->user_ids.bytes + columns->user_ids.offsets[table_numbers[i]],
-                   build->user_ids.bytes + build->user_ids.offsets[i],
-                   (size_t)(build->user_ids.offsets[i + 1] - build->user_ids.offsets[i]));
-    if (status == WP_OK)
-        status = wp__join_attributes(build, columns, table_numbers, err);
-    wp_free(table_numbers);
-    return status;
-}
-
 /* --- Rows ------------------------------------------------------------------------------------- */
 
 /* Instants of all batches: the range, the greatest unit that divides them, and the room. */
-static wp_status plan_times(join *work, wp_error *err)
+static wp_status plan_times(wp__join *work, wp_error *err)
 {
     wp_columns *columns = work->columns;
     int64_t first = INT64_MAX, last = INT64_MIN, unit = 1000000;
@@ -312,7 +113,24 @@ static wp_status plan_codes(wp_codes *codes, uint32_t values_count, size_t rows,
     return codes->data != NULL ? WP_OK : wp_fail_memory(err, rows * codes->width);
 }
 
-static wp_status plan_columns(join *work, wp_error *err)
+/* Packed when fewer than half of the rows have a number. */
+static wp_status plan_numbers(wp__join *work, uint32_t column, wp_error *err)
+{
+    wp_build *build = work->build;
+    wp_numbers *numbers = &work->columns->numbers[column];
+    size_t rows = work->columns->events_count;
+    uint64_t count = 0;
+    numbers->name = build->names[column];
+    build->names[column] = NULL;
+    for (size_t i = 0; i < build->batches_count; i++)
+        count += build->batches[i]->numbers[column].count;
+    if (count * 2 < rows)
+        return wp__sparse_start(numbers, &work->sparse[column], count, rows, err);
+    numbers->dense = wp_alloc_array(rows, sizeof(double));
+    return numbers->dense != NULL ? WP_OK : wp_fail_memory(err, rows * sizeof(double));
+}
+
+static wp_status plan_columns(wp__join *work, wp_error *err)
 {
     wp_build *build = work->build;
     wp_columns *columns = work->columns;
@@ -328,13 +146,8 @@ static wp_status plan_columns(join *work, wp_error *err)
             return wp_fail_memory(err, 16);
         WP_TRY(plan_codes(&columns->texts[i].codes, columns->texts[i].values.count, rows, err));
     }
-    for (uint32_t i = 0; i < build->numbers_count; i++) {
-        columns->numbers[i].name = build->names[i];
-        build->names[i] = NULL;
-        columns->numbers[i].dense = wp_alloc_array(rows, sizeof(double));
-        if (columns->numbers[i].dense == NULL)
-            return wp_fail_memory(err, rows * sizeof(double));
-    }
+    for (uint32_t i = 0; i < build->numbers_count; i++)
+        WP_TRY(plan_numbers(work, i, err));
     if (build->has_order) {
         work->orders = wp_alloc_array(rows, sizeof *work->orders);
         if (work->orders == NULL)
@@ -390,36 +203,89 @@ static void copy_numbers(double *to, const wp_batch_numbers *from, uint32_t from
         to[i] = wp_bit(from->present, from_row + i) ? from->packed[(*next)++] : NAN;
 }
 
-/* Where the runs of a batch go: user_offsets become places in the log. */
-static void place_runs(const wp_columns *columns, wp_batch *batch)
-{
-    for (uint32_t user = 0; user < batch->users_count; user++)
-        batch->user_offsets[user] += columns->row_starts[batch->users.global[user]];
-}
-
 /* Runs are short and go all over the log: asking for a few ahead hides most of the waiting. */
 #define RUNS_AHEAD 12u
 
-static void copy_events(join *work, wp_batch *batch)
+/* The usual: times of one unit and few event names. One loop over each run for both, as where a run
+** ends cannot be foreseen. */
+static void copy_plain_events(wp_columns *columns, const wp_batch *batch)
 {
-    wp_columns *columns = work->columns;
-    const char *times = columns->times.micros != NULL ? (const char *)columns->times.micros
-                                                      : (const char *)columns->times.offsets;
-    unsigned width = columns->times.micros != NULL ? 8 : 4;
+    const uint32_t *global = batch->event_names.global, *from = batch->times.offsets;
+    const uint8_t *from_codes = batch->events.data;
+    uint32_t *offsets = columns->times.offsets;
+    uint8_t *codes = columns->events.data;
+    const uint32_t shift =
+        (uint32_t)((batch->times.base_us - columns->times.base_us) / columns->times.unit_us);
     for (uint32_t user = 0; user < batch->users_count; user++) {
         if (user + RUNS_AHEAD < batch->users_count) {
-            size_t ahead = batch->user_offsets[user + RUNS_AHEAD];
-            __builtin_prefetch(times + ahead * width, 1);
-            if (columns->events.width > 0)
-                __builtin_prefetch((char *)columns->events.data + ahead * columns->events.width, 1);
+            __builtin_prefetch(offsets + batch->users[user + RUNS_AHEAD].place, 1);
+            __builtin_prefetch(codes + batch->users[user + RUNS_AHEAD].place, 1);
         }
-        uint32_t row = batch->user_rows[user], count = batch->user_rows[user + 1] - row;
-        size_t to = batch->user_offsets[user];
-        copy_times(&columns->times, to, &batch->times, row, count);
-        copy_codes(&columns->events, to, &batch->events, row, count, batch->event_names.global);
-        if (work->orders != NULL)
-            memcpy(work->orders + to, batch->orders + row, count * sizeof *work->orders);
+        uint32_t row = batch->users[user].row, end = batch->users[user + 1].row;
+        for (size_t to = batch->users[user].place; row < end; row++, to++) {
+            offsets[to] = from[row] + shift;
+            codes[to] = (uint8_t)global[from_codes[row]];
+        }
     }
+}
+
+static void copy_events(wp__join *work, const wp_batch *batch)
+{
+    wp_columns *columns = work->columns;
+    const wp_batch_user *users = batch->users;
+    for (uint32_t user = 0; user < batch->users_count; user++) {
+        uint32_t row = users[user].row, count = users[user + 1].row - row;
+        copy_times(&columns->times, users[user].place, &batch->times, row, count);
+        copy_codes(&columns->events, users[user].place, &batch->events, row, count,
+                   batch->event_names.global);
+    }
+}
+
+/* Chunk: a batch. */
+static wp_status mark_numbers(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    (void)worker;
+    wp__join *work = context;
+    wp_batch *batch = work->build->batches[chunk];
+    for (uint32_t i = 0; i < work->build->numbers_count; i++)
+        if (work->sparse[i].rows != NULL)
+            WP_TRY(wp__sparse_mark(&work->columns->numbers[i], batch, &batch->numbers[i], err));
+    return WP_OK;
+}
+
+static wp_status plan_sparse(wp__join *work, const wp_run *run, wp_error *err)
+{
+    wp_columns *columns = work->columns;
+    bool any = false;
+    for (uint32_t i = 0; i < columns->numbers_count; i++)
+        any |= work->sparse[i].rows != NULL;
+    if (!any)
+        return WP_OK;
+    WP_TRY(wp_pool_run(run, work->build->batches_count, mark_numbers, work, err));
+    for (uint32_t i = 0; i < columns->numbers_count; i++)
+        if (work->sparse[i].rows != NULL)
+            wp_numbers_rank(&columns->numbers[i], columns->events_count);
+    return WP_OK;
+}
+
+static void copy_dense(double *dense, const wp_batch *batch, const wp_batch_numbers *from)
+{
+    const wp_batch_user *users = batch->users;
+    uint32_t next = 0;
+    for (uint32_t user = 0; user < batch->users_count; user++) {
+        if (user + RUNS_AHEAD < batch->users_count)
+            __builtin_prefetch(dense + users[user + RUNS_AHEAD].place, 1);
+        copy_numbers(dense + users[user].place, from, users[user].row,
+                     users[user + 1].row - users[user].row, &next);
+    }
+}
+
+static void copy_orders(wp_order *orders, const wp_batch *batch)
+{
+    const wp_batch_user *users = batch->users;
+    for (uint32_t user = 0; user < batch->users_count; user++)
+        memcpy(orders + users[user].place, batch->orders + users[user].row,
+               (users[user + 1].row - users[user].row) * sizeof *orders);
 }
 
 /* Chunk: a batch. Its runs of rows go where their users' rows stand. */
@@ -427,27 +293,29 @@ static wp_status copy_rows(void *context, size_t chunk, unsigned worker, wp_erro
 {
     (void)worker;
     (void)err;
-    join *work = context;
+    wp__join *work = context;
     wp_build *build = work->build;
     wp_columns *columns = work->columns;
     wp_batch *batch = build->batches[chunk];
-    const uint32_t *rows = batch->user_rows;
-    place_runs(columns, batch);
-    copy_events(work, batch);
-    for (uint32_t i = 0; i < build->numbers_count; i++) {
-        uint32_t next = 0;
-        double *dense = columns->numbers[i].dense;
-        for (uint32_t user = 0; user < batch->users_count; user++) {
-            if (user + RUNS_AHEAD < batch->users_count)
-                __builtin_prefetch(dense + batch->user_offsets[user + RUNS_AHEAD], 1);
-            copy_numbers(dense + batch->user_offsets[user], &batch->numbers[i], rows[user],
-                         rows[user + 1] - rows[user], &next);
-        }
-    }
+    const wp_batch_user *users = batch->users;
+    if (columns->times.offsets != NULL && batch->times.offsets != NULL &&
+        batch->times.unit_us == columns->times.unit_us && columns->events.width == 1 &&
+        batch->events.width == 1)
+        copy_plain_events(columns, batch);
+    else
+        copy_events(work, batch);
+    if (work->orders != NULL)
+        copy_orders(work->orders, batch);
+    for (uint32_t i = 0; i < build->numbers_count; i++)
+        if (work->sparse[i].rows != NULL)
+            wp__sparse_place(&columns->numbers[i], &work->sparse[i], &batch->numbers[i]);
+        else
+            copy_dense(columns->numbers[i].dense, batch, &batch->numbers[i]);
     for (uint32_t i = 0; i < build->texts_count; i++)
         for (uint32_t user = 0; user < batch->users_count; user++)
-            copy_codes(&columns->texts[i].codes, batch->user_offsets[user], &batch->texts[i],
-                       rows[user], rows[user + 1] - rows[user], batch->text_values[i].global);
+            copy_codes(&columns->texts[i].codes, users[user].place, &batch->texts[i],
+                       users[user].row, users[user + 1].row - users[user].row,
+                       batch->text_values[i].global);
     wp__batch_free(batch, build->numbers_count, build->texts_count);
     build->batches[chunk] = NULL;
     return WP_OK;
@@ -455,22 +323,26 @@ static wp_status copy_rows(void *context, size_t chunk, unsigned worker, wp_erro
 
 /* --- All of it -------------------------------------------------------------------------------- */
 
-static void join_reset(join *work)
+/* What is not needed once the rows are copied. */
+static void join_tables_reset(wp__join *work)
 {
-    for (uint32_t p = 0; work->partitions != NULL && p < WP_PARTITIONS; p++) {
-        wp_intern_free(&work->partitions[p].users);
-        wp_free(work->partitions[p].rows);
-        wp_free(work->partitions[p].global);
-    }
+    wp__join_users_reset(work);
     for (uint32_t i = 0; work->values != NULL && i <= work->build->texts_count; i++)
         wp_intern_free(&work->values[i]);
-    wp_free(work->partitions);
     wp_free(work->values);
-    wp_free(work->first_users);
-    wp_free(work->orders);
+    work->values = NULL;
 }
 
-static wp_status join_start(join *work, wp_error *err)
+static void join_reset(wp__join *work)
+{
+    join_tables_reset(work);
+    wp_free(work->orders);
+    for (uint32_t i = 0; work->sparse != NULL && i < work->build->numbers_count; i++)
+        wp_free(work->sparse[i].rows);
+    wp_free(work->sparse);
+}
+
+static wp_status join_start(wp__join *work, wp_error *err)
 {
     wp_build *build = work->build;
     wp_columns *columns = work->columns = wp_alloc_zero(sizeof *columns);
@@ -479,12 +351,11 @@ static wp_status join_start(join *work, wp_error *err)
     columns->references = 1;
     columns->numbers = wp_alloc_array_zero(build->numbers_count, sizeof *columns->numbers);
     columns->texts = wp_alloc_array_zero(build->texts_count, sizeof *columns->texts);
-    work->partitions = wp_alloc_array_zero(WP_PARTITIONS, sizeof *work->partitions);
     work->values = wp_alloc_array_zero((size_t)build->texts_count + 1, sizeof *work->values);
-    work->first_users = wp_alloc_array_zero(build->batches_count, sizeof *work->first_users);
-    if (columns->numbers == NULL || columns->texts == NULL || work->partitions == NULL ||
-        work->values == NULL || work->first_users == NULL)
-        return wp_fail_memory(err, WP_PARTITIONS * sizeof *work->partitions);
+    work->sparse = wp_alloc_array_zero(build->numbers_count, sizeof *work->sparse);
+    if (columns->numbers == NULL || columns->texts == NULL || work->values == NULL ||
+        work->sparse == NULL)
+        return wp_fail_memory(err, build->texts_count * sizeof *columns->texts);
     columns->numbers_count = build->numbers_count;
     columns->texts_count = build->texts_count;
     columns->has_value = build->has_value;
@@ -501,24 +372,25 @@ static wp_status join_start(join *work, wp_error *err)
 
 wp_status wp_build_finish(wp_build *build, const wp_run *run, wp_columns **out, wp_error *err)
 {
-    join work = {.build = build};
+    wp__join work = {.build = build};
     if (build->batches_count > 1)
         qsort(build->batches, build->batches_count, sizeof *build->batches, by_place);
     wp_status status = join_start(&work, err);
     if (status == WP_OK)
         status = wp_pool_run(run, (size_t)build->texts_count + 1, join_texts, &work, err);
     if (status == WP_OK)
-        status = join_all_users(&work, run, err);
+        status = wp__join_users(&work, run, err);
     if (status == WP_OK)
         status = plan_columns(&work, err);
     if (status == WP_OK)
-        status = wp_pool_run(run, build->batches_count, copy_rows, &work, err);
-    wp_order *orders = work.orders;
-    work.orders = NULL;
-    join_reset(&work);
+        status = plan_sparse(&work, run, err);
     if (status == WP_OK)
-        status = wp_columns_complete(work.columns, orders, run, err);
-    wp_free(orders);
+        status = wp_pool_run(run, build->batches_count, copy_rows, &work, err);
+    if (status == WP_OK)
+        join_tables_reset(&work);
+    if (status == WP_OK)
+        status = wp_columns_complete(work.columns, work.orders, work.sparse, run, err);
+    join_reset(&work);
     if (status == WP_OK)
         *out = work.columns;
     else

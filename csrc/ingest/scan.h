@@ -36,6 +36,7 @@ typedef struct wp_scan {
     size_t at, field_start, last_quote;
     uint32_t flags; /* of the field under way */
     bool in_quotes, has_nul, is_done;
+    bool has_quoted; /* some field began with a quote */
 } wp_scan;
 
 void wp_scan_free(wp_scan *scan);

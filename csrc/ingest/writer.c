@@ -7,6 +7,9 @@
 
 #include "base/memory.h"
 
+/* Users at work at the same time come back within a few hundred rows; 24 KiB stay in the cache. */
+#define USERS_RECENT_BITS 10
+
 struct wp_writer {
     wp_build *build;
     uint32_t numbers_count, texts_count; /* of the build, which may be freed before the writer */
@@ -26,6 +29,7 @@ wp_status wp_writer_start(wp_build *build, wp_writer **out, wp_error *err)
     if (writer == NULL)
         return wp_fail_memory(err, sizeof *writer);
     writer->build = build;
+    writer->users.recent_bits = USERS_RECENT_BITS;
     writer->numbers_count = build->numbers_count;
     writer->texts_count = build->texts_count;
     writer->texts = wp_alloc_array_zero(build->texts_count, sizeof *writer->texts);
@@ -102,31 +106,19 @@ static bool grow_rows(wp_writer *writer)
     return fine;
 }
 
-/* Files are often grouped by user: then the row before is the one to look at. */
-static inline bool same_user(const wp_writer *writer, wp_slice user)
-{
-    if (writer->count == 0)
-        return false;
-    uint32_t last = writer->user_of[writer->count - 1];
-    uint64_t start = writer->users.offsets[last];
-    return writer->users.offsets[last + 1] - start == user.length &&
-           wp_same_bytes(writer->users.bytes + start, user.text, user.length);
-}
-
 wp_status wp_writer_add(wp_writer *writer, const wp_row *row, wp_error *err)
 {
     const wp_build *build = writer->build;
     if (writer->count == writer->capacity && !grow_rows(writer))
         return wp_fail_memory(err, (unsigned long long)writer->capacity * 2 * sizeof(int64_t));
     uint32_t at = writer->count;
-    wp_slice user = build->aliases.count > 0 ? wp__resolve_alias(build, row->user) : row->user;
-    uint32_t user_code =
-        same_user(writer, user) ? writer->user_of[at - 1] : wp__intern_slice(&writer->users, user);
-    uint32_t event_code = wp_intern_add_few(&writer->events, row->event.text, row->event.length);
-    if (user_code == UINT32_MAX || event_code == UINT32_MAX)
-        return wp_fail_memory(err, user.length + row->event.length);
-    writer->user_of[at] = user_code;
-    writer->event_of[at] = event_code;
+    wp_slice id = build->aliases.count > 0 ? wp__resolve_alias(build, row->user) : row->user;
+    uint32_t user = wp_intern_add_few(&writer->users, id.text, id.length);
+    uint32_t event = wp_intern_add_few(&writer->events, row->event.text, row->event.length);
+    if (user == UINT32_MAX || event == UINT32_MAX)
+        return wp_fail_memory(err, id.length + row->event.length);
+    writer->user_of[at] = user;
+    writer->event_of[at] = event;
     writer->time_of[at] = row->time_us;
     for (uint32_t i = 0; i < build->numbers_count; i++)
         writer->number_of[i][at] = row->numbers[i];
@@ -143,6 +135,90 @@ wp_status wp_writer_add(wp_writer *writer, const wp_row *row, wp_error *err)
     writer->time_zone_assumed |= row->time_zone_assumed;
     writer->count++;
     return WP_OK;
+}
+
+/* --- Rows in blocks --------------------------------------------------------------------------- */
+
+wp_status wp_writer_open(wp_writer *writer, uint32_t count, wp_error *err)
+{
+    while (writer->capacity - writer->count < count)
+        if (!grow_rows(writer))
+            return wp_fail_memory(err, (unsigned long long)writer->capacity * 2 * sizeof(int64_t));
+    return WP_OK;
+}
+
+static wp_status put_codes(wp_intern *table, const wp_slice *texts, uint32_t count, uint32_t *codes,
+                           wp_error *err)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        codes[i] = wp_intern_add_few_padded(table, texts[i].text, texts[i].length);
+        if (codes[i] == UINT32_MAX)
+            return wp_fail_memory(err, texts[i].length);
+    }
+    return WP_OK;
+}
+
+int64_t *wp_writer_times(wp_writer *writer)
+{
+    return writer->time_of + writer->count;
+}
+
+double *wp_writer_numbers(wp_writer *writer, uint32_t column)
+{
+    return writer->number_of[column] + writer->count;
+}
+
+wp_status wp_writer_put_users(wp_writer *writer, const wp_slice *users, uint32_t count,
+                              wp_error *err)
+{
+    uint32_t *codes = writer->user_of + writer->count;
+    if (writer->build->aliases.count == 0)
+        return put_codes(&writer->users, users, count, codes, err);
+    for (uint32_t i = 0; i < count; i++) {
+        wp_slice user = wp__resolve_alias(writer->build, users[i]);
+        codes[i] = wp_intern_add_few(&writer->users, user.text, user.length);
+        if (codes[i] == UINT32_MAX)
+            return wp_fail_memory(err, user.length);
+    }
+    return WP_OK;
+}
+
+wp_status wp_writer_put_events(wp_writer *writer, const wp_slice *events, uint32_t count,
+                               wp_error *err)
+{
+    return put_codes(&writer->events, events, count, writer->event_of + writer->count, err);
+}
+
+wp_status wp_writer_put_one_event(wp_writer *writer, const char *event, uint32_t count,
+                                  wp_error *err)
+{
+    uint32_t code = wp_intern_add_few(&writer->events, event, strlen(event));
+    if (code == UINT32_MAX)
+        return wp_fail_memory(err, strlen(event));
+    for (uint32_t i = 0; i < count; i++)
+        writer->event_of[writer->count + i] = code;
+    return WP_OK;
+}
+
+wp_status wp_writer_put_texts(wp_writer *writer, uint32_t column, const wp_slice *texts,
+                              uint32_t count, wp_error *err)
+{
+    wp_intern *table = &writer->texts[column];
+    uint32_t *codes = writer->text_of[column] + writer->count;
+    for (uint32_t i = 0; i < count; i++) {
+        codes[i] = texts[i].length == 0
+                       ? 0
+                       : wp_intern_add_few_padded(table, texts[i].text, texts[i].length) + 1;
+        if (codes[i] == 0 && texts[i].length > 0)
+            return wp_fail_memory(err, texts[i].length);
+    }
+    return WP_OK;
+}
+
+void wp_writer_take(wp_writer *writer, uint32_t count, bool time_zone_assumed)
+{
+    writer->time_zone_assumed |= time_zone_assumed;
+    writer->count += count;
 }
 
 /* --- From rows to a batch --------------------------------------------------------------------- */
@@ -165,18 +241,20 @@ static bool copy_dictionary(wp_batch_dictionary *into, const wp_intern *table)
     return true;
 }
 
-/* Users by partition, in each by first appearance. */
+/* Users by partition, in each by first appearance. False when memory is short: for a batch, ids of
+** 4 GiB are. */
 static bool arrange_users(wp_batch *batch, const wp_intern *table)
 {
     uint32_t count = table->count, next[WP_PARTITIONS];
-    wp_batch_dictionary *users = &batch->users;
-    users->count = batch->users_count = count;
-    users->offsets = wp_alloc_array(2 * (size_t)count + 1, sizeof(uint64_t));
-    users->bytes = wp_alloc((size_t)table->offsets[count]);
-    batch->slots = wp_alloc_array(count, sizeof(uint32_t));
-    if (users->offsets == NULL || users->bytes == NULL || batch->slots == NULL)
+    uint64_t bytes_size = table->offsets[count], start = 0;
+    if (bytes_size > UINT32_MAX)
         return false;
-    users->hashes = users->offsets + count + 1;
+    wp_batch_user *users = batch->users = wp_alloc_array_zero((size_t)count + 1, sizeof *users);
+    char *bytes = batch->user_bytes = wp_alloc((size_t)bytes_size);
+    batch->slots = wp_alloc_array(count, sizeof(uint32_t));
+    if (users == NULL || bytes == NULL || batch->slots == NULL)
+        return false;
+    batch->users_count = count;
     memset(batch->partition_starts, 0, sizeof batch->partition_starts);
     for (uint32_t i = 0; i < count; i++)
         batch->partition_starts[wp__partition(table->hashes[i]) + 1]++;
@@ -185,32 +263,36 @@ static bool arrange_users(wp_batch *batch, const wp_intern *table)
     memcpy(next, batch->partition_starts, sizeof next);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t slot = batch->slots[i] = next[wp__partition(table->hashes[i])]++;
-        users->hashes[slot] = table->hashes[i];
-        users->offsets[slot + 1] = table->offsets[i + 1] - table->offsets[i];
+        users[slot].hash = table->hashes[i];
+        users[slot].start = (uint32_t)(table->offsets[i + 1] - table->offsets[i]);
     }
-    users->offsets[0] = 0;
+    for (uint32_t slot = 0; slot <= count; slot++) {
+        uint32_t length = users[slot].start;
+        users[slot].start = (uint32_t)start;
+        start += length;
+    }
     for (uint32_t i = 0; i < count; i++)
-        users->offsets[i + 1] += users->offsets[i];
-    for (uint32_t i = 0; i < count; i++)
-        memcpy(users->bytes + users->offsets[batch->slots[i]], table->bytes + table->offsets[i],
+        memcpy(bytes + users[batch->slots[i]].start, table->bytes + table->offsets[i],
                (size_t)(table->offsets[i + 1] - table->offsets[i]));
     return true;
 }
 
 /* Where each row goes so that rows stand by user, in each user in the order they were added. */
-static bool arrange_rows(wp_batch *batch, wp_writer *writer)
+static void arrange_rows(wp_batch *batch, wp_writer *writer)
 {
-    uint32_t *starts = wp_alloc_array_zero((size_t)batch->users_count + 2, sizeof *starts);
-    if (starts == NULL)
-        return false;
+    wp_batch_user *users = batch->users;
+    uint32_t start = 0;
+    for (uint32_t row = 0; row < writer->count; row++) {
+        uint32_t slot = writer->user_of[row] = batch->slots[writer->user_of[row]];
+        users[slot].row++;
+    }
+    for (uint32_t slot = 0; slot <= batch->users_count; slot++) {
+        uint32_t count = users[slot].row;
+        users[slot].row = users[slot].place = start;
+        start += count;
+    }
     for (uint32_t row = 0; row < writer->count; row++)
-        starts[batch->slots[writer->user_of[row]] + 2]++;
-    for (uint32_t user = 0; user < batch->users_count; user++)
-        starts[user + 2] += starts[user + 1];
-    for (uint32_t row = 0; row < writer->count; row++)
-        writer->target[row] = starts[batch->slots[writer->user_of[row]] + 1]++;
-    batch->user_rows = starts; /* starts[u] is now the first row of u */
-    return true;
+        writer->target[row] = users[writer->user_of[row]].place++;
 }
 
 /* The greatest of 1 s, 1 ms and 1 µs that divides all instants; divisors are constants, which the
@@ -227,38 +309,60 @@ static int64_t common_unit(const int64_t *time_of, uint32_t count)
     return row == count ? 1000 : 1;
 }
 
+/* Offsets from `first` in whole seconds, as most logs have them. False: some instant is between. */
+static bool put_seconds(uint32_t *offsets, const int64_t *time_of, int64_t first, uint32_t count,
+                        const uint32_t *target)
+{
+    uint64_t rest = 0;
+    for (uint32_t row = 0; row < count; row++) {
+        uint64_t micros = (uint64_t)time_of[row] - (uint64_t)first, seconds = micros / 1000000;
+        rest |= micros - seconds * 1000000;
+        offsets[target[row]] = (uint32_t)seconds;
+    }
+    return rest == 0 && first % 1000000 == 0;
+}
+
+static void put_offsets(uint32_t *offsets, const int64_t *time_of, int64_t first, int64_t unit,
+                        uint32_t count, const uint32_t *target)
+{
+    if (unit == 1000)
+        for (uint32_t row = 0; row < count; row++)
+            offsets[target[row]] = (uint32_t)((uint64_t)(time_of[row] - first) / 1000);
+    else
+        for (uint32_t row = 0; row < count; row++)
+            offsets[target[row]] = (uint32_t)(time_of[row] - first);
+}
+
 static bool keep_times(wp_batch *batch, const wp_writer *writer, const uint32_t *target)
 {
+    const int64_t *time_of = writer->time_of;
+    uint32_t count = writer->count;
     int64_t first = INT64_MAX, last = INT64_MIN;
-    for (uint32_t row = 0; row < writer->count; row++) {
-        int64_t time_us = writer->time_of[row];
-        first = time_us < first ? time_us : first;
-        last = time_us > last ? time_us : last;
+    for (uint32_t row = 0; row < count; row++) {
+        first = time_of[row] < first ? time_of[row] : first;
+        last = time_of[row] > last ? time_of[row] : last;
     }
-    int64_t unit = common_unit(writer->time_of, writer->count);
-    batch->first_us = first;
+    uint64_t span = (uint64_t)last - (uint64_t)first;
+    wp_times *times = &batch->times;
+    batch->first_us = times->base_us = first;
     batch->last_us = last;
-    batch->times.base_us = first;
-    batch->times.unit_us = unit;
-    if (((uint64_t)last - (uint64_t)first) / (uint64_t)unit > UINT32_MAX) {
-        int64_t *micros = batch->times.micros = wp_alloc_array(writer->count, sizeof *micros);
-        for (uint32_t row = 0; micros != NULL && row < writer->count; row++)
-            micros[target[row]] = writer->time_of[row];
-        return micros != NULL;
+    times->unit_us = 1000000;
+    if (span / 1000000 <= UINT32_MAX) {
+        times->offsets = wp_alloc_array(count, sizeof *times->offsets);
+        if (times->offsets == NULL || put_seconds(times->offsets, time_of, first, count, target))
+            return times->offsets != NULL;
     }
-    uint32_t *offsets = batch->times.offsets = wp_alloc_array(writer->count, sizeof *offsets);
-    if (offsets == NULL)
-        return false;
-    if (unit == 1000000)
-        for (uint32_t row = 0; row < writer->count; row++)
-            offsets[target[row]] = (uint32_t)((uint64_t)(writer->time_of[row] - first) / 1000000);
-    else if (unit == 1000)
-        for (uint32_t row = 0; row < writer->count; row++)
-            offsets[target[row]] = (uint32_t)((uint64_t)(writer->time_of[row] - first) / 1000);
-    else
-        for (uint32_t row = 0; row < writer->count; row++)
-            offsets[target[row]] = (uint32_t)(writer->time_of[row] - first);
-    return true;
+    times->unit_us = common_unit(time_of, count);
+    if (times->offsets != NULL && span / (uint64_t)times->unit_us <= UINT32_MAX) {
+        put_offsets(times->offsets, time_of, first, times->unit_us, count, target);
+        return true;
+    }
+    wp_free(times->offsets);
+    times->offsets = NULL;
+    times->micros = wp_alloc_array(count, sizeof *times->micros);
+    for (uint32_t row = 0; times->micros != NULL && row < count; row++)
+        times->micros[target[row]] = time_of[row];
+    return times->micros != NULL;
 }
 
 static bool keep_codes(wp_codes *codes, const uint32_t *code_of, uint32_t values_count,
@@ -270,37 +374,82 @@ static bool keep_codes(wp_codes *codes, const uint32_t *code_of, uint32_t values
     codes->data = wp_alloc_array(rows_count, codes->width);
     if (codes->data == NULL)
         return false;
-    for (uint32_t row = 0; row < rows_count; row++)
-        wp__put_code(codes, target[row], code_of[row]);
+    uint8_t *bytes = codes->data;
+    if (codes->width == 1)
+        for (uint32_t row = 0; row < rows_count; row++)
+            bytes[target[row]] = (uint8_t)code_of[row];
+    else
+        for (uint32_t row = 0; row < rows_count; row++)
+            wp__put_code(codes, target[row], code_of[row]);
     return true;
 }
 
-/* Scatters into the writer's scratch, then keeps what is there. */
-static bool keep_numbers(wp_batch_numbers *numbers, const double *number_of, uint32_t rows_count,
-                         const uint32_t *target, double *scratch)
+/* Lists the rows that have a number; returns how many they are. */
+static uint32_t list_present(const double *number_of, uint32_t rows_count, uint32_t *rows)
 {
-    uint32_t count = 0, kept = 0;
+    uint32_t count = 0;
     for (uint32_t row = 0; row < rows_count; row++) {
+        rows[count] = row;
         count += !isnan(number_of[row]);
+    }
+    return count;
+}
+
+/* The places of the listed rows go into `present`, then each number's own follows from the bits
+** before it. */
+static void pack_few(wp_batch_numbers *numbers, const double *number_of, uint32_t rows_count,
+                     const uint32_t *target, const uint32_t *rows, uint32_t *ranks)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < numbers->count; i++)
+        numbers->present[target[rows[i]] >> 6] |= 1ULL << (target[rows[i]] & 63);
+    for (uint32_t block = 0; block <= rows_count / 64; block++) {
+        ranks[block] = count;
+        count += (uint32_t)__builtin_popcountll(numbers->present[block]);
+    }
+    for (uint32_t i = 0; i < numbers->count; i++) {
+        uint32_t to = target[rows[i]];
+        uint64_t before = numbers->present[to >> 6] & ((1ULL << (to & 63)) - 1);
+        numbers->packed[ranks[to >> 6] + (uint32_t)__builtin_popcountll(before)] =
+            number_of[rows[i]];
+    }
+}
+
+/* Scatters into `scratch`, then keeps what is there. */
+static void pack_many(wp_batch_numbers *numbers, const double *number_of, uint32_t rows_count,
+                      const uint32_t *target, double *scratch)
+{
+    uint32_t kept = 0;
+    for (uint32_t row = 0; row < rows_count; row++)
         scratch[target[row]] = number_of[row];
-    }
-    numbers->count = count;
-    numbers->packed = wp_alloc_array(count, sizeof *numbers->packed);
-    if (numbers->packed == NULL)
-        return false;
-    if (count == rows_count) {
-        memcpy(numbers->packed, scratch, count * sizeof *scratch);
-        return true;
-    }
-    numbers->present = wp_alloc_array_zero(rows_count / 64 + 1, sizeof *numbers->present);
-    if (numbers->present == NULL)
-        return false;
     for (uint32_t row = 0; row < rows_count; row++) {
         if (isnan(scratch[row]))
             continue;
         numbers->present[row >> 6] |= 1ULL << (row & 63);
         numbers->packed[kept++] = scratch[row];
     }
+}
+
+static bool keep_numbers(wp_batch_numbers *numbers, const double *number_of, uint32_t rows_count,
+                         const uint32_t *target, double *scratch)
+{
+    uint32_t *rows = (uint32_t *)(void *)scratch, *ranks = rows + rows_count; /* 8 bytes per row */
+    numbers->count = list_present(number_of, rows_count, rows);
+    numbers->packed = wp_alloc_array(numbers->count, sizeof *numbers->packed);
+    if (numbers->packed == NULL)
+        return false;
+    if (numbers->count == rows_count) {
+        for (uint32_t row = 0; row < rows_count; row++)
+            numbers->packed[target[row]] = number_of[row];
+        return true;
+    }
+    numbers->present = wp_alloc_array_zero(rows_count / 64 + 1, sizeof *numbers->present);
+    if (numbers->present == NULL)
+        return false;
+    if (numbers->count < rows_count / 8)
+        pack_few(numbers, number_of, rows_count, target, rows, ranks);
+    else
+        pack_many(numbers, number_of, rows_count, target, scratch);
     return true;
 }
 
@@ -344,8 +493,10 @@ wp_status wp_writer_finish(wp_writer *writer, uint64_t place, wp_error *err)
     batch->place = place;
     batch->rows_count = writer->count;
     batch->time_zone_assumed = writer->time_zone_assumed;
-    bool fine = arrange_users(batch, &writer->users) && arrange_rows(batch, writer) &&
-                keep_columns(batch, writer);
+    bool fine = arrange_users(batch, &writer->users);
+    if (fine)
+        arrange_rows(batch, writer);
+    fine = fine && keep_columns(batch, writer);
     wp_status status = fine ? wp__build_add(build, batch, err)
                             : wp_fail_memory(err, (unsigned long long)writer->count * 16);
     if (status != WP_OK) {

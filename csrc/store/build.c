@@ -27,7 +27,9 @@ typedef struct scratch {
 typedef struct completion {
     wp_columns *columns;
     wp_order *orders;
-    uint32_t *ranges; /* first user of each range, ranges_count + 1 */
+    const wp_sparse *sparse; /* NULL: columns are complete */
+    atomic_bool has_moved;   /* numbers of sparse columns have other rows than before */
+    uint32_t *ranges;        /* first user of each range, ranges_count + 1 */
     size_t ranges_count;
     uint64_t *hashes; /* per range */
     scratch *scratches;
@@ -135,6 +137,45 @@ static void permute(void *data, size_t width, uint32_t begin, const entry *entri
     memcpy(base + (size_t)begin * width, gathered, (size_t)count * width);
 }
 
+/* The first of a sparse column's numbers whose row is at or after `row`. */
+static uint32_t first_from(const wp_sparse *sparse, uint32_t row)
+{
+    uint32_t low = 0, high = sparse->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (sparse->rows[middle] < row)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The same for numbers that few rows have. `gathered` holds 16 bytes a row: a number, its row and
+** which number a row had, from 1. Returns whether there were any. */
+static bool permute_sparse(double *packed, const wp_sparse *sparse, uint32_t begin,
+                           const entry *entries, uint32_t count, char *gathered)
+{
+    uint32_t first = first_from(sparse, begin), end = first_from(sparse, begin + count), kept = 0;
+    double *numbers = (double *)(void *)gathered;
+    uint32_t *rows = (uint32_t *)(void *)(gathered + (size_t)count * 8), *had = rows + count;
+    if (first == end)
+        return false;
+    memset(had, 0, count * sizeof *had);
+    for (uint32_t i = first; i < end; i++)
+        had[sparse->rows[i] - begin] = i + 1;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t which = had[entries[i].row - begin];
+        if (which == 0)
+            continue;
+        numbers[kept] = packed[which - 1];
+        rows[kept++] = begin + i;
+    }
+    memcpy(packed + first, numbers, kept * sizeof *packed);
+    memcpy(sparse->rows + first, rows, kept * sizeof *rows);
+    return true;
+}
+
 static bool reserve(scratch *space, size_t rows)
 {
     if (rows <= space->capacity)
@@ -152,7 +193,7 @@ static bool reserve(scratch *space, size_t rows)
     return false;
 }
 
-static wp_status sort_user(const completion *work, uint32_t begin, uint32_t end, scratch *space,
+static wp_status sort_user(completion *work, uint32_t begin, uint32_t end, scratch *space,
                            wp_error *err)
 {
     wp_columns *columns = work->columns;
@@ -169,7 +210,11 @@ static wp_status sort_user(const completion *work, uint32_t begin, uint32_t end,
     if (columns->events.width > 0)
         permute(columns->events.data, columns->events.width, begin, sorted, count, space->gathered);
     for (uint32_t i = 0; i < columns->numbers_count; i++)
-        permute(columns->numbers[i].dense, 8, begin, sorted, count, space->gathered);
+        if (columns->numbers[i].dense != NULL)
+            permute(columns->numbers[i].dense, 8, begin, sorted, count, space->gathered);
+        else if (permute_sparse(columns->numbers[i].packed, &work->sparse[i], begin, sorted, count,
+                                space->gathered))
+            atomic_store_explicit(&work->has_moved, true, memory_order_relaxed);
     for (uint32_t i = 0; i < columns->texts_count; i++)
         if (columns->texts[i].codes.width > 0)
             permute(columns->texts[i].codes.data, columns->texts[i].codes.width, begin, sorted,
@@ -189,22 +234,37 @@ static inline uint64_t hash_step(uint64_t lane, uint64_t word)
 }
 
 #define HASH_LANES(state, begin, end, word_of_row)                                                 \
-    uint64_t lane[4] = {1, 2, 3, 4};                                                               \
+    uint64_t a = 1, b = 2, c = 3, d = 4;                                                           \
     uint32_t row = begin;                                                                          \
-    for (; row + 4 <= end; row += 4)                                                               \
-        for (uint32_t k = 0; k < 4; k++)                                                           \
-            lane[k] = hash_step(lane[k], word_of_row(row + k));                                    \
+    for (; row + 4 <= end; row += 4) {                                                             \
+        a = hash_step(a, word_of_row(row));                                                        \
+        b = hash_step(b, word_of_row(row + 1));                                                    \
+        c = hash_step(c, word_of_row(row + 2));                                                    \
+        d = hash_step(d, word_of_row(row + 3));                                                    \
+    }                                                                                              \
     for (; row < end; row++)                                                                       \
-        lane[0] = hash_step(lane[0], word_of_row(row));                                            \
-    for (uint32_t k = 0; k < 4; k++)                                                               \
-    state = wp_hash_word(state, lane[k])
+        a = hash_step(a, word_of_row(row));                                                        \
+    return hash_end(state, a, b, c, d)
+
+static uint64_t hash_end(uint64_t state, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    return wp_hash_word(wp_hash_word(wp_hash_word(wp_hash_word(state, a), b), c), d);
+}
+
+static uint64_t hash_bytes_codes(uint64_t state, const uint8_t *codes, const uint64_t *hashes,
+                                 uint32_t begin, uint32_t end)
+{
+#define BYTE_HASH(i) hashes[codes[i]]
+    HASH_LANES(state, begin, end, BYTE_HASH);
+}
 
 static uint64_t hash_codes(uint64_t state, const wp_codes *codes, const uint64_t *hashes,
                            uint32_t begin, uint32_t end)
 {
 #define CODE_HASH(i) hashes[wp_code_at(codes, i)]
+    if (codes->width == 1)
+        return hash_bytes_codes(state, codes->data, hashes, begin, end);
     HASH_LANES(state, begin, end, CODE_HASH);
-    return state;
 }
 
 /* Any NaN is the one missing value. */
@@ -221,19 +281,37 @@ static uint64_t hash_numbers(uint64_t state, const wp_numbers *column, uint32_t 
     if (column->dense == NULL) { /* packed */
 #define PACKED_BITS(i) number_bits(wp_number_at(column, i))
         HASH_LANES(state, begin, end, PACKED_BITS);
-        return state;
     }
     const double *numbers = column->dense;
 #define NUMBER_BITS(i) number_bits(numbers[i])
     HASH_LANES(state, begin, end, NUMBER_BITS);
-    return state;
+}
+
+/* Of numbers that few rows have, the same as if they were dense: `next` walks the rows that have
+** one. */
+static uint64_t hash_sparse(uint64_t state, const double *packed, const wp_sparse *sparse,
+                            uint32_t begin, uint32_t end)
+{
+    const uint32_t *rows = sparse->rows;
+    uint32_t next = first_from(sparse, begin), last = first_from(sparse, end);
+#define SPARSE_BITS(i) number_bits(next < last && rows[next] == (i) ? packed[next++] : NAN)
+    HASH_LANES(state, begin, end, SPARSE_BITS);
+}
+
+static uint64_t hash_micros(uint64_t state, const int64_t *micros, uint32_t begin, uint32_t end)
+{
+#define MICROS_BITS(i) (uint64_t) micros[i]
+    HASH_LANES(state, begin, end, MICROS_BITS);
 }
 
 static uint64_t hash_times(uint64_t state, const wp_times *times, uint32_t begin, uint32_t end)
 {
-#define TIME_BITS(i) (uint64_t) wp_time_at(times, i)
+    const uint32_t *offsets = times->offsets;
+    const int64_t base_us = times->base_us, unit_us = times->unit_us;
+    if (times->micros != NULL)
+        return hash_micros(state, times->micros, begin, end);
+#define TIME_BITS(i) (uint64_t)(base_us + (int64_t)offsets[i] * unit_us)
     HASH_LANES(state, begin, end, TIME_BITS);
-    return state;
 }
 
 /* Of a range of users: ids, row counts, and all columns, through the texts and not their codes. */
@@ -250,7 +328,10 @@ static uint64_t hash_range(const completion *work, uint32_t first_user, uint32_t
     state = hash_times(state, &columns->times, begin, end);
     state = hash_codes(state, &columns->events, work->event_hashes, begin, end);
     for (uint32_t i = 0; i < columns->numbers_count; i++)
-        state = hash_numbers(state, &columns->numbers[i], begin, end);
+        if (columns->numbers[i].dense == NULL && work->sparse != NULL)
+            state = hash_sparse(state, columns->numbers[i].packed, &work->sparse[i], begin, end);
+        else
+            state = hash_numbers(state, &columns->numbers[i], begin, end);
     for (uint32_t i = 0; i < columns->texts_count; i++)
         state = hash_codes(state, &columns->texts[i].codes, work->text_hashes[i], begin, end);
     return state;
@@ -347,11 +428,22 @@ wp_status wp_numbers_pack(wp_numbers *numbers, size_t rows_count, wp_error *err)
     return WP_OK;
 }
 
-static wp_status pack_column(void *context, size_t chunk, unsigned worker, wp_error *err)
+void wp_numbers_rank(wp_numbers *numbers, size_t rows_count)
 {
-    (void)worker;
-    completion *work = context;
-    return wp_numbers_pack(&work->columns->numbers[chunk], work->columns->events_count, err);
+    uint32_t count = 0;
+    for (size_t block = 0; block <= rows_count / 64; block++) {
+        numbers->rank[block] = count;
+        count += (uint32_t)__builtin_popcountll(numbers->present[block]);
+    }
+}
+
+/* After sorting: the bits of the rows that have a number now. */
+static void mark_again(wp_numbers *numbers, const wp_sparse *sparse, size_t rows_count)
+{
+    memset(numbers->present, 0, (rows_count / 64 + 1) * sizeof *numbers->present);
+    for (uint32_t i = 0; i < sparse->count; i++)
+        numbers->present[sparse->rows[i] >> 6] |= 1ULL << (sparse->rows[i] & 63);
+    wp_numbers_rank(numbers, rows_count);
 }
 
 /* --- All of it -------------------------------------------------------------------------------- */
@@ -487,10 +579,10 @@ wp_status wp_columns_fingerprint(const wp_columns *columns, const wp_run *run,
     return status;
 }
 
-wp_status wp_columns_complete(wp_columns *columns, wp_order *orders, const wp_run *run,
-                              wp_error *err)
+wp_status wp_columns_complete(wp_columns *columns, wp_order *orders, const wp_sparse *sparse,
+                              const wp_run *run, wp_error *err)
 {
-    completion work = {.columns = columns, .orders = orders};
+    completion work = {.columns = columns, .orders = orders, .sparse = sparse};
     unsigned threads = wp_run_threads(run);
     wp_status status = completion_start(&work, threads)
                            ? WP_OK
@@ -498,11 +590,12 @@ wp_status wp_columns_complete(wp_columns *columns, wp_order *orders, const wp_ru
     if (status == WP_OK)
         status = wp_pool_run(run, work.ranges_count, complete_range, &work, err);
     if (status == WP_OK) {
+        for (uint32_t i = 0; work.has_moved && i < columns->numbers_count; i++)
+            if (sparse[i].rows != NULL)
+                mark_again(&columns->numbers[i], &sparse[i], columns->events_count);
         columns->fingerprint = hash_all(&work);
-        status = wp_pool_run(run, columns->numbers_count, pack_column, &work, err);
-    }
-    if (status == WP_OK)
         columns->bytes_size = wp_columns_size(columns);
+    }
     completion_reset(&work, threads);
     return status;
 }

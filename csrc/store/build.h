@@ -13,11 +13,25 @@ typedef struct wp_order {
 } wp_order;
 #define WP_ORDER_MISSING ((wp_order){INT64_MIN, 0})
 
+/* Of a packed number column that is not complete yet: the row of each packed number, ascending. A
+** dense column has no rows. */
+typedef struct wp_sparse {
+    uint32_t *rows;
+    uint32_t count;
+} wp_sparse;
+
 /* Completes columns whose rows are grouped by user, each user's rows in source order: sorts each
-** user's rows by (time, order, source row), packs sparse numbers, and fills in first_us, last_us,
-** bytes_size and fingerprint. `orders` has one entry per row and is permuted; NULL: row order. */
-WP_NODISCARD wp_status wp_columns_complete(wp_columns *columns, wp_order *orders, const wp_run *run,
+** user's rows by (time, order, source row) and fills in bytes_size and fingerprint. `orders` has
+*one
+** entry per row and is permuted; NULL: row order. `sparse` has one entry per number column; its
+*rows
+** follow the numbers. */
+WP_NODISCARD wp_status wp_columns_complete(wp_columns *columns, wp_order *orders,
+                                           const wp_sparse *sparse, const wp_run *run,
                                            wp_error *err);
+
+/* Counts the bits of a packed column's `present` into its `rank`. */
+void wp_numbers_rank(wp_numbers *numbers, size_t rows_count);
 
 /* What wp_columns_complete stores as fingerprint, of columns that are complete. */
 WP_NODISCARD wp_status wp_columns_fingerprint(const wp_columns *columns, const wp_run *run,

@@ -148,6 +148,15 @@ void wp__way_scratch_free(wp__way_scratch *scratch);
 /* Block k, of at least count * size bytes; NULL when memory is short. Contents are lost. */
 void *wp__way_room(wp__way_scratch *scratch, unsigned k, size_t count, size_t size);
 
+/* Reads and checks a segment that must be there (or may be missing: size 0). */
+WP_NODISCARD wp_status wp__way_fetch(wp_way *way, const wp__way_run *run, uint32_t column,
+                                     char kind, uint32_t expected, bool may_miss,
+                                     wp__way_scratch *scratch, wp_segment *out, wp_error *err);
+/* Names the damaged place in a message that says what is damaged; the status. */
+wp_status wp__way_blame(const wp_way *way, const wp__way_run *run, uint32_t column, wp_error *err);
+
+/* --- way_join.c ------------------------------------------------------------------------------ */
+
 /* The runs of one part put together: who has rows, and from which row of the runs, taken end to
 ** end, each row comes. */
 typedef struct wp__way_part {
@@ -181,6 +190,11 @@ WP_NODISCARD wp_status wp__way_run_rows(wp_way *way, const wp__way_run *run,
                                         const uint32_t *row_counts, const wp_times *times,
                                         const wp_codes *events, uint32_t events_below, size_t row,
                                         wp__way_scratch *scratch, bool *done, wp_error *err);
+/* The same for a part of several runs; `out` says who has rows. */
+WP_NODISCARD wp_status wp__way_part_rows(wp_way *way, uint32_t number, const wp_times *times,
+                                         const wp_codes *events, uint32_t events_below, size_t row,
+                                         wp__way_scratch *scratch, wp__way_part *out, bool *done,
+                                         wp_error *err);
 WP_NODISCARD wp_status wp__way_run_codes(wp_way *way, const wp__way_run *run, uint32_t column,
                                          uint32_t below, const wp_codes *codes, size_t row,
                                          wp__way_scratch *scratch, wp_error *err);
@@ -193,6 +207,8 @@ WP_NODISCARD wp_status wp__way_part_numbers(wp_way *way, const wp__way_part *par
 WP_NODISCARD wp_status wp__way_run_numbers(wp_way *way, const wp__way_run *run, uint32_t column,
                                            wp__way_scratch *scratch, uint64_t **present,
                                            double **packed, uint32_t *count, wp_error *err);
+
+/* --- way_pack.c ------------------------------------------------------------------------------ */
 
 /* Rows ready to be written as one run of a part. */
 typedef struct wp__way_rows {

@@ -140,10 +140,14 @@ static wp_status load_part_rows(void *context, size_t chunk, unsigned worker, wp
     wp__way_scratch *scratch = &work->scratches[worker];
     wp__way_part *part = &work->parts[chunk];
     const wp__way_run *runs;
-    if (wp__way_part_runs(&work->way->view, (uint32_t)chunk, &runs) == 1 &&
-        work->times.offsets != NULL) {
+    size_t runs_count = wp__way_part_runs(&work->way->view, (uint32_t)chunk, &runs);
+    if (runs_count > 0 && work->times.offsets != NULL) {
         bool done = false;
-        WP_TRY(load_plain_rows(work, runs, scratch, part, &done, err));
+        WP_TRY(runs_count == 1
+                   ? load_plain_rows(work, runs, scratch, part, &done, err)
+                   : wp__way_part_rows(work->way, (uint32_t)chunk, &work->times, work->codes,
+                                       work->columns->event_names.count, work->row_bases[chunk],
+                                       scratch, part, &done, err));
         if (done)
             return WP_OK;
         wp__way_part_free(part);

@@ -121,7 +121,7 @@ local function out_of_time(case, base, x, mask)
 end
 
 local function one_sided(beta, se, side)
-  return 1 - stats.normal_cdf(side * beta / se)
+  return stats.normal_upper(side * beta / se)
 end
 
 -- AUC that activity and the metric together reach on users who had no part in the fit.
