@@ -2,6 +2,9 @@
 ** (lanes of one register), TILE_I and TILE_J (columns whose sums stay in registers together), NAME
 ** (suffix) and TARGET (attribute). An `each` is the eight running sums of one sum. */
 
+#ifndef WP_STATS_KERNEL_BODY_H
+#define WP_STATS_KERNEL_BODY_H
+
 #define PARTS       (WP_LANES / WIDTH)
 #define JOIN_(a, b) a##b
 #define JOIN(a, b)  JOIN_(a, b)
@@ -327,3 +330,5 @@ TARGET static double FN(logistic_)(const double *y, const double *eta, size_t ro
 #undef real_at
 #undef bits
 #undef FN
+#undef WP_STATS_KERNEL_BODY_H /* for the next width */
+#endif

@@ -32,11 +32,11 @@ function gram.build(columns, known)
   setmetatable(self, gram)
   if #columns == 0 then return self end
   -- Those that are known first, so that only the others' rows are summed up.
-  local old, order, first = places_in(known, columns), {}, 1
+  local old, order = places_in(known, columns), {}
   for i = 1, #columns do
     if old[i] then order[#order + 1] = i end
   end
-  first = #order + 1
+  local first = #order + 1
   for i = 1, #columns do
     if not old[i] then order[#order + 1] = i end
   end
