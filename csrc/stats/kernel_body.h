@@ -1,7 +1,6 @@
 /* The loops of kernel.h for one width: included once per width by kernel.c, which defines WIDTH
-** (lanes of one register), TILE_I and TILE_J (columns whose sums stay in registers together), NAME
-** (suffix) and TARGET (attribute). An `each` is the eight running sums of one sum. */
-
+** (lanes of one register), TILE_I and TILE_J (columns whose sums stay in registers together) and
+** TARGET (attribute of functions). A sum has WP_LANES running sums: PARTS registers of WIDTH. */
 #ifndef WP_STATS_KERNEL_BODY_H
 #define WP_STATS_KERNEL_BODY_H
 
