@@ -311,7 +311,11 @@ static wp_moments check_moments(lua_State *L, size_t *count)
 static int m_sum(lua_State *L)
 {
     const vector *v = check_vector(L, 1);
-    lua_pushnumber(L, wp_vector_sum(v->numbers, opt_weights(L, 2, v->count), v->count));
+    double sum;
+    wp_error err;
+    if (wp_vector_sum(v->numbers, opt_weights(L, 2, v->count), v->count, NULL, &sum, &err) != WP_OK)
+        return wpl_raise(L, &err);
+    lua_pushnumber(L, sum);
     return 1;
 }
 
@@ -379,7 +383,12 @@ static int m_count(lua_State *L)
 static int m_dot(lua_State *L)
 {
     vector *v = check_vector(L, 1);
-    lua_pushnumber(L, wp_vector_dot(v->numbers, wpl_check_numbers_of(L, 2, v->count), v->count));
+    const double *other = wpl_check_numbers_of(L, 2, v->count);
+    double sum;
+    wp_error err;
+    if (wp_vector_dot(v->numbers, other, v->count, NULL, &sum, &err) != WP_OK)
+        return wpl_raise(L, &err);
+    lua_pushnumber(L, sum);
     return 1;
 }
 

@@ -2,6 +2,8 @@
 ** chunks of MAP_ROWS rows for the pool; sums add blocks of SUM_ROWS rows in order. */
 #include "stats/vector.h"
 
+#include "base/memory.h"
+
 enum { MAP_ROWS = 16384, SUM_ROWS = 4096 };
 
 typedef struct map_work {
@@ -163,15 +165,26 @@ wp_moments wp_vector_moments(const double *v, const double *weights, size_t coun
     return m;
 }
 
-/* Adds terms by blocks, in order. Four blocks go side by side, so that no addition waits for the
-** one before it; the sum is the same as one by one. `of` is a constant where this is inlined. */
-static inline __attribute__((always_inline)) double
-sum_terms(double (*of)(const double *, const double *, size_t), const double *v, const double *w,
-          size_t count)
+/* --- Sums ------------------------------------------------------------------------------------
+**
+** Blocks of rows are added up on their own and their sums in order, so that threads change nothing.
+*/
+typedef struct sum_work {
+    const double *v, *w;
+    size_t count;
+    double *sums; /* by block */
+} sum_work;
+
+/* Sums of the blocks of one chunk. Four go side by side, so that no addition waits for the one
+** before it. `of` is a constant where this is inlined. */
+static inline __attribute__((always_inline)) void
+sum_blocks(double (*of)(const double *, const double *, size_t), const sum_work *work, size_t chunk)
 {
-    double total = 0;
-    size_t first = 0;
-    for (; count - first >= 4 * SUM_ROWS; first += 4 * SUM_ROWS) {
+    const double *v = work->v, *w = work->w;
+    size_t first = chunk * MAP_ROWS;
+    size_t last = first + MAP_ROWS < work->count ? first + MAP_ROWS : work->count;
+    double *sums = work->sums + first / SUM_ROWS;
+    for (; last - first >= 4 * SUM_ROWS; first += 4 * SUM_ROWS, sums += 4) {
         double a = 0, b = 0, c = 0, d = 0;
         for (size_t i = first; i < first + SUM_ROWS; i++) {
             a += of(v, w, i);
@@ -179,43 +192,58 @@ sum_terms(double (*of)(const double *, const double *, size_t), const double *v,
             c += of(v, w, i + 2 * SUM_ROWS);
             d += of(v, w, i + 3 * SUM_ROWS);
         }
-        total = total + a + b + c + d;
+        sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
     }
-    for (; first < count; first += SUM_ROWS) {
-        size_t last = first + SUM_ROWS < count ? first + SUM_ROWS : count;
-        double block = 0;
-        for (size_t i = first; i < last; i++)
-            block += of(v, w, i);
-        total += block;
+    for (; first < last; first += SUM_ROWS, sums++) {
+        size_t end = first + SUM_ROWS < last ? first + SUM_ROWS : last;
+        *sums = 0;
+        for (size_t i = first; i < end; i++)
+            *sums += of(v, w, i);
     }
-    return total;
 }
 
-static inline double plain_term(const double *v, const double *w, size_t i)
+#define SUM_TASK(name, term)                                                                       \
+    static inline double name##_term(const double *v, const double *w, size_t i)                   \
+    {                                                                                              \
+        (void)w;                                                                                   \
+        return (term);                                                                             \
+    }                                                                                              \
+    static wp_status name##_chunk(void *work, size_t chunk, unsigned worker, wp_error *err)        \
+    {                                                                                              \
+        (void)worker, (void)err;                                                                   \
+        sum_blocks(name##_term, work, chunk);                                                      \
+        return WP_OK;                                                                              \
+    }
+
+SUM_TASK(plain, isnan(v[i]) ? 0 : v[i])
+SUM_TASK(weighted, isnan(v[i]) || !(w[i] > 0) ? 0 : w[i] * v[i])
+SUM_TASK(dot, isnan(v[i]) || isnan(w[i]) ? 0 : v[i] * w[i])
+
+static wp_status sum_up(wp_task task, const double *v, const double *w, size_t count,
+                        const wp_run *run, double *out, wp_error *err)
 {
-    (void)w;
-    return isnan(v[i]) ? 0 : v[i];
+    size_t blocks = (count + SUM_ROWS - 1) / SUM_ROWS;
+    sum_work work = {v, w, count, wp_alloc_array(blocks, sizeof(double))};
+    if (work.sums == NULL)
+        return wp_fail_memory(err, blocks * sizeof(double));
+    wp_status status = wp_pool_run(run, (count + MAP_ROWS - 1) / MAP_ROWS, task, &work, err);
+    *out = 0;
+    for (size_t block = 0; status == WP_OK && block < blocks; block++)
+        *out += work.sums[block];
+    wp_free(work.sums);
+    return status;
 }
 
-static inline double weighted_term(const double *v, const double *w, size_t i)
+wp_status wp_vector_sum(const double *v, const double *weights, size_t count, const wp_run *run,
+                        double *out, wp_error *err)
 {
-    return isnan(v[i]) || !(w[i] > 0) ? 0 : w[i] * v[i];
+    return sum_up(weights == NULL ? plain_chunk : weighted_chunk, v, weights, count, run, out, err);
 }
 
-static inline double dot_term(const double *v, const double *w, size_t i)
+wp_status wp_vector_dot(const double *v, const double *w, size_t count, const wp_run *run,
+                        double *out, wp_error *err)
 {
-    return isnan(v[i]) || isnan(w[i]) ? 0 : v[i] * w[i];
-}
-
-double wp_vector_sum(const double *v, const double *weights, size_t count)
-{
-    return weights == NULL ? sum_terms(plain_term, v, NULL, count)
-                           : sum_terms(weighted_term, v, weights, count);
-}
-
-double wp_vector_dot(const double *v, const double *w, size_t count)
-{
-    return sum_terms(dot_term, v, w, count);
+    return sum_up(dot_chunk, v, w, count, run, out, err);
 }
 
 double wp_vector_correlation(const double *x, const double *y, const double *weights, size_t count)
