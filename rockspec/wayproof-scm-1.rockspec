@@ -211,6 +211,7 @@ build = {
     ["wayproof.hypothesis"] = "lua/wayproof/hypothesis.lua",
     ["wayproof.hypothesis_words"] = "lua/wayproof/hypothesis_words.lua",
     wayproof = "lua/wayproof/init.lua",
+    ["wayproof.journey"] = "lua/wayproof/journey.lua",
     ["wayproof.json"] = "lua/wayproof/json.lua",
     ["wayproof.judge"] = "lua/wayproof/judge.lua",
     ["wayproof.leakage"] = "lua/wayproof/leakage.lua",

@@ -81,6 +81,21 @@ describe("a log", function()
     assert.has_error(function() log:journey(nil) end)
   end)
 
+  it("prints one journey, with its properties and the attributes of its user", function()
+    local events = {}
+    for i = 1, 20 do
+      events[i] = { user = "ann", event = "step " .. i, time = i * 86400 }
+    end
+    events[2].page = "faq"
+    local other <close> = assert(wp.read_rows(events, { time_unit = "s", properties = { "page" },
+      users = { rows = { { id = "ann", plan = "pro", seats = 3 } }, id = "id",
+        properties = { "plan" }, numbers = { "seats" } } }))
+    local text = tostring(other:journey "ann")
+    assert.equal("ann · 20 events · 1970-01-02 … 1970-01-21", text:match "^[^\n]+")
+    assert.matches("\n  1970%-01%-03 00:00:00  step 2 +faq\n", text)
+    assert.matches("\n  … 4 more\nplan pro, seats 3$", text)
+  end)
+
   it("summarises what a naive count finds", function()
     local summary = log:summary()
     local events, people, seen, first, last = {}, {}, {}, math.huge, -math.huge

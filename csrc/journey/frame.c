@@ -216,18 +216,3 @@ uint32_t wp__frame_settle(wp_frame *frame, const wp_rules *rules, uint32_t first
         keep_rows(frame, range, state);
     return stay;
 }
-
-void wp__frame_move(wp_frame *frame, uint32_t to, uint32_t from, uint32_t count)
-{
-    if (to == from || count == 0)
-        return;
-    for (uint32_t i = 0; i < frame->columns_count; i++) {
-        size_t width = wp_cell_width(frame->columns[i].type);
-        char *data = frame->columns[i].data;
-        memmove(data + to * width, data + from * width, count * width);
-    }
-    memmove(frame->users + to, frame->users + from, count * sizeof *frame->users);
-    memmove(frame->anchors + to, frame->anchors + from, count * sizeof *frame->anchors);
-    if (frame->end_us != NULL)
-        memmove(frame->end_us + to, frame->end_us + from, count * sizeof *frame->end_us);
-}

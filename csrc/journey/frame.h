@@ -98,6 +98,4 @@ WP_NODISCARD wp_status wp_frame_numbers(const wp_frame *frame, uint32_t column, 
 uint32_t wp__frame_settle(wp_frame *frame, const wp_rules *rules, uint32_t first, uint32_t count,
                           const int64_t *t0_us, const int64_t *end_us, wp_loss *loss);
 
-void wp__frame_move(wp_frame *frame, uint32_t to, uint32_t from, uint32_t count);
-
 #endif

@@ -44,10 +44,9 @@ typedef struct measuring {
 
 /* --- Chunks -------------------------------------------------------------------------------- */
 
-/* First user whose rows start at or after `row`. */
-static uint32_t user_at_row(const wp_columns *columns, uint64_t row)
+/* First user in [low, high] whose rows start at or after `row`; high when none does. */
+static uint32_t user_at_row(const wp_columns *columns, uint32_t low, uint32_t high, uint64_t row)
 {
-    uint32_t low = 0, high = columns->users_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         if (columns->row_starts[middle] < row)
@@ -73,9 +72,9 @@ static wp_status cut_chunks(measuring *m, wp_error *err)
     while (user < columns->users_count) {
         m->chunk_users[count++] = user;
         row = columns->row_starts[user] + (uint64_t)ROWS_PER_CHUNK;
-        uint32_t next = user_at_row(columns, row);
-        if (next > user + USERS_PER_CHUNK)
-            next = user + USERS_PER_CHUNK;
+        uint32_t left = columns->users_count - user;
+        uint32_t most_users = left < USERS_PER_CHUNK ? left : USERS_PER_CHUNK;
+        uint32_t next = user_at_row(columns, user, user + most_users, row);
         if (next <= user)
             next = user + 1;
         uint32_t rows = columns->row_starts[next] - columns->row_starts[user];
@@ -389,14 +388,41 @@ static wp_status make_frame(measuring *m, wp_error *err)
     return WP_OK;
 }
 
+/* Moves the rows of one array that stay together: one of the columns, or of the three others. */
+static wp_status join_array(void *context, size_t array, unsigned worker, wp_error *err)
+{
+    (void)worker;
+    (void)err;
+    const measuring *m = context;
+    wp_frame *frame = m->frame;
+    size_t columns = frame->columns_count, width = sizeof(uint32_t);
+    char *data = array == columns ? (char *)frame->users : (char *)frame->anchors;
+    if (array < columns) {
+        width = wp_cell_width(frame->columns[array].type);
+        data = frame->columns[array].data;
+    } else if (array == columns + 2) {
+        width = sizeof *frame->end_us;
+        data = (char *)frame->end_us;
+    }
+    size_t to = 0;
+    for (uint32_t chunk = 0; chunk < m->chunks_count; chunk++) {
+        const chunk_part *part = &m->parts[chunk];
+        if (to != part->frame_row && part->stay > 0)
+            memmove(data + to * width, data + part->frame_row * width, part->stay * width);
+        to += part->stay;
+    }
+    return WP_OK;
+}
+
 /* Moves the rows that stay together, and adds up why the others do not. */
-static void join_chunks(const measuring *m)
+static wp_status join_chunks(measuring *m, const wp_run *run, wp_error *err)
 {
     wp_frame *frame = m->frame;
+    size_t arrays = frame->columns_count + (frame->end_us != NULL ? 3 : 2);
+    WP_TRY(wp_pool_run(run, arrays, join_array, m, err));
     frame->rows_count = 0;
     for (uint32_t chunk = 0; chunk < m->chunks_count; chunk++) {
         const chunk_part *part = &m->parts[chunk];
-        wp__frame_move(frame, frame->rows_count, part->frame_row, part->stay);
         frame->rows_count += part->stay;
         frame->loss.used += part->loss.used;
         frame->loss.missing += part->loss.missing;
@@ -404,6 +430,7 @@ static void join_chunks(const measuring *m)
         frame->loss.prior_outcome += part->loss.prior_outcome;
         frame->loss.events += part->loss.events;
     }
+    return WP_OK;
 }
 
 static uint32_t deepest_program(const wp_plan *plan)
@@ -436,8 +463,7 @@ static wp_status measure_all(measuring *m, const wp_run *run, wp_error *err)
     if (m->rooms == NULL)
         return wp_fail_memory(err, m->rooms_count * sizeof *m->rooms);
     WP_TRY(wp_pool_run(run, m->chunks_count, measure_chunk, m, err));
-    join_chunks(m);
-    return WP_OK;
+    return join_chunks(m, run, err);
 }
 
 wp_status wp_measure(const wp_log *log, const wp_plan *plan, const wp_run *run, wp_frame **out,

@@ -46,7 +46,7 @@ typedef struct cut_work {
     uint32_t timeout; /* in the unit of the offsets */
     uint32_t starts[RANGES + 1];
     tally **tallies; /* per worker, NULL until it has work */
-    tally sum;
+    tally *sum;      /* one of them, in the end with what the others have */
     value_list lists[FIGURES];
 } cut_work;
 
@@ -188,13 +188,15 @@ static void sum_tallies(cut_work *work, unsigned workers)
 {
     for (unsigned i = 0; i < workers; i++) {
         const tally *t = work->tallies[i];
-        if (t == NULL)
-            continue;
-        for (unsigned f = 0; f < FIGURES; f++)
-            for (uint32_t bin = 0; bin < WP_TALLY_BINS; bin++)
-                work->sum.counts[f][bin] += t->counts[f][bin];
-        work->sum.users_count += t->users_count;
-        work->sum.longest = t->longest > work->sum.longest ? t->longest : work->sum.longest;
+        if (t != NULL && work->sum != NULL) {
+            for (unsigned f = 0; f < FIGURES; f++)
+                for (uint32_t bin = 0; bin < WP_TALLY_BINS; bin++)
+                    work->sum->counts[f][bin] += t->counts[f][bin];
+            work->sum->users_count += t->users_count;
+            work->sum->longest = t->longest > work->sum->longest ? t->longest : work->sum->longest;
+        } else if (t != NULL) {
+            work->sum = work->tallies[i];
+        }
     }
 }
 
@@ -204,7 +206,7 @@ static wp_status find_quantiles(cut_work *work, uint32_t ranges, size_t sessions
     bool listed = false;
     for (unsigned f = 0; f < FIGURES; f++) {
         value_list *list = &work->lists[f];
-        wp_tally_mark(work->sum.counts[f], sessions, points, POINTS, list->marks,
+        wp_tally_mark(work->sum->counts[f], sessions, points, POINTS, list->marks,
                       &list->values_count);
         if (list->values_count == 0)
             continue;
@@ -216,7 +218,7 @@ static wp_status find_quantiles(cut_work *work, uint32_t ranges, size_t sessions
     if (listed)
         WP_TRY(wp_pool_run(run, ranges, list_range, work, err));
     for (unsigned f = 0; f < FIGURES; f++)
-        wp_tally_quantiles(work->sum.counts[f], work->lists[f].marks, sessions, points, POINTS,
+        wp_tally_quantiles(work->sum->counts[f], work->lists[f].marks, sessions, points, POINTS,
                            work->lists[f].values, work->lists[f].values_count, found[f]);
     return WP_OK;
 }
@@ -226,11 +228,13 @@ static wp_status fill_in(cut_work *work, uint32_t ranges, const wp_run *run, wp_
 {
     double seconds_per_unit = (double)work->columns->times.unit_us / 1e6;
     double found[FIGURES][POINTS];
+    if (work->sum == NULL)
+        return WP_OK; /* no users */
     *out = (wp_sessions){.events_count = work->columns->events_count,
-                         .users_count = work->sum.users_count,
-                         .single_event_count = work->sum.counts[SIZE][1]};
+                         .users_count = work->sum->users_count,
+                         .single_event_count = work->sum->counts[SIZE][1]};
     for (uint32_t bin = 0; bin < WP_TALLY_BINS; bin++)
-        out->sessions_count += work->sum.counts[SIZE][bin];
+        out->sessions_count += work->sum->counts[SIZE][bin];
     if (out->sessions_count == 0)
         return WP_OK;
     WP_TRY(find_quantiles(work, ranges, out->sessions_count, run, found, err));
@@ -238,7 +242,7 @@ static wp_status fill_in(cut_work *work, uint32_t ranges, const wp_run *run, wp_
     out->median_events = found[SIZE][0];
     out->median_seconds = found[DURATION][0] * seconds_per_unit;
     out->p90_seconds = found[DURATION][1] * seconds_per_unit;
-    out->max_seconds = (double)work->sum.longest * seconds_per_unit;
+    out->max_seconds = (double)work->sum->longest * seconds_per_unit;
     return WP_OK;
 }
 

@@ -205,17 +205,22 @@ local Transitions = object.class {
   end,
 }
 
+-- Hundreds of thousands of rows have no reader of their intervals.
+local function interval_of(row)
+  local interval = stats.wilson(row.count, row.of)
+  return { low = interval.low, high = interval.high }
+end
+
 local function name_transitions(rows, total, names)
   local from_total = {}
   for _, row in ipairs(rows) do
     from_total[row.from] = (from_total[row.from] or 0) + row.count
   end
-  for _, row in ipairs(rows) do
+  for i, row in ipairs(rows) do
     local of = from_total[row.from]
-    local interval = stats.wilson(row.count, of)
     row.share, row.probability, row.of = row.count / total, row.count / of, of
-    row.low, row.high = interval.low, interval.high
     row.from, row.to = names[row.from], names[row.to]
+    rows[i] = object.lazy(row, interval_of)
   end
   return rows
 end

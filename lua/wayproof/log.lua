@@ -5,6 +5,7 @@
 --- own modules and are loaded when they are first called (`rooms` below).
 local check = require "wayproof.check"
 local core = require "wayproof.core"
+local journeys = require "wayproof.journey"
 local object = require "wayproof.object"
 local resolve = require "wayproof.resolve"
 local select_events = require "wayproof.select"
@@ -194,7 +195,7 @@ function methods:journey(id)
   if type(id) ~= "string" and math.type(id) ~= "integer" then
     check.fail("journey: %s (expected the id of a user)", check.describe(id))
   end
-  return core.log.journey(self, id)
+  return journeys.named(core.log.journey(self, id), id)
 end
 
 --- Number of users.

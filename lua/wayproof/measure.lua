@@ -302,7 +302,7 @@ local function fill_custom(log, plan)
   for row = 1, rows do
     local user = handle:user(row)
     local t0_us, end_us = handle:times(row)
-    local journey = log:journey(user)
+    local journey = core.log.journey(log, user)
     for i, custom in ipairs(plan.custom) do
       local from_us, to_us = window_of(custom.window, t0_us, end_us, plan.core.as_of_us)
       local part = journey_in(journey, from_us, to_us, custom.wanted)

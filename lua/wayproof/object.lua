@@ -55,7 +55,7 @@ local FILL = {} -- the private key of what is still to be computed
 local function complete(self)
   local data, fill = rawget(self, FIELDS), rawget(self, FILL)
   if fill then
-    for key, value in pairs(fill()) do data[key] = object.freeze(value) end
+    for key, value in pairs(fill(data)) do data[key] = object.freeze(value) end
     rawset(self, FILL, nil)
   end
   return data
@@ -74,15 +74,17 @@ local lazy = {
   __tostring = frozen.__tostring,
 }
 
---- A frozen copy of plain data with further fields that `fill()` gives when somebody first asks for
---- one that is not there yet, or for all: figures that cost more than what most readers look at.
----@param value table
----@param fill fun(): table
+--- A frozen table with further fields that `fill` gives when somebody first asks for one that is
+--- not there yet, or for all: figures that cost more than what most readers look at. `data` is
+--- taken over, nested plain tables are frozen.
+---@param data table
+---@param fill fun(data: table): table
 ---@return table
-function object.lazy(value, fill)
-  local copy = {}
-  for key, item in pairs(value) do copy[key] = object.freeze(item) end
-  return setmetatable({ [FIELDS] = copy, [FILL] = fill }, lazy)
+function object.lazy(data, fill)
+  for key, value in pairs(data) do
+    if type(value) == "table" then data[key] = object.freeze(value) end
+  end
+  return setmetatable({ [FIELDS] = data, [FILL] = fill }, lazy)
 end
 
 --- Plain Lua data of an object or frozen table, all the way down: fresh tables without metatables.

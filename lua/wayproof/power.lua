@@ -3,6 +3,7 @@
 -- Closed form for the whole decision rule. Standard errors shrink with the square root of the
 -- number of users; for n users the chance of a clear verdict is about
 --     P(holdout passes) * min(P(discovery passes), P(every condition on the full sample passes))
+--       * P(enough events for a claim)
 -- since discovery and holdout share no user and the full-sample conditions move together. `users`
 -- is the smallest n for which that is 80 %, if the effect is what it seems to be now; nil when no
 -- number of users would do (the noise gate fails at any size).
@@ -64,14 +65,24 @@ local function smallest(enough)
   return high
 end
 
+-- Chance that `ratio` times the present users bring the events that a claim needs.
+local function chance_of_events(facts, ratio)
+  local scarce = math.min(facts.whole:information())
+  if scarce == 0 then return 0 end
+  local spread = math.sqrt(scarce * ratio * math.max(0.1, 1 - scarce / facts.n.used))
+  return phi((scarce * ratio - verdict.rules.events_to_claim) / spread)
+end
+
 -- Chance that an estimate and its interval stay within `room` on both sides.
 local function chance_within(mean, se, room)
   return phi((room - mean) / se - verdict.rules.z) + phi((room + mean) / se - verdict.rules.z) - 1
 end
 
--- Ratio for "nothing worth acting on": row 6 wants the effect and the AUC to stay close to none.
+-- Ratio for "nothing worth acting on": the effect has to stay close to none and, for row 6, so has
+-- the AUC. (Where the AUC is away from a half, vanity is what can be shown.)
 local function ratio_for_nothing(facts, beta, se, epsilon)
   local auc = facts.association
+  if auc and math.abs(auc.estimate - 0.5) >= verdict.rules.near_half then auc = nil end
   return smallest(function(ratio)
     local shrink = math.sqrt(ratio)
     local chance = chance_within(math.abs(beta), se / shrink, epsilon)
@@ -95,17 +106,10 @@ local function users_needed(facts, found, epsilon)
   end
   local conditions = full_conditions(facts, found, epsilon, side)
   local ratio = conditions and smallest(function(r)
-    return chance_at(conditions, found, side, r) >= power.chance
+    return chance_at(conditions, found, side, r) * chance_of_events(facts, r) >= power.chance
   end)
   if not ratio then return nil, "never" end
   return used * ratio, "effect"
-end
-
--- At least this many users for the events that a claim needs.
-local function users_for_events(facts, events)
-  local scarce = math.min(facts.whole:information())
-  if scarce == 0 then return nil end
-  return facts.n.used * events / scarce
 end
 
 -- Users arriving per day, from the entry times of those in the analysis.
@@ -126,14 +130,12 @@ function power.needed(facts)
   if not found then return nil end
   local epsilon = math.log(facts.settings.minimum)
   local needed = { chance = power.chance }
-  local floor = users_for_events(facts, 100)
   if found.adjusted then
     needed.effect = math.exp(Z_DETECT * found.adjusted.se)
-    local users, what = users_needed(facts, found, epsilon)
-    needed.for_what = what
-    if users then needed.users = math.max(users, floor or 0) end
-  elseif floor then
-    needed.users, needed.for_what = floor, "events"
+    needed.users, needed.for_what = users_needed(facts, found, epsilon)
+  else
+    local ratio = smallest(function(r) return chance_of_events(facts, r) >= power.chance end)
+    if ratio then needed.users, needed.for_what = facts.n.used * ratio, "events" end
   end
   if needed.users then
     needed.users = math.ceil(needed.users)
