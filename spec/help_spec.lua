@@ -22,6 +22,14 @@ describe("help", function()
     assert.is_true(widest(text) <= 80)
   end)
 
+  it("shortens a line of the list at a clause, never inside of code", function()
+    local text = help.text()
+    assert.matches("\n  wp%.open +Opens a store\n", text)
+    for line in text:gmatch "[^\n]+" do
+      assert.equal(0, select(2, line:gsub("`", "")) % 2, line)
+    end
+  end)
+
   it("explains a verb by function and by name alike, with an example", function()
     local text = help.text(wp.count)
     assert.matches("^wp%.count%(events, filter%)\n\nHow many events%.\n\n    wp%.count {", text)

@@ -75,7 +75,7 @@ static wp_status read_whole(wp_way *way, uint32_t part, wp__way_scratch *scratch
                             wp_error *err)
 {
     *whole = (whole_part){0};
-    wp_status status = wp__way_part_read(way, part, true, scratch, &whole->part, err);
+    wp_status status = wp__way_part_read(way, part, WP__PART_TIMES, scratch, &whole->part, err);
     if (status == WP_OK)
         status = read_columns(way, whole, scratch, err);
     if (status != WP_OK)
@@ -234,7 +234,7 @@ static wp_status keep_used(wp_way *way, uint32_t column, uint64_t *had, size_t w
     for (uint32_t number = 0; number < way->view.parts_count && count_bits(had, words) > 0;
          number++) {
         wp__way_part part = {0};
-        WP_TRY(wp__way_part_read(way, number, false, scratch, &part, err));
+        WP_TRY(wp__way_part_read(way, number, WP__PART_ORDER, scratch, &part, err));
         uint32_t *codes = wp__way_room(scratch, 3, part.rows_count, sizeof *codes);
         wp_status status = codes == NULL
                                ? wp_fail_memory(err, part.rows_count * 4ULL)

@@ -168,9 +168,14 @@ typedef struct wp__way_part {
     uint32_t *row_counts;
     uint32_t *order;   /* NULL: rows stand as in the only run */
     int64_t *times_us; /* in final order; NULL unless asked for */
+    bool in_order;     /* nobody's rows came late: they are those of the runs, end to end */
 } wp__way_part;
 
-WP_NODISCARD wp_status wp__way_part_read(wp_way *way, uint32_t part, bool with_times,
+/* What is asked of a part: also the times, or only what does not take the times to know, as the
+** part is known to be in_order. */
+typedef enum wp__way_depth { WP__PART_ORDER, WP__PART_TIMES, WP__PART_IN_ORDER } wp__way_depth;
+
+WP_NODISCARD wp_status wp__way_part_read(wp_way *way, uint32_t part, wp__way_depth depth,
                                          wp__way_scratch *scratch, wp__way_part *out,
                                          wp_error *err);
 void wp__way_part_free(wp__way_part *part);

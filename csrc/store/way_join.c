@@ -171,6 +171,7 @@ static wp_status join_rows(wp__way_part *part, const run_list *list, const int64
                 if (part->times_us[row + k - 1] > part->times_us[row + k]) {
                     merge_rows(part->order + row, part->times_us + row, spare_order, spare_times,
                                part->row_counts[user]);
+                    part->in_order = false;
                     break;
                 }
     }
@@ -179,18 +180,33 @@ static wp_status join_rows(wp__way_part *part, const run_list *list, const int64
     return status;
 }
 
-static wp_status join_runs(wp_way *way, wp__way_part *part, bool with_times, run_list *list,
+/* Fills part->order where rows stand run after run. */
+static wp_status order_rows(wp__way_part *part, const run_list *list, uint32_t *next, wp_error *err)
+{
+    part->order = wp_alloc_array(part->rows_count, sizeof *part->order);
+    if (part->order == NULL)
+        return wp_fail_memory(err, part->rows_count * 4ULL);
+    for (uint32_t i = 0, from = 0; i < list->user_starts[part->runs_count]; i++)
+        for (uint32_t k = 0, to = next[list->offsets[i]]; k < list->row_counts[i]; k++, from++) {
+            part->order[to++] = from;
+            next[list->offsets[i]] = to;
+        }
+    return WP_OK;
+}
+
+static wp_status join_runs(wp_way *way, wp__way_part *part, wp__way_depth depth, run_list *list,
                            wp__way_scratch *scratch, wp_error *err)
 {
     WP_TRY(read_users(way, part, list, scratch, err));
     part->rows_count = list->row_starts[part->runs_count];
+    part->in_order = true; /* until somebody's rows are found to be late */
     if (part->runs_count == 1) {
         part->users_count = part->runs[0].users_count;
         part->offsets = list->offsets;
         part->row_counts = list->row_counts;
         list->offsets = NULL;
         list->row_counts = NULL;
-        if (!with_times)
+        if (depth != WP__PART_TIMES)
             return WP_OK;
         run_list only = {part->offsets, part->row_counts, list->user_starts, list->row_starts};
         part->times_us = wp_alloc_array(part->rows_count, sizeof *part->times_us);
@@ -198,15 +214,19 @@ static wp_status join_runs(wp_way *way, wp__way_part *part, bool with_times, run
             return wp_fail_memory(err, part->rows_count * 8ULL);
         return read_times(way, part, &only, scratch, part->times_us, err);
     }
-    int64_t *times_us = wp_alloc_array(part->rows_count, sizeof *times_us);
     uint32_t *next = wp_alloc_array(WP_WAY_PART_USERS, sizeof *next);
-    wp_status status = WP_OK;
-    if (times_us == NULL || next == NULL)
+    wp_status status = next != NULL ? join_users(part, list, next, err)
+                                    : wp_fail_memory(err, WP_WAY_PART_USERS * 4ULL);
+    if (status == WP_OK && depth == WP__PART_IN_ORDER) {
+        status = order_rows(part, list, next, err);
+        wp_free(next);
+        return status;
+    }
+    int64_t *times_us = wp_alloc_array(part->rows_count, sizeof *times_us);
+    if (status == WP_OK && times_us == NULL)
         status = wp_fail_memory(err, part->rows_count * 8ULL);
     if (status == WP_OK)
         status = read_times(way, part, list, scratch, times_us, err);
-    if (status == WP_OK)
-        status = join_users(part, list, next, err);
     if (status == WP_OK)
         status = join_rows(part, list, times_us, next, err);
     wp_free(times_us);
@@ -214,15 +234,15 @@ static wp_status join_runs(wp_way *way, wp__way_part *part, bool with_times, run
     return status;
 }
 
-wp_status wp__way_part_read(wp_way *way, uint32_t number, bool with_times, wp__way_scratch *scratch,
-                            wp__way_part *out, wp_error *err)
+wp_status wp__way_part_read(wp_way *way, uint32_t number, wp__way_depth depth,
+                            wp__way_scratch *scratch, wp__way_part *out, wp_error *err)
 {
     wp__way_part part = {.part = number};
     run_list list = {0};
     part.runs_count = wp__way_part_runs(&way->view, number, &part.runs);
     wp_status status = WP_OK;
     if (part.runs_count > 0)
-        status = join_runs(way, &part, with_times, &list, scratch, err);
+        status = join_runs(way, &part, depth, &list, scratch, err);
     run_list_free(&list);
     if (status == WP_OK)
         *out = part;
@@ -366,7 +386,8 @@ static wp_status gather_part(wp_way *way, wp__way_part *part, run_list *list, co
                    .row = row};
     memset(by_user, 0, (2 * users + 2 * (users / 64)) * sizeof *by_user);
     WP_TRY(join_users(part, list, g.next, err));
-    return gather_rows(&g) ? sort_unsorted(&g, part, err) : WP_OK;
+    part->in_order = !gather_rows(&g);
+    return part->in_order ? WP_OK : sort_unsorted(&g, part, err);
 }
 
 wp_status wp__way_part_rows(wp_way *way, uint32_t number, const wp_times *times,

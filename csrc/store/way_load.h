@@ -10,6 +10,7 @@ typedef struct wp__way_loader {
     wp_way *way;
     bool has_rows, has_ids, has_attributes, has_fingerprint;
     bool *has_column;  /* by position in the view */
+    bool *in_order;    /* by part: see wp__way_part; once the rows are there */
     uint32_t *numbers; /* store number of each user of the log; NULL: the same */
     uint32_t active_count;
 } wp__way_loader;

@@ -126,7 +126,7 @@ static wp_status load_plain_rows(wp__way_load *work, const wp__way_run *run,
         WP_TRY(wp__way_run_users(work->way, run, offsets, own, scratch, err));
         row_counts = own;
     } else {
-        WP_TRY(wp__way_part_read(work->way, run->part, false, scratch, part, err));
+        WP_TRY(wp__way_part_read(work->way, run->part, WP__PART_ORDER, scratch, part, err));
         row_counts = part->row_counts;
     }
     return wp__way_run_rows(work->way, run, row_counts, &work->times, work->codes,
@@ -152,7 +152,7 @@ static wp_status load_part_rows(void *context, size_t chunk, unsigned worker, wp
             return WP_OK;
         wp__way_part_free(part);
     }
-    WP_TRY(wp__way_part_read(work->way, (uint32_t)chunk, true, scratch, part, err));
+    WP_TRY(wp__way_part_read(work->way, (uint32_t)chunk, WP__PART_TIMES, scratch, part, err));
     if (part->rows_count == 0)
         return WP_OK;
     uint32_t *codes = wp__way_room(scratch, 3, part->rows_count, sizeof *codes);
@@ -274,6 +274,8 @@ wp_status wp__load_rows(wp__way_load *work, const wp_run *run, wp_error *err)
         columns->events = events;
         work->loader->numbers = numbers;
         work->loader->active_count = active;
+        for (uint32_t p = 0; p < work->parts_count; p++)
+            work->loader->in_order[p] = work->parts[p].in_order;
         work->loader->has_rows = true;
         return WP_OK;
     }
@@ -287,6 +289,12 @@ wp_status wp__load_rows(wp__way_load *work, const wp_run *run, wp_error *err)
 
 /* --- Columns of events ----------------------------------------------------------------------- */
 
+/* What loading the rows has found spares columns the times. */
+static wp__way_depth depth_of(const wp__way_load *work, size_t part)
+{
+    return work->loader->in_order[part] ? WP__PART_IN_ORDER : WP__PART_ORDER;
+}
+
 static wp_status load_part_codes(void *context, size_t chunk, unsigned worker, wp_error *err)
 {
     wp__way_load *work = context;
@@ -296,7 +304,8 @@ static wp_status load_part_codes(void *context, size_t chunk, unsigned worker, w
     if (wp__way_part_runs(&work->way->view, (uint32_t)chunk, &runs) == 1)
         return wp__way_run_codes(work->way, runs, work->column, work->below, work->codes,
                                  work->row_bases[chunk], scratch, err);
-    WP_TRY(wp__way_part_read(work->way, (uint32_t)chunk, false, scratch, &part, err));
+    WP_TRY(
+        wp__way_part_read(work->way, (uint32_t)chunk, depth_of(work, chunk), scratch, &part, err));
     uint32_t *codes = wp__way_room(scratch, 3, part.rows_count, sizeof *codes);
     wp_status status = codes == NULL ? wp_fail_memory(err, part.rows_count * 4ULL)
                                      : wp__way_part_codes(work->way, &part, work->column,
@@ -347,7 +356,8 @@ static wp_status load_part_numbers(void *context, size_t chunk, unsigned worker,
     if (wp__way_part_runs(&work->way->view, (uint32_t)chunk, &runs) == 1)
         return wp__way_run_numbers(work->way, runs, work->column, scratch, &into->present,
                                    &into->packed, &into->count, err);
-    WP_TRY(wp__way_part_read(work->way, (uint32_t)chunk, false, scratch, &part, err));
+    WP_TRY(
+        wp__way_part_read(work->way, (uint32_t)chunk, depth_of(work, chunk), scratch, &part, err));
     double *numbers = wp__way_room(scratch, 3, part.rows_count, sizeof *numbers);
     wp_status status = numbers == NULL ? wp_fail_memory(err, part.rows_count * 8ULL)
                                        : wp__way_part_numbers(work->way, &part, work->column,

@@ -136,6 +136,7 @@ static void free_loader(wp_loader *base)
     wp__way_loader *loader = (wp__way_loader *)base;
     wp_way_close(loader->way);
     wp_free(loader->has_column);
+    wp_free(loader->in_order);
     wp_free(loader->numbers);
     wp_free(loader);
 }
@@ -219,8 +220,9 @@ static wp_status fill_facts(wp__way_loader *loader, wp_columns *columns, wp_erro
     columns->fingerprint = view->fingerprint;
     loader->has_fingerprint = view->has_fingerprint;
     loader->has_column = wp_alloc_array_zero((size_t)view->columns_count + 1, sizeof(bool));
-    if (loader->has_column == NULL)
-        return wp_fail_memory(err, view->columns_count);
+    loader->in_order = wp_alloc_array_zero((size_t)view->parts_count + 1, sizeof(bool));
+    if (loader->has_column == NULL || loader->in_order == NULL)
+        return wp_fail_memory(err, (uint64_t)view->columns_count + view->parts_count);
     WP_TRY(wp__way_read_texts(way, WP__COLUMN_EVENTS, &columns->event_names, NULL, err));
     columns->bytes_size = wp_columns_size(columns);
     return WP_OK;

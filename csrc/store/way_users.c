@@ -28,7 +28,7 @@ static wp_status find_active(wp_way *way, uint64_t **out, wp_error *err)
     wp_status status = active != NULL ? WP_OK : wp_fail_memory(err, words * 8);
     for (uint32_t p = 0; status == WP_OK && p < way->view.parts_count; p++) {
         wp__way_part part = {0};
-        status = wp__way_part_read(way, p, false, &scratch, &part, err);
+        status = wp__way_part_read(way, p, WP__PART_ORDER, &scratch, &part, err);
         for (uint32_t i = 0; status == WP_OK && i < part.users_count; i++) {
             uint32_t number = p * WP_WAY_PART_USERS + part.offsets[i];
             active[number >> 6] |= 1ULL << (number & 63);

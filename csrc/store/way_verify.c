@@ -150,7 +150,7 @@ static wp_status check_part(checking *work, uint32_t number, uint32_t events_cou
 {
     wp_way *way = work->way;
     wp__way_part part = {0};
-    wp_status status = wp__way_part_read(way, number, true, scratch, &part, err);
+    wp_status status = wp__way_part_read(way, number, WP__PART_TIMES, scratch, &part, err);
     if (status != WP_OK)
         return judge(work, status, err);
     work->counts.segments_count += part.runs_count * 2;

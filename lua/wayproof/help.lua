@@ -18,12 +18,12 @@ local function short_name(entry)
   return entry.name:match("[.:]([%w_]+)$") or entry.name
 end
 
--- A sentence in `room` columns: shortened at a clause where it can be.
+-- A sentence in `room` columns: shortened at a clause where it can be, never inside of code.
 local function shortened(sentence, room)
   if show.width(sentence) <= room then return sentence end
   for at = room, 12, -1 do
     local clause = sentence:sub(1, at):match("^(.*%w)[;:,(%s]*[;:,(]%s*$")
-    if clause then return clause end
+    if clause and select(2, clause:gsub("`", "")) % 2 == 0 then return clause end
   end
   return show.cut(sentence, room)
 end
