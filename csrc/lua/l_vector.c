@@ -426,9 +426,16 @@ static int m_count(lua_State *L)
         lua_pushinteger(L, (lua_Integer)measured(L, v, KNOWN_RANGE)->rows);
         return 1;
     }
+    if (weights == NULL) {
+        size_t equal = 0;
+        for (size_t i = 0; i < v->count; i++)
+            equal += v->numbers[i] == number;
+        lua_pushinteger(L, (lua_Integer)equal);
+        return 1;
+    }
     for (size_t i = 0; i < v->count; i++)
         if (any ? !isnan(v->numbers[i]) : v->numbers[i] == number)
-            total += weights == NULL ? 1 : weights[i];
+            total += weights[i];
     if (total == floor(total) && total < 0x1p53)
         lua_pushinteger(L, (lua_Integer)total);
     else

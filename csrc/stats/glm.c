@@ -2,6 +2,7 @@
 #include "stats/glm_internal.h"
 
 #include "base/memory.h"
+#include "stats/kernel.h"
 #include "stats/linear_algebra.h"
 #include "stats/sandwich.h"
 
@@ -9,11 +10,14 @@
 #include <math.h>
 #include <string.h>
 
-/* Log-likelihood of a model that fits every row, relative to the sums of the passes. */
+/* Log-likelihood of a model that fits every row, relative to the sums of the passes; 0 where every
+** row is 0 or 1. */
 static double saturated_loglik(wp_family family, const double *y, const double *weights,
                                size_t count)
 {
     double total = 0;
+    if (family == WP_LOGISTIC && wp_kernel_figures(y, count).sum == wp_kernel_dot(y, y, count))
+        return 0;
     for (size_t i = 0; i < count; i++) {
         double part = 0;
         if (family == WP_POISSON)
@@ -183,6 +187,12 @@ static wp_status read_outcome(wp_glm_fit *fit, const double *y, const double *we
                               wp_family family, wp_error *err)
 {
     double most = family == WP_POISSON ? DBL_MAX : 1;
+    wp_figures figures = wp_kernel_figures(y, count);
+    if (weights == NULL && figures.numbers == count && figures.minimum >= 0 &&
+        figures.maximum <= most) {
+        fit->events = figures.sum;
+        return WP_OK;
+    }
     for (size_t i = 0; i < count; i++) {
         if (!(y[i] >= 0 && y[i] <= most))
             return wp_fail(err, WP_INVALID, "y: row %zu: %g (expected %s)", i + 1, y[i],

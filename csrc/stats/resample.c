@@ -295,7 +295,10 @@ typedef struct permute_work {
     const double *scores, *weights; /* per cell */
     const stratum *strata;
     size_t strata_count;
-    const double *slots; /* score of each case, where some stratum draws cases */
+    /* Score of each case, where some stratum draws cases: doubled in 32 bits where all are whole
+    ** then, as mid-ranks are, since what a draw costs is a place of this list in a near cache. */
+    const double *slots;
+    const uint32_t *halves;
     uint64_t *bits;      /* bits_size words per worker, all zero between draws */
     size_t bits_size;
     double *out;
@@ -315,20 +318,45 @@ static double sum_by_cell(const permute_work *work, const stratum *s, wp_rng *rn
     return sum;
 }
 
+/* A case that nobody drew yet. */
+static inline uint64_t draw_new(wp_rng *rng, uint64_t cases, uint64_t *bits)
+{
+    for (;;) {
+        uint64_t place = wp_rng_below(rng, cases), bit = 1ULL << (place & 63);
+        if (bits[place >> 6] & bit)
+            continue;
+        bits[place >> 6] |= bit;
+        return place;
+    }
+}
+
+static double draw_scores(const double *scores, uint64_t cases, uint64_t wanted, wp_rng *rng,
+                          uint64_t *bits)
+{
+    double sum = 0;
+    for (uint64_t taken = 0; taken < wanted; taken++)
+        sum += scores[draw_new(rng, cases, bits)];
+    return sum;
+}
+
+static uint64_t draw_halves(const uint32_t *halves, uint64_t cases, uint64_t wanted, wp_rng *rng,
+                            uint64_t *bits)
+{
+    uint64_t sum = 0;
+    wp_rng local = *rng;
+    for (uint64_t taken = 0; taken < wanted; taken++)
+        sum += halves[draw_new(&local, cases, bits)];
+    *rng = local;
+    return sum;
+}
+
 static double sum_by_case(const permute_work *work, const stratum *s, wp_rng *rng, uint64_t *bits)
 {
     bool others = s->positives > s->cases / 2;
     uint64_t wanted = others ? s->cases - s->positives : s->positives;
-    const double *scores = work->slots + s->slot;
-    double sum = 0;
-    for (uint64_t taken = 0; taken < wanted;) {
-        uint64_t place = wp_rng_below(rng, s->cases), bit = 1ULL << (place & 63);
-        if (bits[place >> 6] & bit)
-            continue;
-        bits[place >> 6] |= bit;
-        sum += scores[place];
-        taken++;
-    }
+    double sum = work->halves != NULL
+                     ? (double)draw_halves(work->halves + s->slot, s->cases, wanted, rng, bits) / 2
+                     : draw_scores(work->slots + s->slot, s->cases, wanted, rng, bits);
     memset(bits, 0, (size_t)(s->cases / 64 + 1) * sizeof *bits);
     return others ? s->sum - sum : sum;
 }
@@ -384,27 +412,46 @@ static size_t find_strata(stratum *strata, const wp_cells *cells, const double *
     return count;
 }
 
-static wp_status fill_slots(permute_work *work, uint64_t total, double **slots, wp_error *err)
+static bool all_halves(const permute_work *work)
 {
-    *slots = wp_alloc_array((size_t)total, sizeof **slots);
+    size_t cells = work->strata[work->strata_count - 1].last;
+    for (size_t c = 0; c < cells; c++) {
+        double twice = 2 * work->scores[c];
+        if (!(twice >= 0 && twice <= UINT32_MAX && twice == floor(twice)))
+            return false;
+    }
+    return true;
+}
+
+static wp_status fill_slots(permute_work *work, uint64_t total, void **slots, wp_error *err)
+{
+    bool halves = all_halves(work);
+    size_t size = halves ? sizeof(uint32_t) : sizeof(double);
+    *slots = wp_alloc_array((size_t)total, size);
     if (*slots == NULL)
-        return wp_fail_memory(err, total * sizeof **slots);
+        return wp_fail_memory(err, total * size);
+    double *scores = *slots;
+    uint32_t *twice = *slots;
     for (size_t i = 0; i < work->strata_count; i++) {
         const stratum *s = &work->strata[i];
-        double *next = *slots + s->slot;
+        size_t next = s->slot, words = (size_t)(s->cases / 64 + 1);
         for (size_t c = s->first; c < s->last; c++)
-            for (uint64_t j = 0; j < (uint64_t)work->weights[c]; j++)
-                *next++ = work->scores[c];
-        size_t words = (size_t)(s->cases / 64 + 1);
+            for (uint64_t j = 0; j < (uint64_t)work->weights[c]; j++, next++) {
+                if (halves)
+                    twice[next] = (uint32_t)(2 * work->scores[c]);
+                else
+                    scores[next] = work->scores[c];
+            }
         work->bits_size = words > work->bits_size ? words : work->bits_size;
     }
-    work->slots = *slots;
+    work->halves = halves ? *slots : NULL;
+    work->slots = halves ? NULL : *slots;
     return WP_OK;
 }
 
 static wp_status permute_cells(permute_work *work, const wp_run *run, wp_error *err)
 {
-    double *slots = NULL;
+    void *slots = NULL;
     bool by_case = false;
     uint64_t total = 0;
     for (size_t i = 0; i < work->strata_count; i++) {
