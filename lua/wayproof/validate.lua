@@ -216,7 +216,9 @@ end
 -- options.ledger: a path, or an open ledger, which stays open.
 local function with_ledger(log, list, passes, options)
   local given = options.ledger
-  if check.class(given) == "wayproof.Ledger" then return recorded(log, list, passes, options, given) end
+  if check.class(given) == "wayproof.Ledger" then
+    return recorded(log, list, passes, options, given)
+  end
   local book, message, code = ledger.ledger(check.name(given, "validate: ledger", "a path"))
   if not book then return nil, message, code end
   local closing <close> = book
