@@ -149,9 +149,9 @@ describe("frame:validate", function()
       columns.bought[i] = simulated.happens(random, -1 + 0.8 * engagement) and 1 or 0
       columns.luck[i], columns.day[i] = random.poisson(3), i
     end
-    local frame = wp.frame(columns)
+    local luck_frame = wp.frame(columns)
     local function warned(activity)
-      for _, warning in ipairs(frame:validate { metric = "metric", outcome = "bought",
+      for _, warning in ipairs(luck_frame:validate { metric = "metric", outcome = "bought",
         activity = { activity }, cohort = "day", metric_window = { "0d", "7d" },
         outcome_window = { "7d", "14d" } }.warnings) do
         if warning.code == "idle_activity" then return true end
