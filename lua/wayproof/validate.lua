@@ -11,6 +11,7 @@ local core = require "wayproof.core"
 local hypothesis = require "wayproof.hypothesis"
 local judge = require "wayproof.judge"
 local ledger = require "wayproof.ledger"
+local logs = require "wayproof.log"
 local needs = require "wayproof.needs"
 local undated = require "wayproof.undated"
 local words = require "wayproof.metric_words"
@@ -108,14 +109,15 @@ local nobody = { users = 0, outside = 0, no_anchor = 0, too_recent = 0, prior_ou
 local function unanswerable(log, h, message, options)
   return conclude.result({ n = nobody, kind = h.outcome.scale, settings = settings_of(h, options),
     case = {}, acknowledged = {}, invalid = { { code = "not_in_log", message = message } },
-    name = h.name, hypothesis = h, windows = windows_of(h, h.as_of_us or log:summary().last),
+    name = h.name, hypothesis = h,
+    windows = windows_of(h, h.as_of_us or core.log.facts(log, false).last),
     fingerprint = h:fingerprint(log), data = core.log.facts(log).fingerprint }, nil, 1)
 end
 
 -- The passes that answer a list; raises on a name that the log does not have.
 local function passes_for(log, list)
   local measure = require "wayproof.measure"
-  local summary = log:summary()
+  local summary = logs.outline(log)
   local passes = needs.plan(list, summary.event_names, summary.last)
   for _, pass in ipairs(passes) do measure.plan(log, pass.request) end
   return passes
@@ -141,7 +143,7 @@ end
 -- Facts of all hypotheses, in the order given; one pass per clock.
 local function all_facts(log, passes, options)
   local measure = require "wayproof.measure"
-  local summary = log:summary()
+  local summary = logs.outline(log)
   local facts = {}
   for _, pass in ipairs(passes) do
     local frame, message, code = measure.run(log, pass.request)
