@@ -115,6 +115,26 @@ describe("reading CSV", function()
     assert.is_nil(next(seen, (next(seen))))
   end)
 
+  it("finds the bad rows among thousands of good ones", function()
+    local rows = { "user,event,time,value" }
+    for i = 2, 3000 do
+      rows[i] = ("u%d,e%d,%d,%s"):format(i % 7, i % 3, i, i % 9 == 0 and i or "")
+    end
+    rows[1501], rows[1502], rows[2800] = "u1,e1,soon,", "u1,e1", ",e1,7,"
+    local text = table.concat(rows, "\r\n")
+    local log, message = read(text, { value = "value" })
+    assert.is_nil(log)
+    assert.equal(path .. ":1501: column 'time': 'soon' is not a time (expected ISO 8601 or epoch)",
+      message)
+    log = assert(read(text, { value = "value", bad_rows = "skip" }))
+    assert.equal(2996, #log)
+    assert.equal(3, log:summary().skipped)
+    local users = log:summary().users
+    assert.equal(7, users)
+    log = assert(read(text, { value = "value", limit = 1300 }))
+    assert.equal(1300, #log)
+  end)
+
   it("reads a byte order mark, CRLF, blank lines and a last row without its newline", function()
     local log = assert(read("\239\187\191user,event,time\r\n\r\na,x,1\r\nb,\"y\",2"))
     assert.equal(2, #log)

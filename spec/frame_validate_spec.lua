@@ -111,6 +111,34 @@ describe("frame:validate", function()
     assert.not_equal("leaking", r.verdict)
   end)
 
+  it("warns where those without a value have another outcome", function()
+    local random = simulated.random(12)
+    local columns = { metric = {}, bought = {}, visits = {} }
+    local lost, buyers, others = 0, 0, 0
+    for i = 1, 1000 do
+      columns.bought[i] = random.uniform() < 0.3 and 1 or 0
+      columns.visits[i] = random.poisson(3)
+      if random.uniform() > 0.1 + 0.2 * columns.bought[i] then
+        columns.metric[i] = random.poisson(2)
+        others = others + columns.bought[i]
+      else
+        lost, buyers = lost + 1, buyers + columns.bought[i]
+      end
+    end
+    local function judged(outcome)
+      local result = wp.frame(columns, { rows = 1000 }):validate { metric = "metric",
+        outcome = outcome, activity = { "visits" } }
+      for _, warning in ipairs(result.warnings) do
+        if warning.code == "missing_tells" then return warning.text end
+      end
+    end
+    assert.matches(("of those without a value %.0f %%%% have the outcome, of the others %.0f %%%%:")
+      :format(100 * buyers / lost, 100 * others / (1000 - lost)), judged "bought")
+    columns.chance = {}
+    for i = 1, 1000 do columns.chance[i] = i % 2 end
+    assert.is_nil(judged "chance")
+  end)
+
   it("warns where the activity given moves with neither metric nor outcome", function()
     local random = simulated.random(11)
     local columns = { metric = {}, bought = {}, luck = {}, visits = {}, day = {} }
@@ -121,9 +149,9 @@ describe("frame:validate", function()
       columns.bought[i] = simulated.happens(random, -1 + 0.8 * engagement) and 1 or 0
       columns.luck[i], columns.day[i] = random.poisson(3), i
     end
-    local frame = wp.frame(columns)
+    local luck_frame = wp.frame(columns)
     local function warned(activity)
-      for _, warning in ipairs(frame:validate { metric = "metric", outcome = "bought",
+      for _, warning in ipairs(luck_frame:validate { metric = "metric", outcome = "bought",
         activity = { activity }, cohort = "day", metric_window = { "0d", "7d" },
         outcome_window = { "7d", "14d" } }.warnings) do
         if warning.code == "idle_activity" then return true end

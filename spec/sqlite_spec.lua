@@ -249,6 +249,29 @@ describe("read_sqlite", function()
     assert.truthy(tostring(skipped):find("4 bad rows left out", 1, true))
   end)
 
+  it("names the rowid of a bad row far inside a table, also when it reads many columns", function()
+    local names, values = {}, {}
+    for i = 1, 120 do names[i], values[i] = "p" .. i, ("'v%d'"):format(i) end
+    local path = database("far", ("CREATE TABLE events(user_id, event, ts, %s)"):format(
+      table.concat(names, ", ")), ([[
+      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+      INSERT INTO events(rowid, user_id, event, ts, %s)
+        SELECT i * 100, i %% 50, 'e', i, %s FROM n]])
+      :format(table.concat(names, ", "), table.concat(values, ", ")),
+      "UPDATE events SET ts = 'soon' WHERE rowid = 222200")
+    for _, properties in ipairs { { "p1" }, names } do
+      local log, message = wp.read_sqlite(path, { table = "events", user = "user_id", time = "ts",
+        properties = properties })
+      assert.is_nil(log)
+      assert.equal(path .. ": rowid 222200: column 'ts': 'soon' is not a time "
+        .. "(expected ISO 8601 or epoch)", message)
+      local skipped <close> = assert(wp.read_sqlite(path, { table = "events", user = "user_id",
+        time = "ts", properties = properties, bad_rows = "skip" }))
+      assert.equal(2999, #skipped)
+      assert.equal("v1", skipped:journey("49")[1].p1)
+    end
+  end)
+
   it("says which tables and columns there are", function()
     local path = database("names", schema, "CREATE TABLE clicks(a)", "CREATE VIEW v AS SELECT 1")
     local log, message, code = wp.read_sqlite(path, with { table = "evnts" })

@@ -108,7 +108,8 @@ end
 wp.threads(1)
 local out = options.out and assert(io.open(options.out, "a+")) or io.stdout
 if out == io.stdout or out:seek "end" == 0 then
-  out:write("scenario,rate,users,seed,interval,truth,runs,covered,low,high,truth_below,truth_above\n")
+  out:write("scenario,rate,users,seed,interval,truth,runs,covered,low,high,truth_below,",
+    "truth_above\n")
 end
 for _, scenario in ipairs(scenarios.list) do
   if ("," .. given[1] .. ","):find("," .. scenario.name .. ",", 1, true) then

@@ -9,6 +9,19 @@ local scenarios = require "scenarios"
 
 local results = here .. "results/grid.csv"
 
+-- Truths in which the metric has nothing to do with the outcome, so p-values must be uniform.
+local null = { null = true, null_heavy = true, null_time = true, rare4_null = true,
+  daily_null = true, immortal = true }
+
+-- Adds a cell's share, if it has one, to its group's mean over runs.
+local function add_share(group, name, row)
+  local is_p = name:sub(1, 1) == "p"
+  if row[name] == "" or is_p and not null[row.scenario] then return end
+  local share = group[name] or { runs = 0, sum = 0 }
+  group[name] = share
+  share.runs, share.sum = share.runs + row.runs, share.sum + row.runs * row[name]
+end
+
 -- Cells by (rate, users), in the order of the file; runs of one cell with other seeds are added up.
 local function read()
   local groups, order = {}, {}
@@ -23,6 +36,9 @@ local function read()
     by_name[row.scenario] = sum
     sum.runs, sum.phi = sum.runs + row.runs, sum.phi + row.phi
     sum.odds = sum.odds + row.odds
+    for _, name in ipairs { "auc_covered", "effect_covered", "p01", "p05" } do
+      add_share(groups[key], name, row)
+    end
     for _, verdict in ipairs(cells.verdicts) do
       sum[verdict] = (sum[verdict] or 0) + tonumber(row[verdict])
     end
@@ -45,6 +61,23 @@ local function verdict_text(sum, skip)
   table.sort(parts, function(a, b) return a[2] > b[2] end)
   for i, part in ipairs(parts) do parts[i] = part[1] end
   return table.concat(parts, ", ")
+end
+
+local function write_shares(line, group)
+  local function percent_of(name)
+    local share = group[name]
+    return 100 * share.sum / share.runs, share.runs
+  end
+  local auc, runs = percent_of "auc_covered"
+  local effect, effect_runs = percent_of "effect_covered"
+  line("Intervals that hold (nominal 95 %%): the AUC's in %.1f %% of %d runs, the adjusted effect's "
+    .. "in %.1f %% of %d.", auc, runs, effect, effect_runs)
+  if group.p05 then
+    local p05, p_runs = percent_of "p05"
+    line("P-values of metrics unrelated to anything: below 0.01 in %.1f %%, below 0.05 in %.1f %% "
+      .. "of %d runs.", percent_of "p01", p05, p_runs)
+  end
+  line("")
 end
 
 local function write_group(out, group)
@@ -79,7 +112,8 @@ local function write_group(out, group)
         sum.runs, verdict_text(sum, {}), percent(sum.phi, sum.runs), percent(sum.odds, sum.runs))
     end
   end
-  line("")
+  if head then line("") end
+  write_shares(line, group)
 end
 
 local out = {}

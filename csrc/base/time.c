@@ -380,6 +380,10 @@ static bool parse_compact(const wp_time_rule *rule, const char *text, size_t len
 
 bool wp_time_from_integer(const wp_time_rule *rule, int64_t number, int64_t *time_us)
 {
+    if (rule->unit == WP_UNIT_AUTO && (uint64_t)number < 100000000000ULL) {
+        *time_us = number * 1000000; /* the seconds of our time: far inside the range */
+        return true;
+    }
     uint64_t magnitude = number < 0 ? -(uint64_t)number : (uint64_t)number;
     return scale_epoch(rule, number < 0, magnitude, 0, time_us);
 }

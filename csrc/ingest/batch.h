@@ -50,6 +50,7 @@ typedef struct wp_schema {
 /* One event. Nothing in it is kept after wp_writer_add returns. */
 typedef struct wp_row {
     wp_slice user, event;   /* not empty: the reader has refused or skipped such rows */
+    uint32_t known_user;    /* instead of `user`: wp_writer_last_user of a row of this batch, + 1 */
     int64_t time_us;        /* |time_us| < 2^62 */
     const double *numbers;  /* schema.numbers_count; NaN: missing */
     const wp_slice *texts;  /* schema.texts_count */
@@ -80,6 +81,8 @@ WP_NODISCARD wp_status wp_build_add_user(wp_build *build, const wp_user_row *row
 WP_NODISCARD wp_status wp_writer_start(wp_build *build, wp_writer **out, wp_error *err);
 void wp_writer_free(wp_writer *writer); /* NULL is fine; unfinished rows are dropped */
 WP_NODISCARD wp_status wp_writer_add(wp_writer *writer, const wp_row *row, wp_error *err);
+/* What the batch calls the user of the row added last. */
+uint32_t wp_writer_last_user(const wp_writer *writer);
 
 /* Many rows at once, column by column, for a reader that has them side by side: wp_writer_open
 ** makes room for `count` more rows, each of its columns is then filled in, and wp_writer_take adds

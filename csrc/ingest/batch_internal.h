@@ -112,7 +112,11 @@ wp_slice wp__resolve_alias(const wp_build *build, wp_slice id);
 /* Attribute columns of the log; numbers[i] is the user of row i of the users table. */
 WP_NODISCARD wp_status wp__join_attributes(wp_build *build, wp_columns *columns,
                                            const uint32_t *numbers, wp_error *err);
-/* Packed number columns of the log; see csrc/ingest/sparse.c. `count` of all rows have a number. */
+/* Number columns; see csrc/ingest/numbers.c. Rows go where `target` says; `scratch` has room for as
+** many doubles. False when memory is short. */
+bool wp__numbers_keep(wp_batch_numbers *numbers, const double *number_of, uint32_t rows_count,
+                      const uint32_t *target, double *scratch);
+/* Packed columns of the log. `count` of all rows have a number. */
 WP_NODISCARD wp_status wp__sparse_start(wp_numbers *numbers, wp_sparse *sparse, uint64_t count,
                                         size_t rows, wp_error *err);
 WP_NODISCARD wp_status wp__sparse_mark(wp_numbers *numbers, const wp_batch *batch,

@@ -22,11 +22,21 @@ static size_t write_real(double real, char *text, size_t text_size)
     return (size_t)length;
 }
 
-/* Decimal digits, written from the end of `digits`: ids in databases are mostly integers. */
+/* Decimal digits, written from the end of `digits` two at a time: ids in databases are mostly
+** integers. */
 static wp_slice write_integer(int64_t integer, char *digits, size_t digits_size)
 {
+    static const char pairs[] = "0001020304050607080910111213141516171819"
+                                "2021222324252627282930313233343536373839"
+                                "4041424344454647484950515253545556575859"
+                                "6061626364656667686970717273747576777879"
+                                "8081828384858687888990919293949596979899";
     uint64_t left = integer < 0 ? 0 - (uint64_t)integer : (uint64_t)integer;
     char *end = digits + digits_size, *at = end;
+    for (; left >= 100; left /= 100) {
+        at -= 2;
+        memcpy(at, pairs + left % 100 * 2, 2);
+    }
     do {
         *--at = (char)('0' + left % 10);
         left /= 10;

@@ -233,24 +233,30 @@ AVX2 static inline void run_block_avx2(wp_scan *scan, size_t base, uint64_t deli
         return WP_OK;                                                                              \
     }
 
+RUN(run_portable, masks_portable, run_block, )
 #if defined(AVX2)
 RUN(run_sse2, masks_sse2, run_block, )
 RUN(run_avx2, masks_avx2, run_block_avx2, AVX2)
-#else
-RUN(run_portable, masks_portable, run_block, )
 #endif
+
+static unsigned most_level = WP_SCAN_LEVELS - 1;
+
+void wp_scan_limit(unsigned level)
+{
+    most_level = level;
+}
 
 static wp_status run_blocks(wp_scan *scan, const char *text, size_t size, size_t stop,
                             wp_error *err)
 {
 #if defined(AVX2)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+    if (most_level >= 2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
         __builtin_cpu_supports("popcnt"))
         return run_avx2(scan, text, size, stop, err);
-    return run_sse2(scan, text, size, stop, err);
-#else
-    return run_portable(scan, text, size, stop, err);
+    if (most_level >= 1)
+        return run_sse2(scan, text, size, stop, err);
 #endif
+    return run_portable(scan, text, size, stop, err);
 }
 
 /* The last piece of the text, shorter than a block, and the end of the last row. */

@@ -48,6 +48,10 @@ void wp_scan_start(wp_scan *scan, char delimiter, size_t start, bool in_field);
 WP_NODISCARD wp_status wp_scan_run(wp_scan *scan, const char *text, size_t size, size_t stop,
                                    bool is_last, wp_error *err);
 
+/* Instructions to use at most, for tests: 0 words of eight bytes, 1 SSE2, 2 AVX2. */
+#define WP_SCAN_LEVELS 3u
+void wp_scan_limit(unsigned level);
+
 /* Number of quotes in the text. */
 size_t wp_scan_count_quotes(const char *text, size_t size);
 

@@ -6,6 +6,7 @@
 ** any number of threads. */
 #include "ingest/sqlite.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "ingest/sqlite_source.h"
 #include "ingest/users.h"
@@ -18,10 +19,30 @@
 #define CHUNKS_MAX       4096
 #define PLACES_PER_CHUNK (1u << 20) /* batches of one chunk, more than a chunk can have */
 
+/* Ids of users are mostly integers, and users at work come back soon: what the batch calls them is
+** found here without writing the digits. */
+#define USERS_BITS 10
+typedef struct known_user {
+    int64_t id;
+    uint64_t batch; /* of those the reader has begun, from 1; 0: free */
+    uint32_t code;
+} known_user;
+
 typedef struct reader {
+    struct read_work *work;
     sqlite3 *connection;
     sqlite3_stmt *statement;
+    sqlite3_value **values;  /* of the row at hand, in the order of the table's columns */
+    sqlite3_value **columns; /* room for those of a statement */
+    uint64_t rows_seen;      /* so far, in the statement or in the range */
+    uint64_t place;          /* of the next batch */
+    bool is_folding;
+    int64_t range_first, range_last; /* folding: rowids */
+    wp_status status;                /* folding: what stopped it, and why */
+    wp_error failure;
     wp_writer *writer;
+    known_user *users; /* 1 << USERS_BITS */
+    uint64_t batch;
     double *numbers;
     wp_slice *texts;
     wp_cell *cells; /* one per text column, for the digits of integers */
@@ -37,7 +58,6 @@ typedef struct read_work {
     uint64_t span; /* rowids per chunk */
     int64_t last_rowid;
     uint64_t first_place;
-    uint64_t rows_seen; /* so far, over one connection */
 } read_work;
 
 /* Cells of a row: user, time, (event), (order), numbers, texts. */
@@ -45,9 +65,8 @@ enum { USER, TIME, EVENT };
 
 /* One look at the column's value instead of one per question; the connection belongs to this thread
 ** alone, so the value needs no lock. */
-static void read_cell(sqlite3_stmt *statement, int place, wp_cell *cell)
+static void read_cell(sqlite3_value *value, wp_cell *cell)
 {
-    sqlite3_value *value = sqlite3_column_value(statement, place);
     switch (sqlite3_value_type(value)) {
     case SQLITE_INTEGER:
         cell->kind = WP_CELL_INTEGER;
@@ -67,15 +86,42 @@ static void read_cell(sqlite3_stmt *statement, int place, wp_cell *cell)
     }
 }
 
+/* Asks for the values of the row that a statement stands on. */
+static void take_columns(const wp__sqlite_table *table, sqlite3_stmt *statement,
+                         sqlite3_value **values)
+{
+    for (uint32_t i = 0; i < table->columns_count; i++)
+        values[i] = sqlite3_column_value(statement, table->places[i]);
+}
+
+/* The rowid of the row at hand. Folding does not carry it along, for the few times it is asked for.
+ */
+static int64_t rowid_of(const read_work *work, const reader *from)
+{
+    const wp__sqlite_table *table = work->table;
+    if (!from->is_folding)
+        return sqlite3_column_int64(from->statement, table->places[table->rowid_place]);
+    sqlite3_stmt *nth = NULL;
+    int64_t rowid = 0;
+    if (sqlite3_prepare_v2(from->connection, table->nth_sql, -1, &nth, NULL) == SQLITE_OK) {
+        sqlite3_bind_int64(nth, 1, from->range_first);
+        sqlite3_bind_int64(nth, 2, from->range_last);
+        sqlite3_bind_int64(nth, 3, (int64_t)from->rows_seen - 1);
+        if (sqlite3_step(nth) == SQLITE_ROW)
+            rowid = sqlite3_column_int64(nth, 0);
+    }
+    sqlite3_finalize(nth);
+    return rowid;
+}
+
 /* "events.db: rowid 42" or, in a query or view, "events.db: row 42". */
 static void name_place(const read_work *work, const reader *from, char *place)
 {
-    int rowid = work->table->rowid_place;
-    if (rowid >= 0)
+    if (work->table->rowid_place >= 0)
         snprintf(place, WP_PLACE_TEXT, "%.200s: rowid %lld", work->table->path,
-                 (long long)sqlite3_column_int64(from->statement, work->table->places[rowid]));
+                 (long long)rowid_of(work, from));
     else
-        snprintf(place, WP_PLACE_TEXT, "%.200s: row %" PRIu64, work->table->path, work->rows_seen);
+        snprintf(place, WP_PLACE_TEXT, "%.200s: row %" PRIu64, work->table->path, from->rows_seen);
 }
 
 /* Describes why a cell will not do; its kind of column decides what was expected. */
@@ -85,6 +131,8 @@ static wp_status bad_row(const read_work *work, const reader *from, uint32_t col
 {
     const char *name = work->table->columns[column];
     char place[WP_PLACE_TEXT];
+    if (work->source->skip_bad)
+        return wp_fail(err, WP_PARSE, "left out"); /* nobody asks why */
     name_place(work, from, place);
     if (wp_cell_missing(cell))
         return wp_fail_missing(err, place, name);
@@ -92,50 +140,70 @@ static wp_status bad_row(const read_work *work, const reader *from, uint32_t col
                         : wp_fail_time(err, place, name, cell, &work->source->time_rule);
 }
 
-static wp_status add_row(read_work *work, reader *from, wp_error *err)
+/* Where an integer id would be remembered; NULL: it is none. */
+static known_user *known_place(const reader *from, const wp_cell *user)
+{
+    return user->kind != WP_CELL_INTEGER
+               ? NULL
+               : &from->users[(uint64_t)user->integer * WP_HASH_A >> (64 - USERS_BITS)];
+}
+
+static wp_status add_row(const read_work *work, reader *from, wp_error *err)
 {
     const wp_source *source = work->source;
-    const int *places = work->table->places;
+    sqlite3_value **values = from->values;
     wp_cell user, event, time, cell;
     wp_row row = {.numbers = from->numbers, .texts = from->texts, .order = WP_ORDER_MISSING};
     uint32_t column = EVENT;
-    read_cell(from->statement, places[USER], &user);
-    row.user = wp_cell_text(&user);
-    if (row.user.length == 0)
+    read_cell(values[USER], &user);
+    known_user *known = known_place(from, &user);
+    if (known != NULL && known->id == user.integer && known->batch == from->batch)
+        row.known_user = known->code + 1;
+    else if ((row.user = wp_cell_text(&user)).length == 0)
         return bad_row(work, from, USER, NULL, &user, err);
-    read_cell(from->statement, places[TIME], &time);
+    read_cell(values[TIME], &time);
     if (!wp_cell_time(&time, &source->time_rule, &row.time_us, &row.time_zone_assumed))
         return bad_row(work, from, TIME, NULL, &time, err);
     if (source->event_name != NULL) {
         row.event = (wp_slice){source->event_name, strlen(source->event_name)};
     } else {
-        read_cell(from->statement, places[column], &event);
+        read_cell(values[column], &event);
         row.event = wp_cell_text(&event);
         if (row.event.length == 0)
             return bad_row(work, from, column, NULL, &event, err);
         column++;
     }
     if (source->order != NULL) {
-        read_cell(from->statement, places[column], &cell);
+        read_cell(values[column], &cell);
         if (!wp_cell_order(&cell, &row.order))
             return bad_row(work, from, column, wp_fail_order, &cell, err);
         column++;
     }
     for (uint32_t i = 0; i < source->schema.numbers_count; i++, column++) {
-        read_cell(from->statement, places[column], &cell);
+        read_cell(values[column], &cell);
         if (!wp_cell_number(&cell, &from->numbers[i]))
             return bad_row(work, from, column, wp_fail_number, &cell, err);
     }
     for (uint32_t i = 0; i < source->schema.texts_count; i++, column++) {
-        read_cell(from->statement, places[column], &from->cells[i]);
+        read_cell(values[column], &from->cells[i]);
         from->texts[i] = wp_cell_text(&from->cells[i]);
     }
-    return wp_writer_add(from->writer, &row, err);
+    WP_TRY(wp_writer_add(from->writer, &row, err));
+    if (known != NULL && row.known_user == 0)
+        *known = (known_user){user.integer, from->batch, wp_writer_last_user(from->writer)};
+    return WP_OK;
+}
+
+static wp_status finish_batch(reader *from, wp_error *err)
+{
+    from->batch++;
+    return wp_writer_finish(from->writer, from->place++, err);
 }
 
 /* The row at hand; a bad one is counted when bad rows are skipped. */
-static wp_status take_row(read_work *work, reader *from, bool *taken, wp_error *err)
+static wp_status take_row(const read_work *work, reader *from, bool *taken, wp_error *err)
 {
+    from->rows_seen++;
     wp_status status = add_row(work, from, err);
     *taken = status == WP_OK;
     if (status != WP_PARSE || !work->source->skip_bad)
@@ -144,14 +212,56 @@ static wp_status take_row(read_work *work, reader *from, bool *taken, wp_error *
     return WP_OK;
 }
 
+/* WP__SQLITE_FOLD: one row of a range. */
+static void fold_row(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    reader *from = sqlite3_user_data(context);
+    bool taken;
+    (void)count;
+    if (from->status != WP_OK)
+        return;
+    from->values = values;
+    from->status = take_row(from->work, from, &taken, &from->failure);
+    if (from->status == WP_OK && wp_writer_count(from->writer) == WP_BATCH_ROWS)
+        from->status = finish_batch(from, &from->failure);
+    if (from->status != WP_OK)
+        sqlite3_result_error(context, "stopped", -1);
+}
+
+static void end_fold(sqlite3_context *context)
+{
+    sqlite3_result_null(context);
+}
+
+/* Every page is read once, so few are kept: what SQLite reads them into stays in the processor's
+** cache. */
+static wp_status start_folding(const read_work *work, reader *one, wp_error *err)
+{
+    one->is_folding = true;
+    sqlite3_exec(one->connection, "PRAGMA cache_size = -256", NULL, NULL, NULL);
+    if (sqlite3_create_function_v2(one->connection, WP__SQLITE_FOLD, -1,
+                                   SQLITE_UTF8 | SQLITE_DIRECTONLY, one, NULL, fold_row, end_fold,
+                                   NULL) != SQLITE_OK)
+        return wp__sqlite_fail(work->table, one->connection, err);
+    return WP_OK;
+}
+
 static wp_status start_reader(read_work *work, reader *one, const char *sql, wp_error *err)
 {
     const wp_schema *schema = &work->source->schema;
+    one->work = work;
+    one->columns = wp_alloc_array(work->table->columns_count, sizeof *one->columns);
+    one->values = one->columns;
+    one->users = wp_alloc_array_zero((size_t)1 << USERS_BITS, sizeof *one->users);
+    one->batch = 1;
     one->numbers = wp_alloc_array(schema->numbers_count, sizeof *one->numbers);
     one->texts = wp_alloc_array(schema->texts_count, sizeof *one->texts);
     one->cells = wp_alloc_array(schema->texts_count, sizeof *one->cells);
-    if (one->numbers == NULL || one->texts == NULL || one->cells == NULL)
+    if (one->columns == NULL || one->users == NULL || one->numbers == NULL || one->texts == NULL ||
+        one->cells == NULL)
         return wp_fail_memory(err, schema->texts_count * sizeof *one->cells);
+    if (sql == work->table->fold_sql)
+        WP_TRY(start_folding(work, one, err));
     WP_TRY(wp__sqlite_prepare(work->table, one->connection, sql, &one->statement, err));
     return wp_writer_start(work->build, &one->writer, err);
 }
@@ -163,6 +273,8 @@ static void end_readers(read_work *work)
         sqlite3_finalize(one->statement);
         wp__sqlite_close(one->connection);
         wp_writer_free(one->writer);
+        wp_free(one->columns);
+        wp_free(one->users);
         wp_free(one->numbers);
         wp_free(one->texts);
         wp_free(one->cells);
@@ -177,7 +289,7 @@ static wp_status read_in_order(read_work *work, uint64_t *rows_left, const wp_ru
                                wp_error *err)
 {
     reader *from = &work->readers[0];
-    uint64_t place = work->first_place;
+    from->place = work->first_place;
     wp__sqlite_watch(from->connection, run);
     while (*rows_left > 0) {
         int code = sqlite3_step(from->statement);
@@ -186,42 +298,61 @@ static wp_status read_in_order(read_work *work, uint64_t *rows_left, const wp_ru
         if (code != SQLITE_ROW)
             return wp__sqlite_fail(work->table, from->connection, err);
         bool taken;
-        work->rows_seen++;
+        take_columns(work->table, from->statement, from->columns);
         WP_TRY(take_row(work, from, &taken, err));
         *rows_left -= taken && *rows_left != UINT64_MAX;
         if (wp_writer_count(from->writer) < WP_BATCH_ROWS)
             continue;
         if (wp_run_interrupted(run))
             return wp_fail(err, WP_INTERRUPTED, "interrupted");
-        WP_TRY(wp_writer_finish(from->writer, place++, err));
+        WP_TRY(finish_batch(from, err));
     }
-    return wp_writer_finish(from->writer, place, err);
+    return finish_batch(from, err);
 }
 
 /* --- Ranges of rowids over several connections --------------------------------------------------
  */
 
+static wp_status step_range(read_work *work, reader *from, wp_error *err)
+{
+    int code;
+    bool taken;
+    while ((code = sqlite3_step(from->statement)) == SQLITE_ROW) {
+        take_columns(work->table, from->statement, from->columns);
+        WP_TRY(take_row(work, from, &taken, err));
+        if (wp_writer_count(from->writer) == WP_BATCH_ROWS)
+            WP_TRY(finish_batch(from, err));
+    }
+    return code == SQLITE_DONE ? WP_OK : wp__sqlite_fail(work->table, from->connection, err);
+}
+
+static wp_status fold_range(read_work *work, reader *from, wp_error *err)
+{
+    from->status = WP_OK;
+    bool is_done = sqlite3_step(from->statement) == SQLITE_ROW;
+    if (from->status != WP_OK && err != NULL)
+        *err = from->failure;
+    if (from->status != WP_OK)
+        return from->status;
+    return is_done ? WP_OK : wp__sqlite_fail(work->table, from->connection, err);
+}
+
 static wp_status read_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
 {
     read_work *work = context;
     reader *from = &work->readers[worker];
-    uint64_t place = work->first_place + (uint64_t)chunk * PLACES_PER_CHUNK;
     uint64_t start = (uint64_t)work->first_rowid + (uint64_t)chunk * work->span;
     uint64_t left = (uint64_t)work->last_rowid - start;
     uint64_t end = left < work->span ? (uint64_t)work->last_rowid : start + work->span - 1;
-    sqlite3_bind_int64(from->statement, 1, (int64_t)start);
-    sqlite3_bind_int64(from->statement, 2, (int64_t)end);
-    int code;
-    bool taken;
-    while ((code = sqlite3_step(from->statement)) == SQLITE_ROW) {
-        WP_TRY(take_row(work, from, &taken, err));
-        if (wp_writer_count(from->writer) == WP_BATCH_ROWS)
-            WP_TRY(wp_writer_finish(from->writer, place++, err));
-    }
-    if (code != SQLITE_DONE)
-        return wp__sqlite_fail(work->table, from->connection, err);
+    from->place = work->first_place + (uint64_t)chunk * PLACES_PER_CHUNK;
+    from->rows_seen = 0;
+    from->range_first = (int64_t)start;
+    from->range_last = (int64_t)end;
+    sqlite3_bind_int64(from->statement, 1, from->range_first);
+    sqlite3_bind_int64(from->statement, 2, from->range_last);
+    WP_TRY(from->is_folding ? fold_range(work, from, err) : step_range(work, from, err));
     sqlite3_reset(from->statement);
-    return wp_writer_finish(from->writer, place, err);
+    return finish_batch(from, err);
 }
 
 static size_t cut_chunks(read_work *work)
@@ -263,7 +394,9 @@ static wp_status start_readers(read_work *work, bool cut, const wp_run *run, wp_
     for (unsigned i = 0; i < count; i++)
         work->readers[i].connection = connections[i];
     wp_free(connections);
-    const char *sql = cut ? work->table->range_sql : work->table->sql;
+    const char *sql = !cut                            ? work->table->sql
+                      : work->table->fold_sql != NULL ? work->table->fold_sql
+                                                      : work->table->range_sql;
     for (unsigned i = 0; status == WP_OK && i < work->readers_count; i++)
         status = start_reader(work, &work->readers[i], sql, err);
     return status;
@@ -333,7 +466,7 @@ static wp_status read_users(wp__sqlite_table *table, sqlite3 *connection, sqlite
         if (code != SQLITE_ROW)
             return wp__sqlite_fail(table, connection, err);
         for (uint32_t i = 0; i < columns_count; i++)
-            read_cell(statement, table->places[i], &cells[i]);
+            read_cell(sqlite3_column_value(statement, table->places[i]), &cells[i]);
         snprintf(place, sizeof place, "%.200s: users: row %" PRIu64, table->path, row);
         WP_TRY(wp_users_add(users, cells, place, err));
         if (row % 4096 == 0 && wp_run_interrupted(run))

@@ -284,6 +284,7 @@ static wp_status write_statements(wp__sqlite_table *table, const char *name, con
         sqlite3_str_appendf(list, "%s\"%w\"", i > 0 ? ", " : "", table->columns[i]);
         table->places[i] = (int)i;
     }
+    int values_length = sqlite3_str_length(list);
     if (rowid != NULL) {
         table->rowid_place = (int)table->columns_count;
         table->places[table->rowid_place] = (int)table->columns_count;
@@ -296,6 +297,14 @@ static wp_status write_statements(wp__sqlite_table *table, const char *name, con
         table->range_sql = take_text(
             sqlite3_mprintf("SELECT %s FROM \"%w\" WHERE %s BETWEEN ?1 AND ?2 ORDER BY %s", columns,
                             name, rowid, rowid));
+        if (table->columns_count <= WP__SQLITE_FOLD_COLUMNS)
+            table->fold_sql = take_text(sqlite3_mprintf("SELECT " WP__SQLITE_FOLD
+                                                        "(%.*s) FROM \"%w\" NOT INDEXED WHERE %s "
+                                                        "BETWEEN ?1 AND ?2",
+                                                        values_length, columns, name, rowid));
+        table->nth_sql = take_text(sqlite3_mprintf(
+            "SELECT %s FROM \"%w\" WHERE %s BETWEEN ?1 AND ?2 ORDER BY %s LIMIT 1 OFFSET ?3", rowid,
+            name, rowid, rowid));
         table->bounds_sql = take_text(
             sqlite3_mprintf("SELECT (SELECT min(%s) FROM \"%w\"), (SELECT max(%s) FROM \"%w\")",
                             rowid, name, rowid, name));
@@ -304,7 +313,9 @@ static wp_status write_statements(wp__sqlite_table *table, const char *name, con
     }
     sqlite3_free(columns);
     bool done = table->sql != NULL &&
-                (rowid == NULL || (table->range_sql != NULL && table->bounds_sql != NULL));
+                (rowid == NULL ||
+                 (table->range_sql != NULL && table->bounds_sql != NULL && table->nth_sql != NULL &&
+                  (table->fold_sql != NULL || table->columns_count > WP__SQLITE_FOLD_COLUMNS)));
     return done ? WP_OK : wp_fail_memory(err, 1024);
 }
 
@@ -373,6 +384,8 @@ void wp__sqlite_free(wp__sqlite_table *table)
     wp_free(table->places);
     wp_free(table->sql);
     wp_free(table->range_sql);
+    wp_free(table->fold_sql);
+    wp_free(table->nth_sql);
     wp_free(table->bounds_sql);
     wp_free(table);
 }

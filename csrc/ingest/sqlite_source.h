@@ -7,6 +7,13 @@
 
 #include <sqlite3.h>
 
+/* The aggregate function that readers of ranges define on their connection. SQLite hands it the
+ *values
+ ** of a row in the middle of its own loop: a third cheaper than stepping from row to row and asking
+ ** for each column. */
+#define WP__SQLITE_FOLD         "wayproof_take"
+#define WP__SQLITE_FOLD_COLUMNS 100u /* that every build of SQLite allows */
+
 typedef struct wp__sqlite_table {
     char *path;
     char *uri;                  /* what connections open */
@@ -17,8 +24,10 @@ typedef struct wp__sqlite_table {
     int *places;           /* of each column in the rows of the statement; then of the rowid */
     int rowid_place;       /* where in `places` the rowid is; -1: not known */
     char *sql, *range_sql; /* all rows; those with rowid between ?1 and ?2 (NULL: no rowids) */
-    char *bounds_sql;      /* lowest and highest rowid */
-    sqlite3 *connection;   /* the first one, until it is taken */
+    char *fold_sql;      /* those of range_sql into the function WP__SQLITE_FOLD; NULL: too wide */
+    char *nth_sql;       /* rowid of the row ?3 of those, from 0 */
+    char *bounds_sql;    /* lowest and highest rowid */
+    sqlite3 *connection; /* the first one, until it is taken */
 } wp__sqlite_table;
 
 /* Opens the database, finds the columns and writes the statements. */

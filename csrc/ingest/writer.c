@@ -106,17 +106,28 @@ static bool grow_rows(wp_writer *writer)
     return fine;
 }
 
+static uint32_t user_code(wp_writer *writer, wp_slice user)
+{
+    if (writer->build->aliases.count > 0)
+        user = wp__resolve_alias(writer->build, user);
+    return wp_intern_add_few(&writer->users, user.text, user.length);
+}
+
+uint32_t wp_writer_last_user(const wp_writer *writer)
+{
+    return writer->user_of[writer->count - 1];
+}
+
 wp_status wp_writer_add(wp_writer *writer, const wp_row *row, wp_error *err)
 {
     const wp_build *build = writer->build;
     if (writer->count == writer->capacity && !grow_rows(writer))
         return wp_fail_memory(err, (unsigned long long)writer->capacity * 2 * sizeof(int64_t));
     uint32_t at = writer->count;
-    wp_slice id = build->aliases.count > 0 ? wp__resolve_alias(build, row->user) : row->user;
-    uint32_t user = wp_intern_add_few(&writer->users, id.text, id.length);
+    uint32_t user = row->known_user > 0 ? row->known_user - 1 : user_code(writer, row->user);
     uint32_t event = wp_intern_add_few(&writer->events, row->event.text, row->event.length);
     if (user == UINT32_MAX || event == UINT32_MAX)
-        return wp_fail_memory(err, id.length + row->event.length);
+        return wp_fail_memory(err, row->user.length + row->event.length);
     writer->user_of[at] = user;
     writer->event_of[at] = event;
     writer->time_of[at] = row->time_us;
@@ -174,12 +185,9 @@ wp_status wp_writer_put_users(wp_writer *writer, const wp_slice *users, uint32_t
     uint32_t *codes = writer->user_of + writer->count;
     if (writer->build->aliases.count == 0)
         return put_codes(&writer->users, users, count, codes, err);
-    for (uint32_t i = 0; i < count; i++) {
-        wp_slice user = wp__resolve_alias(writer->build, users[i]);
-        codes[i] = wp_intern_add_few(&writer->users, user.text, user.length);
-        if (codes[i] == UINT32_MAX)
-            return wp_fail_memory(err, user.length);
-    }
+    for (uint32_t i = 0; i < count; i++)
+        if ((codes[i] = user_code(writer, users[i])) == UINT32_MAX)
+            return wp_fail_memory(err, users[i].length);
     return WP_OK;
 }
 
@@ -384,75 +392,6 @@ static bool keep_codes(wp_codes *codes, const uint32_t *code_of, uint32_t values
     return true;
 }
 
-/* Lists the rows that have a number; returns how many they are. */
-static uint32_t list_present(const double *number_of, uint32_t rows_count, uint32_t *rows)
-{
-    uint32_t count = 0;
-    for (uint32_t row = 0; row < rows_count; row++) {
-        rows[count] = row;
-        count += !isnan(number_of[row]);
-    }
-    return count;
-}
-
-/* The places of the listed rows go into `present`, then each number's own follows from the bits
-** before it. */
-static void pack_few(wp_batch_numbers *numbers, const double *number_of, uint32_t rows_count,
-                     const uint32_t *target, const uint32_t *rows, uint32_t *ranks)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < numbers->count; i++)
-        numbers->present[target[rows[i]] >> 6] |= 1ULL << (target[rows[i]] & 63);
-    for (uint32_t block = 0; block <= rows_count / 64; block++) {
-        ranks[block] = count;
-        count += (uint32_t)__builtin_popcountll(numbers->present[block]);
-    }
-    for (uint32_t i = 0; i < numbers->count; i++) {
-        uint32_t to = target[rows[i]];
-        uint64_t before = numbers->present[to >> 6] & ((1ULL << (to & 63)) - 1);
-        numbers->packed[ranks[to >> 6] + (uint32_t)__builtin_popcountll(before)] =
-            number_of[rows[i]];
-    }
-}
-
-/* Scatters into `scratch`, then keeps what is there. */
-static void pack_many(wp_batch_numbers *numbers, const double *number_of, uint32_t rows_count,
-                      const uint32_t *target, double *scratch)
-{
-    uint32_t kept = 0;
-    for (uint32_t row = 0; row < rows_count; row++)
-        scratch[target[row]] = number_of[row];
-    for (uint32_t row = 0; row < rows_count; row++) {
-        if (isnan(scratch[row]))
-            continue;
-        numbers->present[row >> 6] |= 1ULL << (row & 63);
-        numbers->packed[kept++] = scratch[row];
-    }
-}
-
-static bool keep_numbers(wp_batch_numbers *numbers, const double *number_of, uint32_t rows_count,
-                         const uint32_t *target, double *scratch)
-{
-    uint32_t *rows = (uint32_t *)(void *)scratch, *ranks = rows + rows_count; /* 8 bytes per row */
-    numbers->count = list_present(number_of, rows_count, rows);
-    numbers->packed = wp_alloc_array(numbers->count, sizeof *numbers->packed);
-    if (numbers->packed == NULL)
-        return false;
-    if (numbers->count == rows_count) {
-        for (uint32_t row = 0; row < rows_count; row++)
-            numbers->packed[target[row]] = number_of[row];
-        return true;
-    }
-    numbers->present = wp_alloc_array_zero(rows_count / 64 + 1, sizeof *numbers->present);
-    if (numbers->present == NULL)
-        return false;
-    if (numbers->count < rows_count / 8)
-        pack_few(numbers, number_of, rows_count, target, rows, ranks);
-    else
-        pack_many(numbers, number_of, rows_count, target, scratch);
-    return true;
-}
-
 static bool keep_columns(wp_batch *batch, const wp_writer *writer)
 {
     const uint32_t *target = writer->target;
@@ -467,8 +406,8 @@ static bool keep_columns(wp_batch *batch, const wp_writer *writer)
         copy_dictionary(&batch->event_names, &writer->events) &&
         keep_codes(&batch->events, writer->event_of, writer->events.count, writer->count, target);
     for (uint32_t i = 0; fine && i < build->numbers_count; i++)
-        fine = keep_numbers(&batch->numbers[i], writer->number_of[i], writer->count, target,
-                            writer->scratch);
+        fine = wp__numbers_keep(&batch->numbers[i], writer->number_of[i], writer->count, target,
+                                writer->scratch);
     for (uint32_t i = 0; fine && i < build->texts_count; i++)
         fine = copy_dictionary(&batch->text_values[i], &writer->texts[i]) &&
                keep_codes(&batch->texts[i], writer->text_of[i], writer->texts[i].count + 1,

@@ -68,15 +68,15 @@ static void mark_bins(const uint32_t *counts, size_t count, const double *probab
         return v[k];                                                                               \
     }                                                                                              \
     /* Between places k and k + 1. */                                                              \
-    static double quantile_##NAME(TYPE *values, size_t count, size_t k, double part)               \
+    static double quantile_##NAME(TYPE *values, size_t count, size_t k, double part, double unit)  \
     {                                                                                              \
         TYPE here = select_##NAME(values, count, k);                                               \
         if (part == 0)                                                                             \
-            return (double)here;                                                                   \
+            return (double)here * unit;                                                            \
         TYPE next = values[k + 1];                                                                 \
         for (size_t i = k + 2; i < count; i++)                                                     \
             next = values[i] < next ? values[i] : next;                                            \
-        return (double)here + ((double)next - (double)here) * part;                                \
+        return (double)here * unit + ((double)next - (double)here) * unit * part;                  \
     }                                                                                              \
     /* Moves the values of marked bins to the front, in order; returns how many. */                \
     static size_t keep_##NAME(TYPE *values, size_t count, TYPE lowest, const uint8_t *marks)       \
@@ -89,14 +89,15 @@ static void mark_bins(const uint32_t *counts, size_t count, const double *probab
         }                                                                                          \
         return kept;                                                                               \
     }                                                                                              \
-    void wp_quantiles_##NAME(TYPE *values, size_t count, const double *probabilities,              \
-                             size_t probabilities_count, double *out)                              \
+    static void quantiles_##NAME(TYPE *values, size_t count, double unit,                          \
+                                 const double *probabilities, size_t probabilities_count,          \
+                                 double *out)                                                      \
     {                                                                                              \
         if (count < FEW) {                                                                         \
             for (size_t p = 0; p < probabilities_count; p++) {                                     \
                 double part;                                                                       \
                 size_t k = place_of(probabilities[p], count, &part);                               \
-                out[p] = quantile_##NAME(values, count, k, part);                                  \
+                out[p] = quantile_##NAME(values, count, k, part, unit);                            \
             }                                                                                      \
             return;                                                                                \
         }                                                                                          \
@@ -116,12 +117,24 @@ static void mark_bins(const uint32_t *counts, size_t count, const double *probab
             size_t k = place_of(probabilities[p], count, &part), dropped = 0, below = 0;           \
             for (unsigned bin = 0; below + counts[bin] <= k; below += counts[bin++])               \
                 dropped += marks[bin] ? 0 : counts[bin];                                           \
-            out[p] = quantile_##NAME(values, kept, k - dropped, part);                             \
+            out[p] = quantile_##NAME(values, kept, k - dropped, part, unit);                       \
         }                                                                                          \
     }
 
 DEFINE_QUANTILES(u32, uint32_t, false)
 DEFINE_QUANTILES(i64, int64_t, true)
+
+void wp_quantiles_u32(uint32_t *values, size_t count, double unit, const double *probabilities,
+                      size_t probabilities_count, double *out)
+{
+    quantiles_u32(values, count, unit, probabilities, probabilities_count, out);
+}
+
+void wp_quantiles_i64(int64_t *values, size_t count, const double *probabilities,
+                      size_t probabilities_count, double *out)
+{
+    quantiles_i64(values, count, 1, probabilities, probabilities_count, out);
+}
 
 /* --- Tallies --------------------------------------------------------------------------------- */
 
@@ -148,7 +161,7 @@ static double exact_at(const uint32_t *counts, size_t k)
     return bin;
 }
 
-void wp_tally_quantiles(const uint32_t *counts, const uint8_t *marks, size_t count,
+void wp_tally_quantiles(const uint32_t *counts, const uint8_t *marks, size_t count, double unit,
                         const double *probabilities, size_t probabilities_count, uint32_t *values,
                         size_t values_count, double *out)
 {
@@ -157,11 +170,12 @@ void wp_tally_quantiles(const uint32_t *counts, const uint8_t *marks, size_t cou
         size_t k = place_of(probabilities[p], count, &part), dropped = 0, below = 0;
         if (values_count == 0) {
             double here = exact_at(counts, k);
-            out[p] = part == 0 ? here : here + (exact_at(counts, k + 1) - here) * part;
+            double step = part == 0 ? 0 : (exact_at(counts, k + 1) - here) * unit * part;
+            out[p] = here * unit + step;
             continue;
         }
         for (uint32_t bin = 0; below + counts[bin] <= k; below += counts[bin++])
             dropped += marks[bin] != 0 ? 0 : counts[bin];
-        out[p] = quantile_u32(values, values_count, k - dropped, part);
+        out[p] = quantile_u32(values, values_count, k - dropped, part, unit);
     }
 }

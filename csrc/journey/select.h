@@ -14,8 +14,9 @@
 #define WP_QUANTILES_MAX 4
 
 /* Type-7 quantiles (R's default; the median is the midpoint) of count > 0 values at up to
-** WP_QUANTILES_MAX probabilities; spoils the values. */
-void wp_quantiles_u32(uint32_t *values, size_t count, const double *probabilities,
+** WP_QUANTILES_MAX probabilities; spoils the values. Small values may count in units (such as 60 s
+** in microseconds): what lies between two of them is then the same, bit for bit, in any unit. */
+void wp_quantiles_u32(uint32_t *values, size_t count, double unit, const double *probabilities,
                       size_t probabilities_count, double *out);
 void wp_quantiles_i64(int64_t *values, size_t count, const double *probabilities,
                       size_t probabilities_count, double *out);
@@ -43,7 +44,7 @@ void wp_tally_mark(const uint32_t *counts, size_t count, const double *probabili
 
 /* Type-7 quantiles. `values`: those of the marked bins in any order, which it spoils; values_count
 ** as wp_tally_mark said. */
-void wp_tally_quantiles(const uint32_t *counts, const uint8_t *marks, size_t count,
+void wp_tally_quantiles(const uint32_t *counts, const uint8_t *marks, size_t count, double unit,
                         const double *probabilities, size_t probabilities_count, uint32_t *values,
                         size_t values_count, double *out);
 

@@ -83,8 +83,8 @@ static wp_status session_range(void *context, size_t chunk, unsigned worker, wp_
 }
 
 /* Joins the parts into the first one's place in new arrays and fills the statistics. */
-static wp_status join_parts(session_work *work, uint32_t ranges, double seconds_per_unit,
-                            wp_sessions *out, wp_error *err)
+static wp_status join_parts(session_work *work, uint32_t ranges, int64_t unit_us, wp_sessions *out,
+                            wp_error *err)
 {
     size_t total = 0;
     for (uint32_t i = 0; i < ranges; i++)
@@ -103,9 +103,9 @@ static wp_status join_parts(session_work *work, uint32_t ranges, double seconds_
         const session_part *part = &work->parts[i];
         for (size_t k = 0; k < part->count; k++, at++) {
             sizes[at] = part->sizes[k];
-            durations[at] = part->durations[k];
+            durations[at] = part->durations[k] * unit_us;
             result.single_event_count += part->sizes[k] == 1;
-            longest = part->durations[k] > longest ? part->durations[k] : longest;
+            longest = durations[at] > longest ? durations[at] : longest;
         }
         result.events_count += part->events_count;
         result.users_count += part->users_count;
@@ -114,11 +114,11 @@ static wp_status join_parts(session_work *work, uint32_t ranges, double seconds_
         result.mean_events = (double)result.events_count / (double)total;
         const double points[] = {0.5, 0.9};
         double found[2];
-        wp_quantiles_u32(sizes, total, points, 1, &result.median_events);
+        wp_quantiles_u32(sizes, total, 1, points, 1, &result.median_events);
         wp_quantiles_i64(durations, total, points, 2, found);
-        result.median_seconds = found[0] * seconds_per_unit;
-        result.p90_seconds = found[1] * seconds_per_unit;
-        result.max_seconds = (double)longest * seconds_per_unit;
+        result.median_seconds = found[0] / 1e6;
+        result.p90_seconds = found[1] / 1e6;
+        result.max_seconds = (double)longest / 1e6;
     }
     wp_free(sizes);
     wp_free(durations);
@@ -138,7 +138,7 @@ wp_status wp_sessions_measure(const wp_log *log, int64_t timeout_us, const wp_ru
     uint32_t ranges = wp_user_ranges(log->columns, RANGES, work.starts);
     wp_status status = wp_pool_run(run, ranges, session_range, &work, err);
     if (status == WP_OK)
-        status = join_parts(&work, ranges, (double)unit_us / 1e6, out, err);
+        status = join_parts(&work, ranges, unit_us, out, err);
     for (uint32_t i = 0; i < ranges; i++) {
         wp_free(work.parts[i].sizes);
         wp_free(work.parts[i].durations);

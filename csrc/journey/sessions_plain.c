@@ -218,7 +218,8 @@ static wp_status find_quantiles(cut_work *work, uint32_t ranges, size_t sessions
     if (listed)
         WP_TRY(wp_pool_run(run, ranges, list_range, work, err));
     for (unsigned f = 0; f < FIGURES; f++)
-        wp_tally_quantiles(work->sum->counts[f], work->lists[f].marks, sessions, points, POINTS,
+        wp_tally_quantiles(work->sum->counts[f], work->lists[f].marks, sessions,
+                           f == DURATION ? (double)work->columns->times.unit_us : 1, points, POINTS,
                            work->lists[f].values, work->lists[f].values_count, found[f]);
     return WP_OK;
 }
@@ -226,7 +227,6 @@ static wp_status find_quantiles(cut_work *work, uint32_t ranges, size_t sessions
 static wp_status fill_in(cut_work *work, uint32_t ranges, const wp_run *run, wp_sessions *out,
                          wp_error *err)
 {
-    double seconds_per_unit = (double)work->columns->times.unit_us / 1e6;
     double found[FIGURES][POINTS];
     if (work->sum == NULL)
         return WP_OK; /* no users */
@@ -240,9 +240,9 @@ static wp_status fill_in(cut_work *work, uint32_t ranges, const wp_run *run, wp_
     WP_TRY(find_quantiles(work, ranges, out->sessions_count, run, found, err));
     out->mean_events = (double)out->events_count / (double)out->sessions_count;
     out->median_events = found[SIZE][0];
-    out->median_seconds = found[DURATION][0] * seconds_per_unit;
-    out->p90_seconds = found[DURATION][1] * seconds_per_unit;
-    out->max_seconds = (double)work->sum->longest * seconds_per_unit;
+    out->median_seconds = found[DURATION][0] / 1e6;
+    out->p90_seconds = found[DURATION][1] / 1e6;
+    out->max_seconds = (double)work->sum->longest * (double)work->columns->times.unit_us / 1e6;
     return WP_OK;
 }
 

@@ -263,15 +263,15 @@ static wp_status select_gaps(void *context, size_t chunk, unsigned worker, wp_er
         end = entry->count > 0 ? entry->place : 0;
     }
     const double points[] = {0.5, 0.9};
-    double found[2], seconds_per_unit;
+    double found[2];
     size_t begin = end - (size_t)row->count;
     if (work->gaps != NULL)
-        wp_quantiles_u32(work->gaps + begin, (size_t)row->count, points, 2, found);
+        wp_quantiles_u32(work->gaps + begin, (size_t)row->count, (double)times->unit_us, points, 2,
+                         found);
     else
         wp_quantiles_i64(work->gaps_us + begin, (size_t)row->count, points, 2, found);
-    seconds_per_unit = (double)(work->gaps != NULL ? times->unit_us : 1) / 1e6;
-    row->median_seconds = seconds_per_unit * found[0];
-    row->p90_seconds = seconds_per_unit * found[1];
+    row->median_seconds = found[0] / 1e6;
+    row->p90_seconds = found[1] / 1e6;
     return WP_OK;
 }
 

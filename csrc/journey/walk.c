@@ -17,8 +17,8 @@ bool wp_walk_off;
 #    define SHORT_ROWS 128u
 #    define FEW        2u /* borders, and leaves, of most questions */
 
-/* The walk is compiled twice, for few and for more borders and leaves: with constants for both its
-** inner loops become straight code whose numbers stay in registers. */
+/* The walk is compiled twice: for few borders and leaves, where nobody asks for the borders, and
+** for any. With these as constants its inner loops become straight code in registers. */
 #    define WITH_AVX2      __attribute__((target("avx2,popcnt")))
 #    define COMPILED_TWICE WITH_AVX2 static inline __attribute__((always_inline))
 #    define UNROLLED       _Pragma("GCC unroll 8")
@@ -31,6 +31,11 @@ typedef struct walk {
     uint32_t uses[WP_WALK_COUNTED][WP_WALK_MARKS];
     __m128i codes[WP_WALK_COUNTED];
 } walk;
+
+/* What is found: of one user, by border and by leaf. */
+typedef struct found {
+    uint32_t before[WP_WALK_MARKS], hits[WP_WALK_COUNTED];
+} found;
 
 bool wp__walk_can(void)
 {
@@ -45,51 +50,40 @@ COMPILED_TWICE uint32_t below_bits(__m256i low, __m256i high, __m256i bound)
     return bits | (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(b)) << 8;
 }
 
-/* User i, whose borders lie below 2^32. Sixteen rows may be read wherever it has one. */
-COMPILED_TWICE void walk_user(wp_span *span, const walk *w, uint32_t i, uint32_t marks,
-                              uint32_t leaves)
+/* A user of `count` rows whose borders lie below 2^32. Sixteen rows may be read wherever there is
+** one. */
+COMPILED_TWICE found walk_user(const walk *w, const uint32_t *ticks, const uint8_t *codes,
+                               uint32_t count, int64_t t0, uint32_t marks, uint32_t leaves)
 {
     const __m256i sign = _mm256_set1_epi32(INT32_MIN);
-    uint32_t begin = span->begin[i], count = span->end[i] - begin;
-    uint32_t before[WP_WALK_MARKS] = {0}, hits[WP_WALK_COUNTED] = {0};
+    found f = {{0}, {0}};
     __m256i bounds[WP_WALK_MARKS];
     UNROLLED for (uint32_t m = 0; m < marks; m++)
     {
-        int64_t bound = span->t0_ticks[i] + w->offsets[m];
+        int64_t bound = t0 + w->offsets[m];
         bounds[m] = _mm256_set1_epi32((int)((uint32_t)(bound < 0 ? 0 : bound) ^ 1u << 31));
     }
     for (uint32_t at = 0; at < count; at += 16) {
         uint32_t inside = count - at < 16 ? (1u << (count - at)) - 1 : 0xffff;
-        const void *ticks = span->ticks_32 + begin + at, *codes_at = span->codes_8 + begin + at;
-        __m256i low = _mm256_xor_si256(_mm256_loadu_si256(ticks), sign);
-        __m256i high = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)ticks + 1), sign);
-        __m128i codes = _mm_loadu_si128(codes_at);
+        const void *times = ticks + at, *names = codes + at;
+        __m256i low = _mm256_xor_si256(_mm256_loadu_si256(times), sign);
+        __m256i high = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)times + 1), sign);
         uint32_t below[WP_WALK_MARKS];
         UNROLLED for (uint32_t m = 0; m < marks; m++)
         {
             below[m] = below_bits(low, high, bounds[m]) & inside;
-            before[m] += (uint32_t)__builtin_popcount(below[m]);
+            f.before[m] += (uint32_t)__builtin_popcount(below[m]);
         }
+        __m128i block = _mm_loadu_si128(names);
         UNROLLED for (uint32_t c = 0; c < leaves; c++)
         {
             uint32_t window = 0;
             UNROLLED for (uint32_t m = 0; m < marks; m++) window ^= below[m] & w->uses[c][m];
-            uint32_t equal = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(codes, w->codes[c]));
-            hits[c] += (uint32_t)__builtin_popcount(equal & window);
+            uint32_t equal = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(block, w->codes[c]));
+            f.hits[c] += (uint32_t)__builtin_popcount(equal & window);
         }
     }
-    for (uint32_t m = 0; m < w->skipped; m++)
-        span->at[(size_t)m * span->users_room + i] = begin;
-    UNROLLED for (uint32_t m = 0; m < marks; m++)
-    {
-        if (m < w->borders)
-            span->at[(size_t)(w->skipped + m) * span->users_room + i] = begin + before[m];
-    }
-    UNROLLED for (uint32_t c = 0; c < leaves; c++)
-    {
-        if (c < span->counted_count)
-            span->counts[(size_t)c * span->users_room + i] = hits[c];
-    }
+    return f;
 }
 
 static void search_user(wp_span *span, uint32_t i)
@@ -104,27 +98,42 @@ static void search_user(wp_span *span, uint32_t i)
     }
 }
 
-COMPILED_TWICE void walk_users(wp_span *span, const walk *w, uint32_t marks, uint32_t leaves)
+/* marks, leaves: at least as many as there are. */
+COMPILED_TWICE void walk_users(wp_span *span, const walk *w, uint32_t marks, uint32_t leaves,
+                               bool wants_borders)
 {
-    int64_t last = span->marks[span->marks_count - 1];
-    for (uint32_t i = 0; i < span->users_count; i++) {
-        uint32_t begin = span->begin[i], count = span->end[i] - begin;
-        if (count <= SHORT_ROWS && span->readable - begin >= count + 16 &&
-            span->t0_ticks[i] + last < UINT32_MAX)
-            walk_user(span, w, i, marks, leaves);
-        else
+    const uint32_t *begins = span->begin, *ends = span->end, *ticks = span->ticks_32;
+    const uint8_t *codes = span->codes_8;
+    const int64_t *t0s = span->t0_ticks, last = span->marks[span->marks_count - 1];
+    uint32_t users = span->users_count, readable = span->readable, room = span->users_room;
+    uint32_t *at = span->at, *counts = span->counts, counted = span->counted_count;
+    for (uint32_t i = 0; i < users; i++) {
+        uint32_t begin = begins[i], count = ends[i] - begin;
+        if (count > SHORT_ROWS || readable - begin < count + 16 || t0s[i] + last >= UINT32_MAX) {
             search_user(span, i);
+            continue;
+        }
+        found f = walk_user(w, ticks + begin, codes + begin, count, t0s[i], marks, leaves);
+        UNROLLED for (uint32_t c = 0; c < leaves; c++)
+        {
+            if (c < counted)
+                counts[(size_t)c * room + i] = f.hits[c];
+        }
+        for (uint32_t m = 0; wants_borders && m < w->skipped; m++)
+            at[(size_t)m * room + i] = begin;
+        for (uint32_t m = 0; wants_borders && m < w->borders; m++)
+            at[(size_t)(w->skipped + m) * room + i] = begin + f.before[m];
     }
 }
 
 WITH_AVX2 static void walk_few(wp_span *span, const walk *w)
 {
-    walk_users(span, w, FEW, FEW);
+    walk_users(span, w, FEW, FEW, false);
 }
 
-WITH_AVX2 static void walk_more(wp_span *span, const walk *w)
+WITH_AVX2 static void walk_any(wp_span *span, const walk *w)
 {
-    walk_users(span, w, WP_WALK_MARKS, WP_WALK_COUNTED);
+    walk_users(span, w, WP_WALK_MARKS, WP_WALK_COUNTED, true);
 }
 
 WITH_AVX2 void wp__walk_users(wp_span *span)
@@ -142,10 +151,14 @@ WITH_AVX2 void wp__walk_users(wp_span *span)
         for (uint32_t m = 0; m < w.borders; m++)
             w.uses[c][m] = (leaf->from == w.skipped + m) != (leaf->to == w.skipped + m) ? ~0u : 0;
     }
-    if (w.borders <= FEW && span->counted_count <= FEW)
+    /* Nobody asks for borders where every leaf is counted here. */
+    bool wants_borders = span->counted_count < span->plan->leaves_count;
+    for (uint32_t i = 0; i < span->plan->windows_count; i++)
+        wants_borders |= span->plan->windows[i].kind != WP_WINDOW_OFFSETS;
+    if (w.borders <= FEW && span->counted_count <= FEW && !wants_borders)
         walk_few(span, &w);
     else
-        walk_more(span, &w);
+        walk_any(span, &w);
 }
 #else
 bool wp__walk_can(void)

@@ -135,31 +135,28 @@ void wp_span_reset(wp_span *span)
 
 /* --- Loading ------------------------------------------------------------------------------- */
 
-/* False when t0 is too late. */
-static bool add_user(wp_span *span, uint32_t user, uint32_t begin, uint32_t end, uint32_t anchor)
+/* Puts user i there, whose rows are begin .. end - 1; false when t0 is too late. */
+static inline bool put_user(wp_span *span, uint32_t i, uint32_t user, uint32_t begin, uint32_t end,
+                            uint32_t anchor)
 {
     const wp_times *times = &span->columns->times;
     int64_t tick = times->offsets != NULL ? times->offsets[anchor] : times->micros[anchor];
     int64_t t0_us = span->base_us + tick * span->unit_us;
-    if (t0_us > span->latest_us) {
-        span->late_count++;
-        return false;
-    }
-    uint32_t i = span->users_count++;
     span->users[i] = user;
     span->begin[i] = begin;
     span->end[i] = end;
     span->anchor[i] = anchor;
     span->t0_ticks[i] = tick;
     span->t0_us[i] = t0_us;
-    return true;
+    return t0_us <= span->latest_us;
 }
 
+/* A user who is too late is overwritten by the next one: no branch depends on it. */
 static void load_in_place(wp_span *span, const uint32_t *anchors, uint32_t first, uint32_t last)
 {
     const wp_columns *columns = span->columns;
-    const uint32_t *starts = columns->row_starts;
-    uint32_t base = starts[first];
+    const uint32_t *starts = columns->row_starts, *offsets = columns->times.offsets;
+    uint32_t base = starts[first], count = 0, found = 0;
     span->row_base = base;
     span->rows_count = starts[last] - base;
     span->readable = columns->events_count - base;
@@ -167,13 +164,17 @@ static void load_in_place(wp_span *span, const uint32_t *anchors, uint32_t first
     for (uint32_t user = first; user < last; user++) {
         uint32_t begin = starts[user], end = starts[user + 1];
         /* t0 is the first touch of a user's times; ask for those of users to come. */
-        if (columns->times.offsets != NULL)
-            __builtin_prefetch(columns->times.offsets + begin + 256);
+        if (offsets != NULL)
+            __builtin_prefetch(offsets + begin + 256);
         uint32_t anchor = anchors != NULL ? anchors[user] : begin;
-        if (anchor < columns->events_count && begin < end)
-            (void)add_user(span, user, begin - base, end - base, anchor);
+        if (anchor >= columns->events_count || begin == end)
+            continue;
+        found++;
+        count += put_user(span, count, user, begin - base, end - base, anchor);
     }
-    span->ticks_32 = columns->times.offsets != NULL ? columns->times.offsets + base : NULL;
+    span->users_count = count;
+    span->late_count = found - count;
+    span->ticks_32 = offsets != NULL ? offsets + base : NULL;
     span->ticks_64 = columns->times.micros != NULL ? columns->times.micros + base : NULL;
     span->codes_8 =
         columns->events.width == 1 ? (const uint8_t *)columns->events.data + base : NULL;
@@ -191,8 +192,12 @@ static void load_view(wp_span *span, const wp_log *log, const uint32_t *anchors,
         for (uint32_t row = columns->row_starts[user]; row < columns->row_starts[user + 1]; row++)
             if (wp_bit(log->rows, row))
                 span->rows_own[count++] = row;
-        if (!add_user(span, user, begin, count, anchors[user]))
+        if (put_user(span, span->users_count, user, begin, count, anchors[user])) {
+            span->users_count++;
+        } else {
+            span->late_count++;
             count = begin;
+        }
     }
     span->rows = span->rows_own;
     span->rows_count = count;

@@ -388,22 +388,38 @@ static void push_texts(lua_State *L, const wp_texts *columns, uint32_t count,
     }
 }
 
-/* summarize(log) -> { event_names = {{name, events, users}, …} that occur, properties = {…},
-** ties, idle_users } */
-static int l_summarize(lua_State *L)
+/* Everything but the ids. */
+static void need_properties(lua_State *L, const wp_columns *columns)
 {
-    const wp_log *log = wpl_check_rows(L, 1);
-    const wp_columns *columns = log->columns;
-    for (uint32_t i = 0; i < columns->numbers_count; i++) /* everything but the ids */
+    for (uint32_t i = 0; i < columns->numbers_count; i++)
         wpl_need_column(L, columns, false, false, i);
     for (uint32_t i = 0; i < columns->texts_count; i++)
         wpl_need_column(L, columns, true, false, i);
     wpl_need(L, columns, WP_PART_ATTRIBUTES, 0);
+}
+
+/* summarize(log [, with_properties = true]) -> { event_names = {{name, events, users}, …} that
+ *occur,
+ ** properties = {…}, ties, idle_users } */
+static int l_summarize(lua_State *L)
+{
+    const wp_log *log = wpl_check_rows(L, 1);
+    wp_columns bare;
+    wp_log view = *log;
+    if (lua_isnoneornil(L, 2) || lua_toboolean(L, 2)) {
+        need_properties(L, log->columns);
+    } else { /* a log of events alone */
+        bare = *log->columns;
+        bare.numbers_count = bare.texts_count = 0;
+        bare.user_numbers_count = bare.user_texts_count = 0;
+        view.columns = &bare;
+    }
+    const wp_columns *columns = view.columns;
     wp_summary *summary = new_summary(L);
     wpl_poll poll;
     wp_run run = wpl_run(L, &poll);
     wp_error err;
-    if (wp_log_summarize(log, &run, summary, &err) != WP_OK)
+    if (wp_log_summarize(&view, &run, summary, &err) != WP_OK)
         return wpl_raise(L, &err);
     lua_createtable(L, 0, 4);
     lua_createtable(L, (int)columns->event_names.count, 0);

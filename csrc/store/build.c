@@ -6,8 +6,8 @@
 ** after, while they are in the cache. */
 #include "store/build.h"
 
-#include "base/hash.h"
 #include "base/memory.h"
+#include "store/fingerprint.h"
 
 #include <stdlib.h>
 
@@ -33,7 +33,7 @@ typedef struct completion {
     size_t ranges_count;
     uint64_t *hashes; /* per range */
     scratch *scratches;
-    uint64_t *event_hashes, **text_hashes; /* by code */
+    wp__hashing hashing;
 } completion;
 
 /* --- Order ------------------------------------------------------------------------------------ */
@@ -137,8 +137,7 @@ static void permute(void *data, size_t width, uint32_t begin, const entry *entri
     memcpy(base + (size_t)begin * width, gathered, (size_t)count * width);
 }
 
-/* The first of a sparse column's numbers whose row is at or after `row`. */
-static uint32_t first_from(const wp_sparse *sparse, uint32_t row)
+uint32_t wp_sparse_first(const wp_sparse *sparse, uint32_t row)
 {
     uint32_t low = 0, high = sparse->count;
     while (low < high) {
@@ -156,7 +155,8 @@ static uint32_t first_from(const wp_sparse *sparse, uint32_t row)
 static bool permute_sparse(double *packed, const wp_sparse *sparse, uint32_t begin,
                            const entry *entries, uint32_t count, char *gathered)
 {
-    uint32_t first = first_from(sparse, begin), end = first_from(sparse, begin + count), kept = 0;
+    uint32_t first = wp_sparse_first(sparse, begin), end = wp_sparse_first(sparse, begin + count),
+             kept = 0;
     double *numbers = (double *)(void *)gathered;
     uint32_t *rows = (uint32_t *)(void *)(gathered + (size_t)count * 8), *had = rows + count;
     if (first == end)
@@ -224,173 +224,6 @@ static wp_status sort_user(completion *work, uint32_t begin, uint32_t end, scrat
     return WP_OK;
 }
 
-/* --- Fingerprint ------------------------------------------------------------------------------ */
-
-/* Four sums side by side, so that no row waits for the product of the row before. */
-static inline uint64_t hash_step(uint64_t lane, uint64_t word)
-{
-    lane = (lane ^ word) * 0x9e3779b97f4a7c15ULL;
-    return lane ^ lane >> 32;
-}
-
-#define HASH_LANES(state, begin, end, word_of_row)                                                 \
-    uint64_t a = 1, b = 2, c = 3, d = 4;                                                           \
-    uint32_t row = begin;                                                                          \
-    for (; row + 4 <= end; row += 4) {                                                             \
-        a = hash_step(a, word_of_row(row));                                                        \
-        b = hash_step(b, word_of_row(row + 1));                                                    \
-        c = hash_step(c, word_of_row(row + 2));                                                    \
-        d = hash_step(d, word_of_row(row + 3));                                                    \
-    }                                                                                              \
-    for (; row < end; row++)                                                                       \
-        a = hash_step(a, word_of_row(row));                                                        \
-    return hash_end(state, a, b, c, d)
-
-static uint64_t hash_end(uint64_t state, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
-{
-    return wp_hash_word(wp_hash_word(wp_hash_word(wp_hash_word(state, a), b), c), d);
-}
-
-static uint64_t hash_bytes_codes(uint64_t state, const uint8_t *codes, const uint64_t *hashes,
-                                 uint32_t begin, uint32_t end)
-{
-#define BYTE_HASH(i) hashes[codes[i]]
-    HASH_LANES(state, begin, end, BYTE_HASH);
-}
-
-static uint64_t hash_codes(uint64_t state, const wp_codes *codes, const uint64_t *hashes,
-                           uint32_t begin, uint32_t end)
-{
-#define CODE_HASH(i) hashes[wp_code_at(codes, i)]
-    if (codes->width == 1)
-        return hash_bytes_codes(state, codes->data, hashes, begin, end);
-    HASH_LANES(state, begin, end, CODE_HASH);
-}
-
-/* Any NaN is the one missing value. */
-static inline uint64_t number_bits(double number)
-{
-    uint64_t bits = 0x7ff8000000000000ULL;
-    if (!isnan(number))
-        memcpy(&bits, &number, sizeof bits);
-    return bits;
-}
-
-static uint64_t hash_numbers(uint64_t state, const wp_numbers *column, uint32_t begin, uint32_t end)
-{
-    if (column->dense == NULL) { /* packed */
-#define PACKED_BITS(i) number_bits(wp_number_at(column, i))
-        HASH_LANES(state, begin, end, PACKED_BITS);
-    }
-    const double *numbers = column->dense;
-#define NUMBER_BITS(i) number_bits(numbers[i])
-    HASH_LANES(state, begin, end, NUMBER_BITS);
-}
-
-/* Of numbers that few rows have, the same as if they were dense: `next` walks the rows that have
-** one. */
-static uint64_t hash_sparse(uint64_t state, const double *packed, const wp_sparse *sparse,
-                            uint32_t begin, uint32_t end)
-{
-    const uint32_t *rows = sparse->rows;
-    uint32_t next = first_from(sparse, begin), last = first_from(sparse, end);
-#define SPARSE_BITS(i) number_bits(next < last && rows[next] == (i) ? packed[next++] : NAN)
-    HASH_LANES(state, begin, end, SPARSE_BITS);
-}
-
-static uint64_t hash_micros(uint64_t state, const int64_t *micros, uint32_t begin, uint32_t end)
-{
-#define MICROS_BITS(i) (uint64_t) micros[i]
-    HASH_LANES(state, begin, end, MICROS_BITS);
-}
-
-static uint64_t hash_times(uint64_t state, const wp_times *times, uint32_t begin, uint32_t end)
-{
-    const uint32_t *offsets = times->offsets;
-    const int64_t base_us = times->base_us, unit_us = times->unit_us;
-    if (times->micros != NULL)
-        return hash_micros(state, times->micros, begin, end);
-#define TIME_BITS(i) (uint64_t)(base_us + (int64_t)offsets[i] * unit_us)
-    HASH_LANES(state, begin, end, TIME_BITS);
-}
-
-/* Of a range of users: ids, row counts, and all columns, through the texts and not their codes. */
-static uint64_t hash_range(const completion *work, uint32_t first_user, uint32_t last_user)
-{
-    const wp_columns *columns = work->columns;
-    uint64_t state = 1;
-    uint32_t begin = columns->row_starts[first_user], end = columns->row_starts[last_user];
-    for (uint32_t user = first_user; user < last_user; user++) {
-        size_t length;
-        const char *id = wp_dictionary_text(&columns->user_ids, user, &length);
-        state = wp_hash_word(state, wp_hash_bytes(id, length) + columns->row_starts[user + 1]);
-    }
-    state = hash_times(state, &columns->times, begin, end);
-    state = hash_codes(state, &columns->events, work->event_hashes, begin, end);
-    for (uint32_t i = 0; i < columns->numbers_count; i++)
-        if (columns->numbers[i].dense == NULL && work->sparse != NULL)
-            state = hash_sparse(state, columns->numbers[i].packed, &work->sparse[i], begin, end);
-        else
-            state = hash_numbers(state, &columns->numbers[i], begin, end);
-    for (uint32_t i = 0; i < columns->texts_count; i++)
-        state = hash_codes(state, &columns->texts[i].codes, work->text_hashes[i], begin, end);
-    return state;
-}
-
-static uint64_t hash_user_columns(const wp_columns *columns, uint64_t state)
-{
-    for (uint32_t i = 0; i < columns->user_numbers_count; i++) {
-        const wp_numbers *numbers = &columns->user_numbers[i];
-        state = wp_hash_word(state, wp_hash_bytes(numbers->name, strlen(numbers->name)));
-        for (uint32_t user = 0; user < columns->users_count; user++) {
-            double number = wp_number_at(numbers, user);
-            uint64_t bits = 0x7ff8000000000000ULL;
-            if (!isnan(number))
-                memcpy(&bits, &number, sizeof bits);
-            state = wp_hash_word(state, bits);
-        }
-    }
-    for (uint32_t i = 0; i < columns->user_texts_count; i++) {
-        const wp_texts *texts = &columns->user_texts[i];
-        state = wp_hash_word(state, wp_hash_bytes(texts->name, strlen(texts->name)));
-        for (uint32_t user = 0; user < columns->users_count; user++) {
-            size_t length;
-            const char *text =
-                wp_dictionary_text(&texts->values, wp_code_at(&texts->codes, user), &length);
-            state = wp_hash_word(state, wp_hash_bytes(text, length));
-        }
-    }
-    for (uint32_t user = 0; columns->known_at_us != NULL && user < columns->users_count; user++)
-        state = wp_hash_word(state, (uint64_t)columns->known_at_us[user]);
-    return state;
-}
-
-static uint64_t hash_all(const completion *work)
-{
-    const wp_columns *columns = work->columns;
-    uint64_t state = columns->events_count;
-    for (uint32_t i = 0; i < columns->numbers_count; i++)
-        state = wp_hash_word(
-            state, wp_hash_bytes(columns->numbers[i].name, strlen(columns->numbers[i].name)));
-    for (uint32_t i = 0; i < columns->texts_count; i++)
-        state = wp_hash_word(state,
-                             wp_hash_bytes(columns->texts[i].name, strlen(columns->texts[i].name)));
-    for (size_t i = 0; i < work->ranges_count; i++)
-        state = wp_hash_word(state, work->hashes[i]);
-    return hash_user_columns(columns, state);
-}
-
-static uint64_t *dictionary_hashes(const wp_dictionary *dictionary)
-{
-    uint64_t *hashes = wp_alloc_array((size_t)dictionary->count + 1, sizeof *hashes);
-    for (uint32_t code = 0; hashes != NULL && code < dictionary->count; code++) {
-        size_t length;
-        const char *text = wp_dictionary_text(dictionary, code, &length);
-        hashes[code] = wp_hash_bytes(text, length);
-    }
-    return hashes;
-}
-
 /* --- Packing ---------------------------------------------------------------------------------- */
 
 wp_status wp_numbers_pack(wp_numbers *numbers, size_t rows_count, wp_error *err)
@@ -455,7 +288,8 @@ static wp_status complete_range(void *context, size_t chunk, unsigned worker, wp
     for (uint32_t user = work->ranges[chunk]; user < work->ranges[chunk + 1]; user++)
         if (!is_sorted(work, starts[user], starts[user + 1]))
             WP_TRY(sort_user(work, starts[user], starts[user + 1], &work->scratches[worker], err));
-    work->hashes[chunk] = hash_range(work, work->ranges[chunk], work->ranges[chunk + 1]);
+    work->hashes[chunk] =
+        wp__hash_range(&work->hashing, work->ranges[chunk], work->ranges[chunk + 1]);
     return WP_OK;
 }
 
@@ -531,27 +365,19 @@ static void completion_reset(completion *work, unsigned threads)
         wp_free(work->scratches[i].spare);
         wp_free(work->scratches[i].gathered);
     }
-    for (uint32_t i = 0; work->text_hashes != NULL && i < work->columns->texts_count; i++)
-        wp_free(work->text_hashes[i]);
+    wp__hashing_reset(&work->hashing);
     wp_free(work->scratches);
-    wp_free(work->text_hashes);
-    wp_free(work->event_hashes);
     wp_free(work->ranges);
     wp_free(work->hashes);
 }
 
-static bool completion_start(completion *work, unsigned threads)
+static wp_status completion_start(completion *work, unsigned threads, wp_error *err)
 {
-    const wp_columns *columns = work->columns;
+    WP_TRY(wp__hashing_start(&work->hashing, work->columns, work->sparse, err));
     work->scratches = wp_alloc_array_zero(threads, sizeof *work->scratches);
-    work->event_hashes = dictionary_hashes(&columns->event_names);
-    work->text_hashes = wp_alloc_array_zero(columns->texts_count, sizeof *work->text_hashes);
-    if (work->scratches == NULL || work->event_hashes == NULL || work->text_hashes == NULL)
-        return false;
-    for (uint32_t i = 0; i < columns->texts_count; i++)
-        if ((work->text_hashes[i] = dictionary_hashes(&columns->texts[i].values)) == NULL)
-            return false;
-    return plan_ranges(work);
+    if (work->scratches == NULL || !plan_ranges(work))
+        return wp_fail_memory(err, (unsigned long long)work->columns->users_count * 8);
+    return WP_OK;
 }
 
 static wp_status hash_one_range(void *context, size_t chunk, unsigned worker, wp_error *err)
@@ -559,7 +385,8 @@ static wp_status hash_one_range(void *context, size_t chunk, unsigned worker, wp
     (void)worker;
     (void)err;
     completion *work = context;
-    work->hashes[chunk] = hash_range(work, work->ranges[chunk], work->ranges[chunk + 1]);
+    work->hashes[chunk] =
+        wp__hash_range(&work->hashing, work->ranges[chunk], work->ranges[chunk + 1]);
     return WP_OK;
 }
 
@@ -568,13 +395,11 @@ wp_status wp_columns_fingerprint(const wp_columns *columns, const wp_run *run,
 {
     completion work = {.columns = (wp_columns *)columns}; /* only read */
     unsigned threads = wp_run_threads(run);
-    wp_status status = completion_start(&work, threads)
-                           ? WP_OK
-                           : wp_fail_memory(err, (unsigned long long)columns->users_count * 8);
+    wp_status status = completion_start(&work, threads, err);
     if (status == WP_OK)
         status = wp_pool_run(run, work.ranges_count, hash_one_range, &work, err);
     if (status == WP_OK)
-        *fingerprint = hash_all(&work);
+        *fingerprint = wp__hash_all(columns, work.hashes, work.ranges_count);
     completion_reset(&work, threads);
     return status;
 }
@@ -584,16 +409,14 @@ wp_status wp_columns_complete(wp_columns *columns, wp_order *orders, const wp_sp
 {
     completion work = {.columns = columns, .orders = orders, .sparse = sparse};
     unsigned threads = wp_run_threads(run);
-    wp_status status = completion_start(&work, threads)
-                           ? WP_OK
-                           : wp_fail_memory(err, (unsigned long long)columns->users_count * 8);
+    wp_status status = completion_start(&work, threads, err);
     if (status == WP_OK)
         status = wp_pool_run(run, work.ranges_count, complete_range, &work, err);
     if (status == WP_OK) {
         for (uint32_t i = 0; work.has_moved && i < columns->numbers_count; i++)
             if (sparse[i].rows != NULL)
                 mark_again(&columns->numbers[i], &sparse[i], columns->events_count);
-        columns->fingerprint = hash_all(&work);
+        columns->fingerprint = wp__hash_all(columns, work.hashes, work.ranges_count);
         columns->bytes_size = wp_columns_size(columns);
     }
     completion_reset(&work, threads);

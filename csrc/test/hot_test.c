@@ -48,7 +48,7 @@ static void compare_quantiles(wp_rng *rng, size_t count, unsigned spread, bool n
     for (size_t i = 0; i < count; i++)
         sorted[i] = small[i];
     qsort(sorted, count, sizeof *sorted, by_value);
-    wp_quantiles_u32(small, count, points, 4, found);
+    wp_quantiles_u32(small, count, 1, points, 4, found);
     for (int p = 0; p < 4; p++)
         CHECK(found[p] == quantile_of_sorted(sorted, count, points[p]));
 }

@@ -288,8 +288,8 @@ static void compare_tally(const uint32_t *values, size_t count)
         if (marks[wp_tally_bin(values[i])] != 0)
             kept[listed++] = values[i];
     CHECK(marked == 0 || marked == listed);
-    wp_tally_quantiles(counts, marks, count, points, 4, kept, marked, found);
-    wp_quantiles_u32(copy, count, points, 4, expected);
+    wp_tally_quantiles(counts, marks, count, 60e6, points, 4, kept, marked, found);
+    wp_quantiles_u32(copy, count, 60e6, points, 4, expected);
     for (int p = 0; p < 4; p++)
         CHECK(found[p] == expected[p]);
     wp_free(counts);

@@ -272,6 +272,15 @@ local function as_far_as_seen(frame, member, as_of_us, n, prior, missing)
   return out
 end
 
+-- The outcome of users who count but for a missing value; nil where nobody lacks one.
+local function outcome_of_lost(frame, h, columns, followed, prior, missing)
+  if h.outcome.scale ~= "binary" then return nil end
+  local lost = followed * missing
+  if prior then lost = lost * (1 - prior) end
+  if lost:sum() == 0 then return nil end
+  return case.binary_outcome(h.outcome, frame:vector(columns.outcome):select(lost))
+end
+
 --- The case of one hypothesis in a measured frame.
 ---@param frame wayproof.Frame measured by needs.plan's request
 ---@param member table {hypothesis, columns} of needs.plan
@@ -283,6 +292,7 @@ function case.from_log(frame, member, as_of_us)
   local missing = missing_mask(frame, columns)
   local n, used = count_users(frame.n, followed, prior, missing)
   local out = case_of(frame, member, n, used)
+  out.lost = outcome_of_lost(frame, h, columns, followed, prior, missing)
   out.as_seen = as_far_as_seen(frame, member, as_of_us, n, prior, missing)
   return out
 end

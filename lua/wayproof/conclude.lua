@@ -7,10 +7,13 @@ local judge = require "wayproof.judge"
 local object = require "wayproof.object"
 local reasons = require "wayproof.reasons"
 local result = require "wayproof.result"
+local stats = require "wayproof.stats"
 local verdict = require "wayproof.verdict"
 local version = require "wayproof.version"
 
 local conclude = {}
+
+local missing_least = 20 -- users without a value before their outcomes are compared
 
 local function effect(e)
   return e and effects.ratio(e.beta, e.se, e.p) or nil
@@ -123,6 +126,15 @@ local function idle_activity(found)
     and math.abs(numbers.beta_z) < z * math.sqrt(numbers.v_zz)
 end
 
+-- Whether users without a value have the outcome more or less often: then the answer is about the
+-- others only. Rates of both, or nil.
+local function missing_tells(facts)
+  local lost, kept = facts.whole.lost, facts.whole.y
+  if not lost or not kept or #lost < missing_least then return nil end
+  local test = stats.two_proportions(lost:sum(), #lost, kept:sum(), #kept)
+  return test.p and test.p < 0.01 and { lost = lost:mean(), kept = kept:mean() } or nil
+end
+
 -- Warnings, in the order of weight.
 local function collect_warnings(facts, decided)
   local list = {}
@@ -149,6 +161,8 @@ local function collect_warnings(facts, decided)
     if claims and idle_activity(found) then add "idle_activity" end
     if claims and found.gate and not found.gate.reliability then add "reliability_unmeasured" end
     if found.decided then add "decided" end
+    local rates = missing_tells(facts)
+    if rates then add("missing_tells", rates) end
     local proportional = facts.legs and facts.legs.proportional
     if proportional and not proportional.holds then add "not_proportional" end
     if facts.shape == "peak" or facts.shape == "threshold" then add "non_monotone" end

@@ -350,6 +350,24 @@ function methods:summary()
   return summary
 end
 
+local outlines = setmetatable({}, { __mode = "k" })
+
+--- The part of the summary that takes no property and no id to know: `events, users, first, last,
+--- event_names, idle_users, ties`. What a file holds besides stays there.
+---@param self wayproof.Log
+---@return table
+function log.outline(self)
+  if summaries[self] then return summaries[self] end
+  local outline = outlines[self]
+  if not outline then
+    outline = core.log.summarize(self, false)
+    for key, value in pairs(core.log.facts(self, false)) do outline[key] = value end
+    table.sort(outline.event_names, by_frequency)
+    outlines[self] = outline
+  end
+  return outline
+end
+
 function metatable.__tostring(self)
   if self:is_closed() then return "Log (closed)" end
   local summary = methods.summary(self)

@@ -357,7 +357,9 @@ local function names_of(source)
     if type(source[1]) == "string" or next(source) == nil then return source end
   end
   local summary = source
-  if type(source) ~= "table" or source.event_names == nil then summary = source:summary() end
+  if type(source) ~= "table" or source.event_names == nil then
+    summary = require("wayproof.log").outline(source)
+  end
   local names = {}
   for i, entry in ipairs(summary.event_names) do names[i] = entry.name end
   return names

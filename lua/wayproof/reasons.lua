@@ -424,6 +424,11 @@ function text.no_holdout()
   return "without entry times the effect could not be checked on later users"
 end
 
+function text.missing_tells(reason)
+  return string.format("of those without a value %s have the outcome, of the others %s: the answer "
+    .. "is about the others", percent(reason.lost), percent(reason.kept))
+end
+
 function text.idle_activity()
   return "the activity given tells neither the metric nor the outcome: unless keen people have "
     .. "more of it, activity is not ruled out"

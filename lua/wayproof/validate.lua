@@ -11,6 +11,7 @@ local core = require "wayproof.core"
 local hypothesis = require "wayproof.hypothesis"
 local judge = require "wayproof.judge"
 local ledger = require "wayproof.ledger"
+local logs = require "wayproof.log"
 local needs = require "wayproof.needs"
 local undated = require "wayproof.undated"
 local words = require "wayproof.metric_words"
@@ -108,39 +109,41 @@ local nobody = { users = 0, outside = 0, no_anchor = 0, too_recent = 0, prior_ou
 local function unanswerable(log, h, message, options)
   return conclude.result({ n = nobody, kind = h.outcome.scale, settings = settings_of(h, options),
     case = {}, acknowledged = {}, invalid = { { code = "not_in_log", message = message } },
-    name = h.name, hypothesis = h, windows = windows_of(h, h.as_of_us or log:summary().last),
+    name = h.name, hypothesis = h,
+    windows = windows_of(h, h.as_of_us or core.log.facts(log, false).last),
     fingerprint = h:fingerprint(log), data = core.log.facts(log).fingerprint }, nil, 1)
 end
 
--- Splits a list: the hypotheses that the log can answer, and Results of those that it cannot. All
--- are tried together; only where that fails is each tried alone.
-local function answerable(log, list, options)
+-- The passes that answer a list; raises on a name that the log does not have.
+local function passes_for(log, list)
   local measure = require "wayproof.measure"
-  local summary = log:summary()
-  local function plans(some)
-    for _, pass in ipairs(needs.plan(some, summary.event_names, summary.last)) do
-      measure.plan(log, pass.request)
-    end
-    return true
-  end
-  if check.attempt(plans, list) then return list, {} end
+  local summary = logs.outline(log)
+  local passes = needs.plan(list, summary.event_names, summary.last)
+  for _, pass in ipairs(passes) do measure.plan(log, pass.request) end
+  return passes
+end
+
+-- Splits a list: the hypotheses that the log can answer, Results of those that it cannot, and the
+-- passes. All are tried together; only where that fails is each tried alone.
+local function answerable(log, list, options)
+  local passes = check.attempt(passes_for, log, list)
+  if passes then return list, {}, passes end
   local good, refused = {}, {}
   for _, h in ipairs(list) do
-    local fits, message = check.attempt(plans, { h })
+    local fits, message = check.attempt(passes_for, log, { h })
     if fits then
       good[#good + 1] = h
     else
       refused[#refused + 1] = unanswerable(log, h, message, options)
     end
   end
-  return good, refused
+  return good, refused, passes_for(log, good)
 end
 
 -- Facts of all hypotheses, in the order given; one pass per clock.
-local function all_facts(log, list, options)
+local function all_facts(log, passes, options)
   local measure = require "wayproof.measure"
-  local summary = log:summary()
-  local passes = needs.plan(list, summary.event_names, summary.last)
+  local summary = logs.outline(log)
   local facts = {}
   for _, pass in ipairs(passes) do
     local frame, message, code = measure.run(log, pass.request)
@@ -189,7 +192,7 @@ function validate.results(facts, options, corrected)
 end
 
 -- Facts and results with every question written into the ledger before its answer is known.
-local function recorded(log, list, options, book)
+local function recorded(log, list, passes, options, book)
   local data = core.log.facts(log).fingerprint
   local asked = {}
   for i, h in ipairs(list) do
@@ -198,7 +201,7 @@ local function recorded(log, list, options, book)
   local tries, message, code = book:begin(asked, data)
   if not tries then return nil, message, code end
   local facts
-  facts, message, code = all_facts(log, list, options)
+  facts, message, code = all_facts(log, passes, options)
   if not facts then return nil, message, code end
   local ps = {}
   for i, f in ipairs(facts) do ps[i] = f.p or false end
@@ -213,18 +216,20 @@ local function recorded(log, list, options, book)
 end
 
 -- options.ledger: a path, or an open ledger, which stays open.
-local function with_ledger(log, list, options)
+local function with_ledger(log, list, passes, options)
   local given = options.ledger
-  if check.class(given) == "wayproof.Ledger" then return recorded(log, list, options, given) end
+  if check.class(given) == "wayproof.Ledger" then
+    return recorded(log, list, passes, options, given)
+  end
   local book, message, code = ledger.ledger(check.name(given, "validate: ledger", "a path"))
   if not book then return nil, message, code end
   local closing <close> = book
-  return recorded(log, list, options, closing)
+  return recorded(log, list, passes, options, closing)
 end
 
-local function judged(log, list, options)
-  if options.ledger ~= nil then return with_ledger(log, list, options) end
-  local facts, message, code = all_facts(log, list, options)
+local function judged(log, list, passes, options)
+  if options.ledger ~= nil then return with_ledger(log, list, passes, options) end
+  local facts, message, code = all_facts(log, passes, options)
   if not facts then return nil, message, code end
   return validate.results(facts, options)
 end
@@ -242,8 +247,8 @@ end
 function validate.log(log, given, options)
   options = check.options(options, log_options, "validate")
   local list, many = hypotheses_of(given, "validate")
-  local asked, refused = answerable(log, list, options)
-  local results, method, code = judged(log, asked, options)
+  local asked, refused, passes = answerable(log, list, options)
+  local results, method, code = judged(log, asked, passes, options)
   if not results then return nil, method, code end
   local tried = #results
   table.move(refused, 1, #refused, #results + 1, results)

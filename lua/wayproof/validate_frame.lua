@@ -177,6 +177,9 @@ local function case_from(frame, data)
     kind = is_binary(data.y) and "binary" or "numeric", entry_is_time = data.entry_is_time,
     warnings = {} }
   if case.n.used > 0 then add_selected(case, data, used) end
+  if case.kind == "binary" then
+    case.lost = data.y:select((1 - used) * (1 - data.y:is_missing()))
+  end
   return case
 end
 
