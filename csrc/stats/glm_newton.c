@@ -324,7 +324,8 @@ static wp_status chord(wp__newton *state, wp_error *err)
     const wp_design *design = state->design;
     size_t k = state->k;
     double loglik = -INFINITY, before = INFINITY;
-    double share = (double)wp_design_rows(design, REFINED_STRIDE) / (double)design->input.rows_count;
+    double share =
+        (double)wp_design_rows(design, REFINED_STRIDE) / (double)design->input.rows_count;
     double *last = state->inverse; /* not in use before the end */
     memcpy(last, state->b, k * sizeof *last);
     state->gradient_only = true;
