@@ -70,8 +70,8 @@ local function write_shares(line, group)
   end
   local auc, runs = percent_of "auc_covered"
   local effect, effect_runs = percent_of "effect_covered"
-  line("Intervals that hold (nominal 95 %%): the AUC's in %.1f %% of %d runs, the adjusted effect's "
-    .. "in %.1f %% of %d.", auc, runs, effect, effect_runs)
+  line("Intervals that hold (nominal 95 %%): the AUC's in %.1f %% of %d runs, the adjusted "
+    .. "effect's in %.1f %% of %d.", auc, runs, effect, effect_runs)
   if group.p05 then
     local p05, p_runs = percent_of "p05"
     line("P-values of metrics unrelated to anything: below 0.01 in %.1f %%, below 0.05 in %.1f %% "
