@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "base/time.h"
 #include "ingest/batch.h"
+#include "ingest/cell.h"
 #include "ingest/scan.h"
 
 #include <math.h>
@@ -95,6 +96,31 @@ TEST(a_list_of_times_is_read_like_one_by_one_up_to_the_first_that_is_none)
         }
         CHECK_INT(found, count);
         CHECK(assumed == one_assumed);
+    }
+}
+
+TEST(integers_of_databases_read_like_their_digits)
+{
+    const int64_t edges[] = {0,  1,   -1,         9,          10,          99,        100,      101,
+                             -5, -10, 1704067200, 9999999999, 99999999999, INT64_MAX, INT64_MIN};
+    wp_rng rng;
+    wp_rng_seed(&rng, 15, 1);
+    for (unsigned i = 0; i < 3000; i++) {
+        int64_t number = i < sizeof edges / sizeof *edges
+                             ? edges[i]
+                             : (int64_t)(wp_rng_next(&rng) >> (i % 64)) * (i % 2 == 0 ? 1 : -1);
+        wp_time_rule rule = {.unit = i % 3 == 0 ? WP_UNIT_MILLISECONDS : WP_UNIT_AUTO};
+        wp_cell cell = {.kind = WP_CELL_INTEGER, .integer = number};
+        char digits[32];
+        size_t length = (size_t)snprintf(digits, sizeof digits, "%lld", (long long)number);
+        wp_slice text = wp_cell_text(&cell);
+        CHECK(text.length == length && memcmp(text.text, digits, length) == 0);
+        if (length == 8 || length == 14)
+            continue; /* as texts these are dates */
+        int64_t found = 0, wanted = 0;
+        bool assumed = false, is_time = wp_time_from_integer(&rule, number, &found);
+        CHECK(is_time == wp_time_parse(&rule, digits, length, &wanted, &assumed));
+        CHECK(!is_time || found == wanted);
     }
 }
 
