@@ -141,15 +141,14 @@ void wp_quantiles_i64(int64_t *values, size_t count, const double *probabilities
 void wp_tally_mark(const uint32_t *counts, size_t count, const double *probabilities,
                    size_t probabilities_count, uint8_t *marks, size_t *values_count)
 {
-    mark_bins(counts, count, probabilities, probabilities_count, marks);
     bool exact = true;
-    *values_count = 0;
-    for (uint32_t bin = 0; bin < WP_TALLY_BINS; bin++) {
-        *values_count += marks[bin] != 0 ? counts[bin] : 0;
+    size_t marked = 0, below = 0;
+    mark_bins(counts, count, probabilities, probabilities_count, marks);
+    for (uint32_t bin = 0; below < count; below += counts[bin++]) {
+        marked += marks[bin] != 0 ? counts[bin] : 0;
         exact = exact && (marks[bin] == 0 || bin < 2u << WP_TALLY_LOG);
     }
-    if (exact)
-        *values_count = 0;
+    *values_count = exact ? 0 : marked;
 }
 
 /* The value at place k when all bins up to there hold one value each. */

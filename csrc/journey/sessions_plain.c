@@ -29,8 +29,8 @@ static const double points[POINTS] = {0.5, 0.9};
 
 typedef struct tally {
     uint32_t counts[FIGURES][WP_TALLY_BINS];
-    uint64_t users_count;
-    uint32_t longest;
+    uint32_t most[FIGURES]; /* largest values */
+    uint64_t users_count, sessions_count;
 } tally;
 
 /* Values of marked bins. */
@@ -115,7 +115,9 @@ static inline void count_session(tally *t, uint32_t size, uint32_t duration)
 {
     t->counts[SIZE][wp_tally_bin(size)]++;
     t->counts[DURATION][wp_tally_bin(duration)]++;
-    t->longest = duration > t->longest ? duration : t->longest;
+    t->most[SIZE] = size > t->most[SIZE] ? size : t->most[SIZE];
+    t->most[DURATION] = duration > t->most[DURATION] ? duration : t->most[DURATION];
+    t->sessions_count++;
 }
 
 static inline void list_value(value_list *list, uint32_t value)
@@ -184,19 +186,25 @@ static wp_status list_range(void *context, size_t chunk, unsigned worker, wp_err
 
 /* --- Figures --------------------------------------------------------------------------------- */
 
+/* Only as far as there is anything: the memory behind was never touched. */
+static void add_tally(tally *sum, const tally *t)
+{
+    for (unsigned f = 0; f < FIGURES; f++) {
+        for (uint32_t bin = 0; bin <= wp_tally_bin(t->most[f]); bin++)
+            sum->counts[f][bin] += t->counts[f][bin];
+        sum->most[f] = t->most[f] > sum->most[f] ? t->most[f] : sum->most[f];
+    }
+    sum->users_count += t->users_count;
+    sum->sessions_count += t->sessions_count;
+}
+
 static void sum_tallies(cut_work *work, unsigned workers)
 {
     for (unsigned i = 0; i < workers; i++) {
-        const tally *t = work->tallies[i];
-        if (t != NULL && work->sum != NULL) {
-            for (unsigned f = 0; f < FIGURES; f++)
-                for (uint32_t bin = 0; bin < WP_TALLY_BINS; bin++)
-                    work->sum->counts[f][bin] += t->counts[f][bin];
-            work->sum->users_count += t->users_count;
-            work->sum->longest = t->longest > work->sum->longest ? t->longest : work->sum->longest;
-        } else if (t != NULL) {
+        if (work->tallies[i] != NULL && work->sum != NULL)
+            add_tally(work->sum, work->tallies[i]);
+        else if (work->tallies[i] != NULL)
             work->sum = work->tallies[i];
-        }
     }
 }
 
@@ -232,9 +240,8 @@ static wp_status fill_in(cut_work *work, uint32_t ranges, const wp_run *run, wp_
         return WP_OK; /* no users */
     *out = (wp_sessions){.events_count = work->columns->events_count,
                          .users_count = work->sum->users_count,
+                         .sessions_count = work->sum->sessions_count,
                          .single_event_count = work->sum->counts[SIZE][1]};
-    for (uint32_t bin = 0; bin < WP_TALLY_BINS; bin++)
-        out->sessions_count += work->sum->counts[SIZE][bin];
     if (out->sessions_count == 0)
         return WP_OK;
     WP_TRY(find_quantiles(work, ranges, out->sessions_count, run, found, err));
@@ -242,7 +249,8 @@ static wp_status fill_in(cut_work *work, uint32_t ranges, const wp_run *run, wp_
     out->median_events = found[SIZE][0];
     out->median_seconds = found[DURATION][0] / 1e6;
     out->p90_seconds = found[DURATION][1] / 1e6;
-    out->max_seconds = (double)work->sum->longest * (double)work->columns->times.unit_us / 1e6;
+    out->max_seconds =
+        (double)work->sum->most[DURATION] * (double)work->columns->times.unit_us / 1e6;
     return WP_OK;
 }
 
