@@ -38,6 +38,8 @@ static wp_status funnel_range(void *context, size_t chunk, unsigned worker, wp_e
     uint32_t first = work->starts[chunk], last = work->starts[chunk + 1];
     uint32_t steps = work->options->steps_count;
     size_t stride = wp_funnel_stride(steps);
+    /* Counted here and stored once: other threads write to the same cache lines. */
+    uint32_t count = 0, excluded = 0, absent = 0;
     part->people = wp_alloc_array((size_t)(last - first) + 1, stride);
     if (part->people == NULL)
         return wp_fail_memory(err, (last - first) * stride);
@@ -47,14 +49,17 @@ static wp_status funnel_range(void *context, size_t chunk, unsigned worker, wp_e
             continue;
         wp_chain chain;
         WP_TRY(wp_chain_find(&work->plan, &work->searches[worker], user, &rows, &chain, err));
-        work->counts[chunk].excluded += chain.excluded;
-        work->counts[chunk].absent += chain.level == 0 && !chain.excluded;
+        excluded += chain.excluded;
+        absent += chain.level == 0 && !chain.excluded;
         if (chain.level > 0 && !chain.excluded)
-            keep_person((void *)(part->people + part->count++ * stride), user, &chain, steps);
+            keep_person((void *)(part->people + count++ * stride), user, &chain, steps);
     }
-    char *fitting = wp_realloc_array(part->people, (size_t)part->count + 1, stride);
+    part->count = count;
+    work->counts[chunk].excluded = excluded;
+    work->counts[chunk].absent = absent;
+    char *fitting = wp_realloc_array(part->people, (size_t)count + 1, stride);
     if (fitting == NULL)
-        return wp_fail_memory(err, part->count * stride);
+        return wp_fail_memory(err, count * stride);
     part->people = fitting;
     return WP_OK;
 }
