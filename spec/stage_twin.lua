@@ -30,12 +30,12 @@ function stage_twin.stays(log, stages_count, stage_of, is_outcome, times, as_of)
         if open then open.advance, open.exit = row.time, i end
         depth = stage
         open = { user = user, rows = rows, stage = stage, entry = i, exit = #rows + 1,
-          outcome_before = outcome_at ~= nil and outcome_at < i,
-          outcome = outcome_at and outcome_at >= i and rows[outcome_at].time or nil }
+          outcome = outcome_at and rows[outcome_at].time or nil }
         table.insert(by_stage[stage], open)
       end
-      if i == outcome_at and open then
-        open.advance, open.exit, open = row.time, i, nil
+      if i == outcome_at then
+        if open then open.advance, open.exit = row.time, i end
+        break
       end
     end
     user = user + 1
@@ -55,7 +55,7 @@ end
 
 local function used(stay, observe, within, as_of)
   local landmark = stay.rows[stay.entry].time + observe
-  if stay.outcome_before or landmark + within > as_of then return nil end
+  if landmark + within > as_of then return nil end
   return landmark
 end
 
@@ -167,7 +167,7 @@ local function touches_of(stay, within, as_of, stage_of, item_of)
   local entered = rows[stay.entry].time
   for i = stay.entry, stay.exit - 1 do
     local now = rows[i].time
-    if stay.outcome_before or now + within > as_of then break end
+    if now + within > as_of then break end
     local follow = "leave"
     for k = i + 1, stay.exit - 1 do
       if rows[k].time <= now + within then

@@ -60,8 +60,7 @@ static const wp_touch *touch_at(const clarity_work *work, size_t stay, uint32_t 
 static bool moved_on(const clarity_work *work, size_t s)
 {
     const wp_stay *stay = &work->stays->stays[s];
-    return stay->advance_us != WP_TIME_MISSING && !stay->outcome_before &&
-           work->touches.counts[s] > 0 &&
+    return stay->advance_us != WP_TIME_MISSING && work->touches.counts[s] > 0 &&
            work->touches.counts[s] == stay->exit_local - stay->entry_local;
 }
 

@@ -122,7 +122,7 @@ static wp_status touch_chunk(void *context, size_t chunk, unsigned worker, wp_er
     for (size_t s = chunk * CHUNK; s < end && s < total; s++) {
         const wp_stay *stay = &work->stays->stays[s];
         work->out->counts[s] = 0;
-        if (stay->outcome_before || stay->exit_local == stay->entry_local)
+        if (stay->exit_local == stay->entry_local)
             continue;
         wp_rows rows = wp_rows_of(work->stays->log, stay->user, work->scratch.rows[worker]);
         uint32_t count = observed_rows(work, stay, &rows);
@@ -239,8 +239,7 @@ static wp_status start_touches(touch_work *work, size_t total, wp_error *err)
     for (size_t s = 0; s < total; s++) {
         const wp_stay *stay = &work->stays->stays[s];
         out->starts[s] = rows;
-        if (!stay->outcome_before)
-            rows += stay->exit_local - stay->entry_local;
+        rows += stay->exit_local - stay->entry_local;
     }
     out->touches = wp_alloc_array(rows + 1, sizeof *out->touches);
     work->keys = wp_alloc_array(rows + 1, sizeof *work->keys);

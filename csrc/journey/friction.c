@@ -71,7 +71,7 @@ static size_t stays_total(const wp_stays *stays)
 static bool observed(const friction_work *work, const wp_stay *stay)
 {
     int64_t observe_us = work->options->observe_us[stay->stage];
-    return observe_us > 0 && !stay->outcome_before &&
+    return observe_us > 0 &&
            stay->entry_us + observe_us + work->options->within_us <= work->stays->as_of_us;
 }
 

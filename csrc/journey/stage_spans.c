@@ -110,13 +110,13 @@ static uint32_t find_stays(const stay_work *work, uint32_t user, const wp_rows *
                               .exit_local = count,
                               .entry_us = now_us,
                               .advance_us = WP_TIME_MISSING,
-                              .outcome_us = outcome >= i ? outcome_us : WP_TIME_MISSING,
-                              .first_us = first_us,
-                              .outcome_before = outcome < i};
+                              .outcome_us = outcome_us,
+                              .first_us = first_us};
         }
-        if (i == outcome && open != NULL) {
-            end_stay(open, i, now_us);
-            open = NULL;
+        if (i == outcome) {
+            if (open != NULL)
+                end_stay(open, i, now_us);
+            break;
         }
     }
     return stays;

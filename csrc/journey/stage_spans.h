@@ -3,7 +3,8 @@
 ** A person's depth is the furthest stage seen so far. A stay begins at the row that raises the
 ** depth to its stage (stages may be skipped, and each is entered at most once) and ends at the
 ** first row of a later stage, or at the person's outcome, whichever row comes first; the outcome is
-** the stage after the last. The row of the outcome itself ends a stay that it begins, at once.
+** the stage after the last, so nothing begins behind it. The row of the outcome itself ends a stay
+** that it begins, at once.
 ** Stays are ordered by (stage, user); the rows of one stay are [entry_local, exit_local) of the
 ** user's rows in the view, and rows of different stays of a user never overlap.
 ** Cost: one scan, linear in the rows; about 80 bytes per stay. */
@@ -26,11 +27,10 @@ typedef struct wp_stay {
     uint32_t user, stage;             /* stage 0 .. stages_count-1 */
     uint32_t entry_local, exit_local; /* exit_local: rows seen of the user where nothing ended it */
     int64_t entry_us;
-    int64_t advance_us;  /* later stage or outcome; WP_TIME_MISSING: not seen */
-    int64_t outcome_us;  /* at or after entry; WP_TIME_MISSING: not seen, or before entry */
-    int64_t first_us;    /* the user's first row */
-    int64_t engaged_us;  /* gaps between the stay's rows: up to 60 s each, none above 30 min */
-    bool outcome_before; /* the outcome came before the stay */
+    int64_t advance_us; /* later stage or outcome; WP_TIME_MISSING: not seen */
+    int64_t outcome_us; /* at or after entry; WP_TIME_MISSING: not seen */
+    int64_t first_us;   /* the user's first row */
+    int64_t engaged_us; /* gaps between the stay's rows: up to 60 s each, none above 30 min */
 } wp_stay;
 
 typedef struct wp_stays {

@@ -117,9 +117,9 @@ static double seconds_after(int64_t instant_us, int64_t start_us)
 }
 
 static const char *const stay_names[] = {
-    "user",           "entry_us", "advance_seconds", "outcome_seconds",
-    "outcome_before", "before",   "tenure_seconds",  "engaged_seconds",
-    "rows",           NULL};
+    "user",   "entry_us",       "advance_seconds", "outcome_seconds",
+    "before", "tenure_seconds", "engaged_seconds", "rows",
+    NULL};
 
 static double stay_number(const wp_stay *stay, int which)
 {
@@ -133,12 +133,10 @@ static double stay_number(const wp_stay *stay, int which)
     case 3:
         return seconds_after(stay->outcome_us, stay->entry_us);
     case 4:
-        return stay->outcome_before;
-    case 5:
         return (double)stay->entry_local;
-    case 6:
+    case 5:
         return (double)(stay->entry_us - stay->first_us) / 1e6;
-    case 7:
+    case 6:
         return (double)stay->engaged_us / 1e6;
     default:
         return (double)(stay->exit_local - stay->entry_local);

@@ -30,7 +30,6 @@ local function stays_of(handle, stage, request)
   local stays = { entry = entry, advance = adv:fill(never),
     sight = (request.as_of_us - entry) / 1e6,
     before = handle:column(stage, "before"), tenure = handle:column(stage, "tenure_seconds"),
-    fresh = 1 - handle:column(stage, "outcome_before"),
     outcome = handle:column(stage, "outcome_seconds"):fill(never):at_most(seconds) }
   stays.moved = stays.advance:below(never)
   stays.in_time = stays.advance:at_most(seconds)

@@ -15,18 +15,17 @@ lost.patience_level = 0.9 -- share of those who move on that have done so when o
 local split_level = 0.7    -- cohorts below this share of entries are the earlier ones
 
 --- Expected outcomes of the leavers of one stage.
----@param stays table  vectors over the stage: entry, before, tenure, moved, closed, fresh, outcome
+---@param stays table  vectors over the stage: entry, before, tenure, moved, closed, outcome
 ---   (0/1 within the time of the stage)
 ---@return number lost
 function lost.of_stage(stays)
-  local leavers = (1 - stays.moved) * stays.closed * stays.fresh
+  local leavers = (1 - stays.moved) * stays.closed
   if leavers:sum() == 0 then return 0.0 end
-  local learn = stays.closed * stays.fresh
   local columns = {}
   effect.add_curve(columns, stays.before:log1p(), nil)
   effect.add(columns, stays.tenure:log1p())
   effect.add(columns, stays.entry)
-  local chances = effect.chances(stays.outcome, columns, learn)
+  local chances = effect.chances(stays.outcome, columns, stays.closed)
   return chances and chances:dot(leavers) or 0.0
 end
 
@@ -64,7 +63,7 @@ function lost.top(handle, all, early_count)
   local top = { stage = all[late].name, entered = entered, reached = both,
     reach = entered > 0 and both / entered or nil }
   if there then
-    local base = there.closed * there.fresh
+    local base = there.closed
     if base:sum() > 0 then top.late_rate = there.outcome:dot(base) / base:sum() end
     top.late = halves(there.outcome, base, there.entry)
   end
