@@ -9,8 +9,8 @@
 -- the whole.
 local here = (arg and arg[0] or "bench/truth/coverage.lua"):match("^(.*/)") or "./"
 package.path = here .. "?.lua;" .. package.path
+local arguments = require "arguments"
 local runs = require "runs"
-local scenarios = require "scenarios"
 local stats = require "wayproof.stats"
 local wp = require "wayproof"
 
@@ -87,33 +87,14 @@ local function coverage(scenario, rate, users, count, seed, out)
   out:flush()
 end
 
-local options, given = { seed = "300001" }, {}
-do
-  local i = 1
-  while i <= #arg do
-    local name = arg[i]:match("^%-%-(%a+)$")
-    if name then
-      options[name] = arg[i + 1]
-      i = i + 1
-    else
-      given[#given + 1] = arg[i]
-    end
-    i = i + 1
-  end
-end
-if #given ~= 4 then
-  io.stderr:write("usage: coverage.lua SCENARIOS RATE USERS RUNS [--seed N] [--out FILE]\n")
-  os.exit(2)
-end
+local asked = arguments.read("coverage.lua SCENARIOS RATE USERS RUNS [--seed N] [--out FILE]",
+  { seed = "300001" })
 wp.threads(1)
-local out = options.out and assert(io.open(options.out, "a+")) or io.stdout
+local out = asked.out and assert(io.open(asked.out, "a+")) or io.stdout
 if out == io.stdout or out:seek "end" == 0 then
   out:write("scenario,rate,users,seed,interval,truth,runs,covered,low,high,truth_below,",
     "truth_above\n")
 end
-for _, scenario in ipairs(scenarios.list) do
-  if ("," .. given[1] .. ","):find("," .. scenario.name .. ",", 1, true) then
-    coverage(scenario, tonumber(given[2]), tonumber(given[3]), tonumber(given[4]),
-      tonumber(options.seed), out)
-  end
+for _, scenario in ipairs(asked.scenarios) do
+  coverage(scenario, asked.rate, asked.users, asked.runs, tonumber(asked.seed), out)
 end
