@@ -426,6 +426,26 @@ describe("friction: differences among equals", function()
     assert.is_true(found.p < 1e-3)
   end)
 
+  it("equals lm with HC1 errors of R's sandwich", function()
+    -- i <- 1:240; x <- as.numeric((7*i) %% 5 < 2); a <- (i*i) %% 13 + 3*x; b <- i %% 11
+    -- y <- as.numeric((3*i*i + 5*i) %% 17 < 5 + 4*x); f <- lm(y ~ x + a + b)
+    -- se <- sqrt(sandwich::vcovHC(f, "HC1")["x","x"]); d <- coef(f)["x"]
+    -- print(c(d, se, d + qnorm(c(.025, .975))*se, 2*pnorm(-abs(d)/se)), digits = 12)
+    local x, y, a, b = {}, {}, {}, {}
+    for i = 1, 240 do
+      x[i] = (7 * i) % 5 < 2 and 1 or 0
+      a[i], b[i] = (i * i) % 13 + 3 * x[i], i % 11
+      y[i] = (3 * i * i + 5 * i) % 17 < 5 + 4 * x[i] and 1 or 0
+    end
+    local vector = core.vector.new
+    local found = effect.difference(vector(y), vector(x), { vector(a), vector(b) })
+    assert.is_near(0.17025477208897, found.difference, 1e-12)
+    assert.is_near(0.06540018692695, found.se, 1e-12)
+    assert.is_near(0.04207276112997, found.low, 1e-12)
+    assert.is_near(0.29843678304797, found.high, 1e-12)
+    assert.is_near(0.00923374408959, found.p, 1e-12)
+  end)
+
   it("says nothing about a few people, or when no outcome could be expected of them", function()
     local vector = core.vector
     local y, x = {}, {}
