@@ -33,6 +33,11 @@ end
 
 baseline.knots_of = knots_of
 
+--- Whether a column is one of the calendar's.
+function baseline.is_calendar(name)
+  return name:find("entry time", 1, true) == 1
+end
+
 local function add(list, name, v, group)
   if v then list[#list + 1] = { name = name, v = v, group = group } end
 end
@@ -241,6 +246,7 @@ function baseline.build(case, x, learn)
   local built = { columns = {}, names = {}, groups = {}, w = {}, given = case.activity ~= nil }
   local activity_left = false
   local given = {}
+  built.gram, built.places, built.place_x = g, given, #all
   for _, i in ipairs(kept) do
     if i <= #list then
       built.columns[#built.columns + 1] = list[i].v
@@ -272,6 +278,21 @@ function baseline.build(case, x, learn)
     built.s_z, built.s_x, built.r = g:partial(z, #all, places(list, "w"))
   end
   return built
+end
+
+--- The metric as activity would have it: its least squares fit on the baseline without the
+--- calendar, up to a constant; no outcome is looked at. nil where there is nothing to fit it on.
+---@param built table what baseline.build returned
+---@return wayproof.Vector?
+function baseline.expected(built)
+  local given, columns = {}, {}
+  for i, name in ipairs(built.names) do
+    if not baseline.is_calendar(name) then
+      given[#given + 1], columns[#columns + 1] = built.places[i], built.columns[i]
+    end
+  end
+  if #columns == 0 then return nil end
+  return core.vector.combine(columns, built.gram:slopes(built.place_x, given))
 end
 
 return baseline

@@ -62,15 +62,11 @@ local function pick(list, places)
   return out
 end
 
-local function is_calendar(name)
-  return name:find("entry time", 1, true) == 1
-end
-
 -- The segments' dummies of W (entry time left out), for strata and holdout models.
 local function segment_columns(base)
   local out = {}
   for _, i in ipairs(base.w) do
-    if not is_calendar(base.names[i]) and base.groups[i] == "w" then
+    if not baseline.is_calendar(base.names[i]) and base.groups[i] == "w" then
       out[#out + 1] = base.columns[i]
     end
   end
@@ -82,13 +78,33 @@ end
 local function part_columns(case, base, mask)
   local columns, calendar = {}, {}
   for i, v in ipairs(base.columns) do
-    if not is_calendar(base.names[i]) then columns[#columns + 1] = v:select(mask) end
+    if not baseline.is_calendar(base.names[i]) then columns[#columns + 1] = v:select(mask) end
   end
   if not base.given and case.entry then
     local list = baseline.calendar(case.entry:select(mask), case, case:part(mask))
     for i, item in ipairs(list) do calendar[i] = item.v end
   end
   return columns, calendar
+end
+
+-- Baseline of the later users: the score that earlier users gave, what activity makes of the
+-- metric, segments, calendar. The score alone would not do: learned from few users it reads
+-- activity badly, and the metric would take over what it misses. Beside what activity makes of it,
+-- only the metric's own part counts, which no column of activity is correlated with.
+local function later_design(base, score, late, calendar)
+  local list = {}
+  if score and score:min() ~= score:max() then list[1] = score end
+  for _, v in ipairs(selected(segment_columns(base), late)) do
+    if v:min() ~= v:max() then list[#list + 1] = v end
+  end
+  local expected = baseline.expected(base)
+  if expected then
+    list[#list + 1] = expected:select(late)
+    local kept = gram.build(list):independent(1e-6)
+    if kept[#kept] ~= #list then list[#list] = nil end
+  end
+  table.move(calendar, 1, #calendar, #list + 1, list)
+  return list
 end
 
 -- Discovery fit on the earliest 70 %, then the same effect on the latest 30 % given the score.
@@ -99,7 +115,7 @@ local function out_of_time(case, base, x, mask)
   local early_case = case:part(mask)
   local early = pick(columns, kept)
   table.move(calendar, 1, #calendar, #early + 1, early)
-  local first = fit.run(early_case, with(early, x:select(mask)))
+  local first = fit.run(early_case, with(early, x:select(mask)), { few = true })
   if not first.ok then return { failed = first.failed }, nil end
   local place = #early + 1
   local discovery = { beta = first:beta(place), se = first:se(place), p = first:p(place),
@@ -107,12 +123,8 @@ local function out_of_time(case, base, x, mask)
   local late_columns, late_calendar = part_columns(case, base, late)
   local score = first:score(pick(late_columns, kept))
   local late_case = case:part(late)
-  local design = score and score:min() ~= score:max() and { score } or {}
-  for _, v in ipairs(selected(segment_columns(base), late)) do
-    if v:min() ~= v:max() then design[#design + 1] = v end
-  end
-  table.move(late_calendar, 1, #late_calendar, #design + 1, design)
-  local second = fit.run(late_case, with(design, x:select(late)))
+  local design = later_design(base, score, late, late_calendar)
+  local second = fit.run(late_case, with(design, x:select(late)), { few = true })
   if not second.ok then return discovery, { failed = second.failed, users = #late_case.x } end
   place = #design + 1
   return discovery, { beta = second:beta(place), se = second:se(place),
@@ -156,7 +168,7 @@ local function noise_fit(case, base, x, like)
   local model = fit.run(case, columns, { independent = like ~= nil, like = like })
   if not model.ok then return nil end
   local z, k = #columns - 1, #columns
-  local widen = model.widen ^ 2
+  local widen = model:stretch(k) ^ 2
   return { beta_x = model:beta(k), beta_z = model:beta(z), v_xx = model:cov(k, k) * widen,
     v_xz = model:cov(z, k) * widen, v_zz = model:cov(z, z) * widen, s_x = base.s_x,
     s_z = base.s_z, r = base.r }
@@ -326,7 +338,7 @@ function effects.measure(case)
   found.adjusted = { beta = full:beta(k), se = full:se(k),
     p = found.added and found.added.p or full:p(k) }
   found.model, found.reduced = full, reduced
-  found.score = full:score(base.columns)
+  found.score = fit.unbiased(full, case):score(base.columns)
   found.calendar = beside_calendar(case, base, x)
   found.volume, found.as_seen = beside_volume(case, base, x), as_far_as_seen(case)
   local side = found.adjusted.beta >= 0 and 1 or -1

@@ -4,6 +4,9 @@
 -- by Poisson regression with robust errors (effects are mean ratios, whatever the distribution),
 -- time by Cox (Efron). Effects are on the log scale; column 0 is the intercept. With clusters,
 -- errors are cluster-robust and tests use Student's t with clusters - 1 degrees of freedom.
+-- Robust errors without clusters come from each user's influence, corrected for leverage (HC2), and
+-- tests use Student's t with the degrees of freedom that the influences say their variance has:
+-- where a few users make up most of it, there are few.
 -- A fit without an answer is {ok = false, failed = "separated" | "collinear" | "constant" |
 -- "not_converged"}; nothing is ever guessed. Cost: that of the fit in C.
 local core = require "wayproof.core"
@@ -11,20 +14,75 @@ local stats = require "wayproof.stats"
 
 local fit = {}
 
+fit.few = 30 -- events for each term below which Firth's penalty takes the bias out
+fit.leverage_work = 2e7 -- rows x terms^2 above which leverages are too small to be looked at
+
 local Fit = {}
 Fit.__index = Fit
 
 function Fit:beta(k) return self.estimates[k + self.first] end
 function Fit:intercept() return self.first == 1 and self.estimates[1] or 0 end
-function Fit:cov(i, j) return self.covariance[i + self.first][j + self.first] end
 
---- Standard error for normal intervals of the right width: with clusters, stretched to Student's t.
-function Fit:se(k) return math.sqrt(self:cov(k, k)) * self.widen end
+-- Row k of the inverse information times every user's columns.
+function Fit:along(k)
+  local row = self.covariance[k + self.first]
+  local factors = {}
+  for i = 1, self.count do factors[i] = row[i + 1] end
+  return core.vector.combine(self.columns, factors, row[1])
+end
+
+-- What divides residuals so that their squares are right on average: sqrt(1 - leverage).
+local function leverage_root(self)
+  if #self.mean * (self.count + 1) ^ 2 > fit.leverage_work then return 1 end
+  local leverage = self:along(0)
+  for k = 1, self.count do leverage = leverage + self:along(k) * self.columns[k] end
+  local left = 1 - leverage * self.mean
+  local none = left:at_most(1e-8) -- users who decide a column of their own: residual 0
+  return (left * (1 - none) + none):sqrt()
+end
+
+-- What every user adds to the estimate of column k (sums to zero), for numeric outcomes.
+function Fit:influence(k)
+  self.influences = self.influences or {}
+  if not self.influences[k] then
+    self.corrected = self.corrected or self.residual / leverage_root(self)
+    self.influences[k] = self:along(k) * self.corrected
+  end
+  return self.influences[k]
+end
+
+--- Covariance of the estimates of columns i and j.
+function Fit:cov(i, j)
+  if self.residual then return self:influence(i):dot(self:influence(j)) end
+  return self.covariance[i + self.first][j + self.first] * self.inflation
+end
+
+-- Degrees of freedom of the variance of column k, or nil for the normal law. From influences as
+-- Satterthwaite's: a sum of squares whose own variance is the sum of fourth powers less the mean
+-- part; normal influences give as many as there are users.
+function Fit:df(k)
+  if not self.residual then return self.clusters_df end
+  local squares = self:influence(k) * self:influence(k)
+  local variance, n = squares:sum(), #squares
+  local spread = squares:dot(squares) - variance ^ 2 / n
+  local most = math.max(1, n - self.count - 1)
+  if spread <= 0 then return most end
+  return math.min(most, 2 * variance ^ 2 / spread)
+end
+
+--- By how much normal intervals of column k must be stretched to be as wide as Student's t's.
+function Fit:stretch(k)
+  local df = self:df(k)
+  return df and stats.t_quantile(0.975, df) / stats.normal_quantile(0.975) or 1
+end
+
+--- Standard error for normal intervals of the right width: stretched to Student's t.
+function Fit:se(k) return math.sqrt(self:cov(k, k)) * self:stretch(k) end
 
 --- Two-sided p of column k (Wald).
 function Fit:p(k)
-  local z = math.abs(self:beta(k)) / math.sqrt(self:cov(k, k))
-  if self.df then return math.min(1, 2 * stats.t_upper(z, self.df)) end
+  local z, df = math.abs(self:beta(k)) / math.sqrt(self:cov(k, k)), self:df(k)
+  if df then return math.min(1, 2 * stats.t_upper(z, df)) end
   return math.min(1, 2 * stats.normal_upper(z))
 end
 
@@ -47,11 +105,9 @@ local function describe(raw, count, first, firth)
     for i, coefficient in ipairs(raw.coefficients) do out.notes[i] = coefficient.note or false end
     return out
   end
-  local self = { ok = true, count = count, first = first, estimates = {},
-    covariance = raw.covariance, loglik = raw.loglik, null_loglik = raw.null_loglik, df = raw.df,
-    clusters = raw.clusters }
-  -- With few clusters, intervals are as wide as Student's t makes them (see Fit:se).
-  self.widen = raw.df and stats.t_quantile(0.975, raw.df) / stats.normal_quantile(0.975) or 1
+  local self = { ok = true, count = count, first = first, estimates = {}, inflation = 1,
+    covariance = raw.covariance, loglik = raw.loglik, null_loglik = raw.null_loglik,
+    clusters_df = raw.df, clusters = raw.clusters }
   for i, coefficient in ipairs(raw.coefficients) do
     local note = coefficient.note
     if note and not (firth and note == "separated") then return failed(note) end
@@ -71,30 +127,74 @@ local function start_like(model, columns)
   return start
 end
 
---- Fits the outcome of `case` on `columns`.
----@param case table {kind, y | time, status, cluster}
----@param columns wayproof.Vector[]
----@param options? {firth: boolean, independent: boolean, like: table} `firth`: Firth's penalty,
----  finite estimates also when separated; `independent`: the columns are known to vary and to be
----  independent, so nobody looks; `like`: an earlier fit to much the same columns, to start from
----@return table fit
-function fit.run(case, columns, options)
-  options = options or {}
+local function cluster_of(case)
   local cluster = case.cluster
-  if cluster and cluster:min() == cluster:max() then cluster = nil end
-  if case.kind == "time" then
-    if #columns == 0 then return failed "constant" end
-    local raw = core.model.cox(columns, case.time, case.status,
-      { clusters = cluster, ties = "efron" })
-    return describe(raw, #columns, 0)
+  if cluster and cluster:min() == cluster:max() then return nil end
+  return cluster
+end
+
+-- Cox regression takes its errors from the information, which knows nothing of the terms that were
+-- fitted: as in least squares, events less terms is what is left to learn from.
+local function cox(case, columns, cluster)
+  local raw = core.model.cox(columns, case.time, case.status,
+    { clusters = cluster, ties = "efron" })
+  local out, events = describe(raw, #columns, 0), case.status:sum()
+  if not cluster and events > #columns then out.inflation = events / (events - #columns) end
+  return out
+end
+
+local function poisson(case, columns, cluster, options)
+  local raw = core.model.glm(columns, case.y, { family = "poisson", clusters = cluster,
+    independent = options.independent, start = start_like(options.like, columns),
+    fitted = not cluster })
+  local out = describe(raw, #columns, 1)
+  out.columns = columns
+  if out.ok and not cluster then
+    out.mean, out.residual = raw.fitted, case.y - raw.fitted
   end
-  local numeric = case.kind == "numeric"
-  local raw = core.model.glm(columns, case.y, { family = numeric and "poisson" or "logistic",
-    robust = numeric or nil, clusters = cluster, firth = options.firth,
+  return out
+end
+
+local function logistic(case, columns, cluster, options)
+  local raw = core.model.glm(columns, case.y, { clusters = cluster, firth = options.firth,
     independent = options.independent, start = start_like(options.like, columns) })
   local out = describe(raw, #columns, 1, options.firth)
   out.columns = columns
   return out
+end
+
+--- The same fit with Firth's penalty where events are few for the terms (logistic estimates lean
+--- away from zero there); any other fit as it is.
+---@param model table an ordinary fit (fit.run)
+---@return table fit
+function fit.unbiased(model, case)
+  if case.kind ~= "binary" or not model.ok then return model end
+  local events = case.y:sum()
+  local fewer = math.min(events, #case.y - events)
+  if fewer >= fit.few * (model.count + 1) then return model end
+  local out = logistic(case, model.columns, cluster_of(case), { firth = true, like = model })
+  return out.ok and out or model
+end
+
+--- Fits the outcome of `case` on `columns`.
+---@param case table {kind, y | time, status, cluster}
+---@param columns wayproof.Vector[]
+---@param options? {firth: boolean, few: boolean, independent: boolean, like: table} `firth`:
+---  Firth's penalty, finite estimates also when separated; `few`: fit.unbiased, where
+---  nothing is separated;
+---  `independent`: the columns are known to vary and to be independent, so nobody looks; `like`: an
+---  earlier fit to much the same columns, to start from
+---@return table fit
+function fit.run(case, columns, options)
+  options = options or {}
+  local cluster = cluster_of(case)
+  if case.kind == "time" then
+    if #columns == 0 then return failed "constant" end
+    return cox(case, columns, cluster)
+  end
+  if case.kind == "numeric" then return poisson(case, columns, cluster, options) end
+  local out = logistic(case, columns, cluster, options)
+  return options.few and fit.unbiased(out, case) or out
 end
 
 --- Test of the last column of `full` against `reduced`: likelihood ratio for binary and time

@@ -91,6 +91,31 @@ function gram:independent(tolerance)
   return kept, left_of
 end
 
+--- Slopes of column `i` on the columns `given`, in the columns' own units; 0 for those among them
+--- that are constant or depend on earlier ones.
+---@return number[] slopes as many as `given`
+function gram:slopes(i, given)
+  local kept, rows, place = {}, {}, {}
+  local slopes = {}
+  for a, k in ipairs(given) do
+    local row, left = project(self, rows, kept, k)
+    slopes[a] = 0
+    if self.sd[k] > 0 and left > 1e-9 then
+      row[#kept + 1] = math.sqrt(left)
+      kept[#kept + 1], place[#kept + 1] = k, a
+      rows[k] = row
+    end
+  end
+  local along = project(self, rows, kept, i)
+  for a = #kept, 1, -1 do
+    local sum = along[a]
+    for b = a + 1, #kept do sum = sum - rows[kept[b]][a] * along[b] end
+    along[a] = sum / rows[kept[a]][a]
+  end
+  for a, k in ipairs(kept) do slopes[place[a]] = along[a] * self.sd[i] / self.sd[k] end
+  return slopes
+end
+
 --- R^2 of column `i` on the columns `given` (dependent ones among them are skipped); nil when `i`
 --- is constant.
 function gram:r_squared(i, given)

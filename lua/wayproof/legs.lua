@@ -46,7 +46,7 @@ end
 local function numeric(case, found)
   local columns = case.base.columns
   local any = case_of.new { kind = "binary", y = case.y:above(0), cluster = case.cluster }
-  local model = fit.run(any, with(columns, case.x))
+  local model = fit.run(any, with(columns, case.x), { few = true })
   local out = { any = model.ok and effect(model) or nil, amount = amount(case, columns) }
   local fitted = found.model
   local eta = case.x * fitted:beta(fitted.count) + fitted:intercept()

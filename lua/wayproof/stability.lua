@@ -32,7 +32,7 @@ local function fit_stratum(case, mask, score, extra, label)
     return stratum
   end
   columns[#columns + 1] = part.x
-  local model = fit.run(part, columns)
+  local model = fit.run(part, columns, { few = true })
   if not model.ok then
     stratum.skipped = model.failed
     return stratum
