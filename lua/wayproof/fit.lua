@@ -14,8 +14,9 @@ local stats = require "wayproof.stats"
 
 local fit = {}
 
-fit.few = 30 -- events for each term below which Firth's penalty takes the bias out
-fit.leverage_work = 2e7 -- rows x terms^2 above which leverages are too small to be looked at
+fit.few = 25 -- events for each term below which Firth's penalty takes the bias out
+fit.penalty_steps = 2 -- from the ordinary estimates; what is left is below 0.002 standard errors
+fit.leverage_work = 5e6 -- rows x terms^2 above which leverages are too small to be looked at
 
 local Fit = {}
 Fit.__index = Fit
@@ -98,7 +99,7 @@ local function failed(reason)
   return setmetatable({ ok = false, failed = reason }, Fit)
 end
 
-local function describe(raw, count, first, firth)
+local function describe(raw, count, first, firth, steps)
   if raw.separated and not firth then
     local out = failed "separated"
     out.first, out.notes = first, {}
@@ -114,7 +115,7 @@ local function describe(raw, count, first, firth)
     if not coefficient.estimate then return failed "not_converged" end
     self.estimates[i] = coefficient.estimate
   end
-  if raw.converged == false then return failed "not_converged" end
+  if raw.converged == false and not steps then return failed "not_converged" end
   return setmetatable(self, Fit)
 end
 
@@ -157,8 +158,9 @@ end
 
 local function logistic(case, columns, cluster, options)
   local raw = core.model.glm(columns, case.y, { clusters = cluster, firth = options.firth,
-    independent = options.independent, start = start_like(options.like, columns) })
-  local out = describe(raw, #columns, 1, options.firth)
+    max_iterations = options.steps, independent = options.independent,
+    start = start_like(options.like, columns) })
+  local out = describe(raw, #columns, 1, options.firth, options.steps)
   out.columns = columns
   return out
 end
@@ -172,7 +174,8 @@ function fit.unbiased(model, case)
   local events = case.y:sum()
   local fewer = math.min(events, #case.y - events)
   if fewer >= fit.few * (model.count + 1) then return model end
-  local out = logistic(case, model.columns, cluster_of(case), { firth = true, like = model })
+  local out = logistic(case, model.columns, cluster_of(case),
+    { firth = true, like = model, steps = fit.penalty_steps })
   return out.ok and out or model
 end
 
@@ -180,10 +183,9 @@ end
 ---@param case table {kind, y | time, status, cluster}
 ---@param columns wayproof.Vector[]
 ---@param options? {firth: boolean, few: boolean, independent: boolean, like: table} `firth`:
----  Firth's penalty, finite estimates also when separated; `few`: fit.unbiased, where
----  nothing is separated;
----  `independent`: the columns are known to vary and to be independent, so nobody looks; `like`: an
----  earlier fit to much the same columns, to start from
+---  Firth's penalty, finite estimates also when separated; `few`: fit.unbiased, where nothing is
+---  separated; `independent`: the columns are known to vary and to be independent, so nobody looks;
+---  `like`: an earlier fit to much the same columns, to start from
 ---@return table fit
 function fit.run(case, columns, options)
   options = options or {}
