@@ -76,6 +76,7 @@ build = {
         "csrc/journey/clarity_touches.c",
         "csrc/journey/frame.c",
         "csrc/journey/friction.c",
+        "csrc/journey/friction_read.c",
         "csrc/journey/funnel.c",
         "csrc/journey/funnel_figure.c",
         "csrc/journey/gaps.c",

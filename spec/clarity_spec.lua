@@ -28,7 +28,7 @@ local function labelled(result)
 end
 
 -- Random journeys with ties, pauses and pages; "move" and "later" are stages two and three.
-local function random_log(seed, users)
+local function random_log(seed, users, pages)
   local random, rows = made.random(seed), {}
   local events = { "view", "view", "view", "help", "start", "move", "later", "view" }
   for user = 1, users do
@@ -37,7 +37,7 @@ local function random_log(seed, users)
       if random.uniform() > 0.4 then now = now + math.floor(random.uniform() ^ 4 * 8000) end
       local event = events[1 + math.floor(random.uniform() * (random.uniform() < 0.3 and 8 or 5))]
       rows[#rows + 1] = { user = "u" .. user, time = now, event = event,
-        page = random.uniform() < 0.8 and "p" .. math.floor(random.uniform() ^ 2 * 6) or nil }
+        page = random.uniform() < 0.8 and "p" .. math.floor(random.uniform() ^ 2 * (pages or 6)) or nil }
     end
   end
   return rows_log(rows)
@@ -91,6 +91,14 @@ describe("clarity: the core", function()
       log:close()
     end
     assert.is_true(seen > 100)
+  end)
+
+  it("tells more items apart than a byte counts", function()
+    local log = random_log(3, 150, 2000)
+    local seen = compare(log, 600000000, 1, function(row)
+      return row.page and row.event .. " " .. row.page
+    end)
+    assert.is_true(seen > 400, tostring(seen))
   end)
 
   it("has what follows a touch add up to nothing in all", function()

@@ -186,6 +186,23 @@ describe("friction: the core", function()
     assert.is_true(handle:signal(1, "hesitation"):count() > 0)
   end)
 
+  it("counts further than a byte goes", function()
+    local rows = {}
+    for i = 0, 399 do rows[#rows + 1] = { user = "often", event = "look", time = i } end
+    rows[#rows + 1] = { user = "seldom", event = "look", time = 5 }
+    rows[#rows + 1] = { user = "end", event = "choose", time = 5000 }
+    rows[#rows + 1] = { user = "end", event = "pay", time = 5001 }
+    local log = rows_log(rows)
+    local handle <close> = plan.open(log, { stages = stages, times = 1,
+      as_of_us = core.log.facts(log).last, outcome = require("wayproof.select").selector("pay") })
+    handle:measure { observe_us = { 1000000000, 1, 1 }, cut_us = { 0, 0, 0 }, within_us = 1000000 }
+    assert.same({ 400, 1 }, handle:signal(1, "events"):table())
+    assert.same({ 399, 0 }, handle:signal(1, "self_loops"):table())
+    assert.same({ 400, 1 }, handle:signal(1, "runs"):table())
+    assert.same({ 1, 1 }, handle:signal(1, "distinct"):table())
+    assert.same({ 400, 1 }, handle:times(1, handle:events(1)[1].code):table())
+  end)
+
   it("gives the same for one thread and for several", function()
     local log = rows_log(random_rows(5, 3000))
     local threads = core.threads()

@@ -1,16 +1,12 @@
-/* First meetings against controls, item by item. Totals per stratum are counted once per stage; an
-** item's controls are the totals less what its own people did from their meeting on. */
+/* First meetings against controls, stage by stage and item by item. Totals per stratum are counted
+** once per stage; an item's controls are the totals less what its own people did from their meeting
+** on. */
 #include "journey/clarity_internal.h"
 
 #include "base/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-typedef struct meeting {
-    uint32_t item, stay;
-    uint32_t place; /* of the touch in its stay */
-} meeting;
 
 typedef struct cells {
     double n[WP_CLARITY_CELLS];
@@ -22,9 +18,9 @@ typedef struct cells {
 #define PLACES_LEAST     20 /* people with two touches, of those who moved on and of the others */
 #define KNOWN_ROWS       3u /* rows before a touch from which on activity is known a little */
 
-/* One item at one stage: its meetings in the joined list, by stay. */
+/* One item at the stage: the stays that met it, ascending. */
 typedef struct item_task {
-    uint32_t stage, item;
+    uint32_t item;
     size_t first, count;
     uint32_t passed; /* of the people who moved on, those who met it before */
     bool structural;
@@ -36,190 +32,148 @@ typedef struct worker_room {
     bool used[WP_CLARITY_CELLS];
 } worker_room;
 
+/* Everything about one stage, and the items found so far. */
 typedef struct clarity_work {
     const wp_stays *stays;
+    const wp_clarity_options *options;
     wp_touches touches;
-    cells *totals, *crude_totals; /* per stage */
-    uint32_t *moved;              /* per stage: people who moved on with all touches observed */
-    meeting *meetings;
-    size_t meetings_count, meetings_capacity;
+    cells totals, crude_totals;
+    uint32_t moved;      /* people who moved on with all touches observed */
+    uint32_t *meetings;  /* stays of the stage, by item */
+    uint8_t *no_control; /* by item: it is structural */
     item_task *tasks;
     size_t tasks_count;
-    wp_clarity_item *items;
+    wp_clarity_item *items; /* of all stages so far; the last tasks_count ones are the stage's */
+    size_t items_count;
+    uint64_t rare_count, touches_count;
     worker_room **rooms;
     unsigned workers_count;
-    const wp_clarity_options *options;
 } clarity_work;
-
-static const wp_touch *touch_at(const clarity_work *work, size_t stay, uint32_t place)
-{
-    return &work->touches.touches[work->touches.starts[stay] + place];
-}
-
-/* Whether the person moved on and every touch before was observed. */
-static bool moved_on(const clarity_work *work, size_t s)
-{
-    const wp_stay *stay = &work->stays->stays[s];
-    return stay->advance_us != WP_TIME_MISSING && work->touches.counts[s] > 0 &&
-           work->touches.counts[s] == stay->exit_local - stay->entry_local;
-}
 
 /* --- Counting totals and meetings ----------------------------------------------------------- */
 
-static wp_status add_meeting(clarity_work *work, uint32_t item, size_t stay, uint32_t place,
-                             wp_error *err)
-{
-    if (work->meetings_count == work->meetings_capacity) {
-        size_t capacity = work->meetings_capacity * 2 + 4096;
-        meeting *meetings = wp_realloc_array(work->meetings, capacity, sizeof *meetings);
-        if (meetings == NULL)
-            return wp_fail_memory(err, capacity * sizeof *meetings);
-        work->meetings = meetings;
-        work->meetings_capacity = capacity;
-    }
-    work->meetings[work->meetings_count++] = (meeting){item, (uint32_t)stay, place};
-    return WP_OK;
-}
+/* Calls for the first touch of every item in every stay. stamps: per item, the last stay + 1. */
+#define EACH_MEETING(touches, stamps, item, stay)                                                  \
+    for (size_t stay = 0; stay < (touches)->total; stay++)                                         \
+        for (uint32_t at_ = (touches)->starts[stay], item; at_ < (touches)->starts[stay + 1];      \
+             at_++)                                                                                \
+            if ((item = wp_touch_item(touches, at_)) != 0 && (stamps)[item] != stay + 1 &&         \
+                ((stamps)[item] = (uint32_t)(stay + 1)))
 
-/* stamps: per item, the last stay that met it + 1. */
-static wp_status find_meetings(clarity_work *work, uint32_t stage, uint32_t *stamps, wp_error *err)
+/* The stays that met each item, and tasks for the items that enough people met. */
+static wp_status find_meetings(clarity_work *work, uint32_t *stamps, size_t *places, wp_error *err)
 {
-    for (size_t s = work->stays->starts[stage]; s < work->stays->starts[stage + 1]; s++) {
-        work->moved[stage] += moved_on(work, s);
-        for (uint32_t i = 0; i < work->touches.counts[s]; i++) {
-            const wp_touch *touch = touch_at(work, s, i);
-            if (touch->item == WP_NO_ITEM || stamps[touch->item] == (uint32_t)(s + 1))
-                continue;
-            stamps[touch->item] = (uint32_t)(s + 1);
-            WP_TRY(add_meeting(work, touch->item, s, i, err));
-        }
-    }
-    return WP_OK;
-}
-
-/* Meetings of one stage, stably by item; tasks for the items that enough people met. */
-static wp_status sort_stage(clarity_work *work, uint32_t stage, size_t first, uint32_t *places,
-                            uint64_t *rare, wp_error *err)
-{
-    size_t count = work->meetings_count - first;
-    meeting *sorted = wp_alloc_array(count + 1, sizeof *sorted);
-    item_task *tasks = wp_realloc_array(
-        work->tasks, work->tasks_count + work->touches.items_count + 1, sizeof *tasks);
-    if (tasks != NULL)
-        work->tasks = tasks;
-    if (sorted == NULL || tasks == NULL) {
-        wp_free(sorted);
-        return wp_fail_memory(err, count * sizeof *sorted);
-    }
-    memset(places, 0, ((size_t)work->touches.items_count + 1) * sizeof *places);
-    for (size_t i = first; i < work->meetings_count; i++)
-        places[work->meetings[i].item + 1]++;
-    for (uint32_t item = 0; item < work->touches.items_count; item++) {
-        uint32_t met = places[item + 1];
-        places[item + 1] += places[item];
+    const wp_touches *touches = &work->touches;
+    size_t items = (size_t)touches->items_count + 1;
+    EACH_MEETING(touches, stamps, item, stay)
+    places[item]++;
+    size_t total = 0;
+    for (uint32_t item = 1; item < items; item++) {
+        size_t met = places[item];
+        places[item] = total;
         if (met >= work->options->users_least)
-            tasks[work->tasks_count++] =
-                (item_task){stage, item, first + places[item], met, 0, false};
+            work->tasks[work->tasks_count++] = (item_task){item, total, met, 0, false};
         else
-            *rare += met > 0;
+            work->rare_count += met > 0;
+        total += met;
     }
-    for (size_t i = first; i < work->meetings_count; i++)
-        sorted[places[work->meetings[i].item]++] = work->meetings[i];
-    if (count > 0)
-        memcpy(work->meetings + first, sorted, count * sizeof *sorted);
-    wp_free(sorted);
+    work->meetings = wp_alloc_array(total + 1, sizeof *work->meetings);
+    if (work->meetings == NULL)
+        return wp_fail_memory(err, total * sizeof *work->meetings);
+    memset(stamps, 0, items * sizeof *stamps);
+    EACH_MEETING(touches, stamps, item, stay)
+    work->meetings[places[item]++] = (uint32_t)stay;
     return WP_OK;
 }
 
-/* Finds the structural items among the stage's tasks (from `first` on) and marks their touches. */
-static void mark_structural(clarity_work *work, uint32_t stage, size_t first, uint8_t *marks)
+/* Finds the structural items among the tasks. */
+static void mark_structural(clarity_work *work)
 {
-    memset(marks, 0, (size_t)work->touches.items_count + 1);
-    uint32_t moved = 0;
-    for (size_t s = work->stays->starts[stage]; s < work->stays->starts[stage + 1]; s++)
-        moved += moved_on(work, s);
-    work->moved[stage] = moved;
-    for (size_t t = first; t < work->tasks_count; t++) {
+    work->moved = 0;
+    for (size_t i = 0; i < work->touches.total / 64 + 1; i++)
+        work->moved += (uint32_t)__builtin_popcountll(work->touches.moved[i]);
+    for (size_t t = 0; t < work->tasks_count; t++) {
         item_task *task = &work->tasks[t];
         for (size_t m = task->first; m < task->first + task->count; m++)
-            task->passed += moved_on(work, work->meetings[m].stay);
-        task->structural = moved >= MOVED_LEAST && task->passed >= STRUCTURAL_SHARE * moved;
-        marks[task->item] = task->structural;
+            task->passed += wp_bit(work->touches.moved, work->meetings[m]);
+        task->structural =
+            work->moved >= MOVED_LEAST && task->passed >= STRUCTURAL_SHARE * work->moved;
+        work->no_control[task->item] = task->structural;
     }
-    for (size_t s = work->stays->starts[stage]; s < work->stays->starts[stage + 1]; s++)
-        for (uint32_t i = 0; i < work->touches.counts[s]; i++) {
-            wp_touch *touch = &work->touches.touches[work->touches.starts[s] + i];
-            touch->no_control = touch->item != WP_NO_ITEM && marks[touch->item];
-        }
 }
 
-static void count_totals(clarity_work *work, uint32_t stage)
+static void count_totals(clarity_work *work)
 {
-    cells *totals = &work->totals[stage], *crude = &work->crude_totals[stage];
-    for (size_t s = work->stays->starts[stage]; s < work->stays->starts[stage + 1]; s++)
-        for (uint32_t i = 0; i < work->touches.counts[s]; i++) {
-            const wp_touch *touch = touch_at(work, s, i);
-            if (touch->no_control)
-                continue;
-            totals->n[touch->cell]++;
-            totals->follows[touch->cell][touch->follow]++;
-            crude->n[touch->crude]++;
-            crude->follows[touch->crude][touch->follow]++;
-        }
+    const wp_touches *touches = &work->touches;
+    memset(&work->totals, 0, sizeof work->totals);
+    memset(&work->crude_totals, 0, sizeof work->crude_totals);
+    for (size_t at = 0; at < touches->starts[touches->total]; at++) {
+        if (work->no_control[wp_touch_item(touches, at)])
+            continue;
+        uint32_t cell = wp_touch_cell(touches, at), crude = wp_crude_cell(cell);
+        wp_follow follow = wp_touch_follow(touches, at);
+        work->totals.n[cell]++;
+        work->totals.follows[cell][follow]++;
+        work->crude_totals.n[crude]++;
+        work->crude_totals.follows[crude][follow]++;
+    }
 }
 
-static wp_status count_stage(clarity_work *work, uint32_t stage, uint32_t *stamps, uint32_t *places,
-                             uint64_t *rare, wp_error *err)
-{
-    size_t first = work->meetings_count, first_task = work->tasks_count;
-    WP_TRY(find_meetings(work, stage, stamps, err));
-    WP_TRY(sort_stage(work, stage, first, places, rare, err));
-    mark_structural(work, stage, first_task, (uint8_t *)places);
-    count_totals(work, stage);
-    return WP_OK;
-}
-
-static wp_status count_all(clarity_work *work, uint64_t *rare, wp_error *err)
+static wp_status count_stage(clarity_work *work, wp_error *err)
 {
     size_t items = (size_t)work->touches.items_count + 1;
-    uint32_t stages = work->stays->stages_count;
     uint32_t *stamps = wp_alloc_array_zero(items, sizeof *stamps);
-    uint32_t *places = wp_alloc_array(items, sizeof *places);
-    work->totals = wp_alloc_array_zero(stages, sizeof *work->totals);
-    work->crude_totals = wp_alloc_array_zero(stages, sizeof *work->crude_totals);
-    work->moved = wp_alloc_array_zero(stages, sizeof *work->moved);
+    size_t *places = wp_alloc_array_zero(items, sizeof *places);
+    work->tasks_count = 0;
+    work->tasks = wp_alloc_array(items, sizeof *work->tasks);
+    work->no_control = wp_alloc_array_zero(items, 1);
     wp_status status = WP_OK;
-    if (stamps == NULL || places == NULL || work->totals == NULL || work->crude_totals == NULL ||
-        work->moved == NULL)
-        status = wp_fail_memory(err, items * sizeof *stamps + stages * sizeof *work->totals);
-    for (uint32_t stage = 0; stage < stages && status == WP_OK; stage++)
-        status = count_stage(work, stage, stamps, places, rare, err);
+    if (stamps == NULL || places == NULL || work->tasks == NULL || work->no_control == NULL)
+        status = wp_fail_memory(err, items * (sizeof *stamps + sizeof *places));
+    if (status == WP_OK)
+        status = find_meetings(work, stamps, places, err);
     wp_free(stamps);
     wp_free(places);
-    return status;
+    if (status != WP_OK)
+        return status;
+    mark_structural(work);
+    count_totals(work);
+    work->touches_count += work->touches.starts[work->touches.total];
+    return WP_OK;
 }
 
 /* --- One item ------------------------------------------------------------------------------- */
+
+/* The first touch of an item in a stay that met it. */
+static uint32_t meeting_at(const wp_touches *touches, uint32_t stay, uint32_t item)
+{
+    uint32_t at = touches->starts[stay];
+    while (wp_touch_item(touches, at) != item)
+        at++;
+    return at;
+}
 
 /* Fills the meetings and all that their people did from there on, by stratum (or crude stratum). */
 static void count_item(const clarity_work *work, const item_task *task, bool crude,
                        worker_room *room)
 {
+    const wp_touches *touches = &work->touches;
     memset(&room->met, 0, sizeof room->met);
     memset(&room->gone, 0, sizeof room->gone);
     for (size_t m = task->first; m < task->first + task->count; m++) {
-        const meeting *met = &work->meetings[m];
-        for (uint32_t i = met->place; i < work->touches.counts[met->stay]; i++) {
-            const wp_touch *touch = touch_at(work, met->stay, i);
-            uint32_t cell = crude ? touch->crude : touch->cell;
-            if (touch->no_control)
+        uint32_t stay = work->meetings[m], meeting = meeting_at(touches, stay, task->item);
+        for (uint32_t at = meeting; at < touches->starts[stay + 1]; at++) {
+            if (work->no_control[wp_touch_item(touches, at)])
                 continue;
+            uint32_t cell = wp_touch_cell(touches, at);
+            wp_follow follow = wp_touch_follow(touches, at);
+            cell = crude ? wp_crude_cell(cell) : cell;
             room->gone.n[cell]++;
-            room->gone.follows[cell][touch->follow]++;
-            if (i > met->place)
+            room->gone.follows[cell][follow]++;
+            if (at > meeting)
                 continue;
             room->met.n[cell]++;
-            room->met.follows[cell][touch->follow]++;
+            room->met.follows[cell][follow]++;
         }
     }
 }
@@ -264,12 +218,14 @@ static comparison compare(const cells *totals, worker_room *room, uint32_t cells
 }
 
 /* Adds one touch of a person: (x - mean x) (residual of the advance). */
-static double touch_score(const worker_room *room, const wp_touch *touch, bool met, double slope)
+static double touch_score(const clarity_work *work, const worker_room *room, uint32_t at, bool met,
+                          double slope)
 {
-    if (!room->used[touch->cell] || touch->no_control)
+    uint32_t cell = wp_touch_cell(&work->touches, at);
+    if (!room->used[cell] || work->no_control[wp_touch_item(&work->touches, at)])
         return 0;
-    double x = (met ? 1 : 0) - room->share[touch->cell];
-    double y = (touch->follow == WP_ADVANCE ? 1 : 0) - room->level[touch->cell];
+    double x = (met ? 1 : 0) - room->share[cell];
+    double y = (wp_touch_follow(&work->touches, at) == WP_ADVANCE ? 1 : 0) - room->level[cell];
     return x * (y - slope * x);
 }
 
@@ -281,7 +237,8 @@ static double standard_error(const clarity_work *work, const item_task *task, wo
 {
     if (made->compared < 2 || made->weights <= 0)
         return NAN;
-    const cells *totals = &work->totals[task->stage];
+    const cells *totals = &work->totals;
+    const wp_touches *touches = &work->touches;
     double binomial = 0;
     for (uint32_t c = 0; c < WP_CLARITY_CELLS; c++) {
         double n1 = room->met.n[c], n = n1 + totals->n[c] - room->gone.n[c];
@@ -294,17 +251,15 @@ static double standard_error(const clarity_work *work, const item_task *task, wo
     }
     double squares = 0;
     size_t next = task->first, end = task->first + task->count;
-    for (size_t s = work->stays->starts[task->stage]; s < work->stays->starts[task->stage + 1];
-         s++) {
-        uint32_t last = work->touches.counts[s], met = UINT32_MAX;
-        if (next < end && work->meetings[next].stay == s) {
-            met = work->meetings[next++].place;
+    for (size_t stay = 0; stay < touches->total; stay++) {
+        uint32_t last = touches->starts[stay + 1], met = UINT32_MAX;
+        if (next < end && work->meetings[next] == stay) {
+            met = meeting_at(touches, work->meetings[next++], task->item);
             last = met + 1;
         }
         double score = 0;
-        for (uint32_t i = 0; i < last; i++)
-            score +=
-                touch_score(room, touch_at(work, s, i), i == met, made->difference[WP_ADVANCE]);
+        for (uint32_t at = touches->starts[stay]; at < last; at++)
+            score += touch_score(work, room, at, at == met, made->difference[WP_ADVANCE]);
         squares += score * score;
     }
     double n = made->compared;
@@ -313,15 +268,16 @@ static double standard_error(const clarity_work *work, const item_task *task, wo
 }
 
 /* Mean place of the item among the person's touches that may be controls; false: one touch. */
-static bool mean_place(const clarity_work *work, const item_task *task, size_t stay, double *out)
+static bool mean_place(const clarity_work *work, const item_task *task, uint32_t stay, double *out)
 {
+    const wp_touches *own = &work->touches;
     uint32_t touches = 0, times = 0;
     double sum = 0;
-    for (uint32_t i = 0; i < work->touches.counts[stay]; i++) {
-        const wp_touch *touch = touch_at(work, stay, i);
-        if (touch->no_control)
+    for (uint32_t at = own->starts[stay]; at < own->starts[stay + 1]; at++) {
+        uint32_t item = wp_touch_item(own, at);
+        if (work->no_control[item])
             continue;
-        if (touch->item == task->item) {
+        if (item == task->item) {
             sum += touches + 0.5;
             times++;
         }
@@ -335,10 +291,10 @@ static void compare_places(const clarity_work *work, const item_task *task, wp_c
 {
     double n[2] = {0}, sum[2] = {0}, squares[2] = {0}, place;
     for (size_t m = task->first; m < task->first + task->count; m++) {
-        size_t stay = work->meetings[m].stay;
+        uint32_t stay = work->meetings[m];
         if (!mean_place(work, task, stay, &place))
             continue;
-        bool moved = work->stays->stays[stay].advance_us != WP_TIME_MISSING;
+        bool moved = work->stays->stays[work->touches.first + stay].end != WP_NO_ROW;
         n[moved]++;
         sum[moved] += place;
         squares[moved] += place * place;
@@ -358,14 +314,14 @@ static wp_status item_chunk(void *context, size_t chunk, unsigned worker, wp_err
     (void)err;
     const item_task *task = &work->tasks[chunk];
     worker_room *room = work->rooms[worker];
-    uint64_t key = work->touches.item_keys[task->item];
-    wp_clarity_item *out = &work->items[chunk];
-    *out = (wp_clarity_item){.stage = task->stage,
+    uint64_t key = work->touches.item_keys[task->item - 1];
+    wp_clarity_item *out = &work->items[work->items_count + chunk];
+    *out = (wp_clarity_item){.stage = work->touches.stage,
                              .code = (uint32_t)(key >> 32),
                              .value = (uint32_t)key,
                              .users_count = (uint32_t)task->count,
                              .passed_count = task->passed,
-                             .moved_count = work->moved[task->stage],
+                             .moved_count = work->moved,
                              .structural = task->structural,
                              .se = NAN,
                              .known = NAN,
@@ -375,9 +331,8 @@ static wp_status item_chunk(void *context, size_t chunk, unsigned worker, wp_err
     if (task->structural)
         return WP_OK;
     count_item(work, task, true, room);
-    const cells *totals = &work->totals[task->stage];
-    out->crude =
-        compare(&work->crude_totals[task->stage], room, WP_TIME_BINS, false).difference[WP_ADVANCE];
+    const cells *totals = &work->totals;
+    out->crude = compare(&work->crude_totals, room, WP_TIME_BINS, false).difference[WP_ADVANCE];
     count_item(work, task, false, room);
     comparison known = compare(totals, room, WP_CLARITY_CELLS, true);
     out->known = known.difference[WP_ADVANCE];
@@ -409,9 +364,8 @@ static wp_status start_rooms(clarity_work *work, const wp_run *run, wp_error *er
 {
     work->workers_count = wp_run_threads(run);
     work->rooms = wp_alloc_array_zero(work->workers_count, sizeof *work->rooms);
-    work->items = wp_alloc_array(work->tasks_count + 1, sizeof *work->items);
-    if (work->rooms == NULL || work->items == NULL)
-        return wp_fail_memory(err, work->tasks_count * sizeof *work->items);
+    if (work->rooms == NULL)
+        return wp_fail_memory(err, work->workers_count * sizeof *work->rooms);
     for (unsigned w = 0; w < work->workers_count; w++) {
         work->rooms[w] = wp_alloc(sizeof **work->rooms);
         if (work->rooms[w] == NULL)
@@ -420,17 +374,26 @@ static wp_status start_rooms(clarity_work *work, const wp_run *run, wp_error *er
     return WP_OK;
 }
 
-static void reset_work(clarity_work *work)
+static wp_status compare_items(clarity_work *work, const wp_run *run, wp_error *err)
 {
-    for (unsigned w = 0; work->rooms != NULL && w < work->workers_count; w++)
-        wp_free(work->rooms[w]);
-    wp_free(work->rooms);
-    wp_free(work->items);
+    size_t count = work->items_count + work->tasks_count;
+    wp_clarity_item *items = wp_realloc_array(work->items, count + 1, sizeof *items);
+    if (items == NULL)
+        return wp_fail_memory(err, count * sizeof *items);
+    work->items = items;
+    WP_TRY(wp_pool_run(run, work->tasks_count, item_chunk, work, err));
+    work->items_count = count;
+    return WP_OK;
+}
+
+static void reset_stage(clarity_work *work)
+{
     wp_free(work->tasks);
     wp_free(work->meetings);
-    wp_free(work->totals);
-    wp_free(work->crude_totals);
-    wp_free(work->moved);
+    wp_free(work->no_control);
+    work->tasks = NULL;
+    work->meetings = NULL;
+    work->no_control = NULL;
     wp__touches_reset(&work->touches);
 }
 
@@ -438,22 +401,30 @@ wp_status wp_clarity_measure(const wp_stays *stays, const wp_stage_plan *plan,
                              const wp_clarity_options *options, const wp_run *run, wp_clarity *out,
                              wp_error *err)
 {
-    clarity_work work = {.stays = stays, .options = options};
-    WP_TRY(wp__touches_make(stays, plan, options, run, &work.touches, err));
-    uint64_t rare = 0, touches = 0;
-    wp_status status = count_all(&work, &rare, err);
-    if (status == WP_OK)
-        status = start_rooms(&work, run, err);
-    if (status == WP_OK)
-        status = wp_pool_run(run, work.tasks_count, item_chunk, &work, err);
-    if (status == WP_OK) {
-        qsort(work.items, work.tasks_count, sizeof *work.items, by_stage_and_users);
-        for (size_t s = 0; s < stays->starts[stays->stages_count]; s++)
-            touches += work.touches.counts[s];
-        *out = (wp_clarity){work.items, work.tasks_count, rare, touches};
-        work.items = NULL;
+    clarity_work *work = wp_alloc_zero(sizeof *work);
+    if (work == NULL)
+        return wp_fail_memory(err, sizeof *work);
+    work->stays = stays;
+    work->options = options;
+    wp_status status = start_rooms(work, run, err);
+    for (uint32_t stage = 0; status == WP_OK && stage < stays->stages_count; stage++) {
+        status = wp__touches_make(stays, plan, options, stage, run, &work->touches, err);
+        if (status == WP_OK)
+            status = count_stage(work, err);
+        if (status == WP_OK)
+            status = compare_items(work, run, err);
+        reset_stage(work);
     }
-    reset_work(&work);
+    if (status == WP_OK) {
+        qsort(work->items, work->items_count, sizeof *work->items, by_stage_and_users);
+        *out = (wp_clarity){work->items, work->items_count, work->rare_count, work->touches_count};
+        work->items = NULL;
+    }
+    for (unsigned w = 0; work->rooms != NULL && w < work->workers_count; w++)
+        wp_free(work->rooms[w]);
+    wp_free(work->rooms);
+    wp_free(work->items);
+    wp_free(work);
     return status;
 }
 

@@ -15,7 +15,8 @@
 **
 ** The difference is the within-stratum least squares slope (Mantel-Haenszel weights n1 n0 / n), its
 ** variance that of people: all touches of a person are one cluster. Touches whose window had not
-** ended by as_of_us are left out. Cost: one scan; 16 bytes per touch; O(touches of the stage) per
+** ended by as_of_us are left out. Cost: two scans; one stage at a time, 3 bytes per touch and 4 per
+** meeting (first touch of an item in a stay); O(touches of the stage) per
 ** item met by enough people. */
 #ifndef WP_JOURNEY_CLARITY_H
 #define WP_JOURNEY_CLARITY_H

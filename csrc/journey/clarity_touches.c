@@ -1,15 +1,22 @@
-/* Touches: a scan over the rows of the stays fills strata forwards and what follows backwards; item
-** keys are then replaced by their rank among the distinct ones. */
+/* Touches of a stage, in two scans over the rows of its stays: the first counts them and collects
+** the items there are, the second fills strata forwards and what follows backwards, with every item
+** as its rank among the keys. */
 #include "journey/clarity_internal.h"
 
 #include "base/memory.h"
 
 #include <stdlib.h>
 
-#define CHUNK      4096u
+#define CHUNK      4096u /* a multiple of 64: chunks share no word of a bitmap */
 #define SECOND_US  INT64_C(1000000)
 #define SESSION_US (30 * 60 * SECOND_US)
 #define NO_KEY     UINT64_MAX
+
+/* A set of keys, by open addressing. */
+typedef struct key_set {
+    uint64_t *slots; /* mask + 1; NO_KEY: free */
+    size_t mask, count;
+} key_set;
 
 typedef struct touch_work {
     const wp_stays *stays;
@@ -17,7 +24,8 @@ typedef struct touch_work {
     wp_stage_lookup lookup;
     wp_scratch scratch;
     wp_touches *out;
-    uint64_t *keys; /* per touch */
+    key_set *sets; /* by worker */
+    unsigned workers_count;
 } touch_work;
 
 static uint32_t row_bin(uint32_t rows)
@@ -68,6 +76,120 @@ static uint32_t observed_rows(const touch_work *work, const wp_stay *stay, const
     return count;
 }
 
+/* --- Keys ----------------------------------------------------------------------------------- */
+
+static size_t key_slot(const key_set *set, uint64_t key)
+{
+    size_t slot = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 20) & set->mask;
+    while (set->slots[slot] != NO_KEY && set->slots[slot] != key)
+        slot = (slot + 1) & set->mask;
+    return slot;
+}
+
+static wp_status set_size(key_set *set, size_t size, wp_error *err)
+{
+    key_set larger = {wp_alloc_array(size, sizeof *larger.slots), size - 1, set->count};
+    if (larger.slots == NULL)
+        return wp_fail_memory(err, size * sizeof *larger.slots);
+    memset(larger.slots, 0xff, size * sizeof *larger.slots);
+    for (size_t i = 0; set->slots != NULL && i <= set->mask; i++)
+        if (set->slots[i] != NO_KEY)
+            larger.slots[key_slot(&larger, set->slots[i])] = set->slots[i];
+    wp_free(set->slots);
+    *set = larger;
+    return WP_OK;
+}
+
+static wp_status add_key(key_set *set, uint64_t key, wp_error *err)
+{
+    size_t slot = key_slot(set, key);
+    if (set->slots[slot] == key)
+        return WP_OK;
+    set->slots[slot] = key;
+    return ++set->count * 2 > set->mask ? set_size(set, (set->mask + 1) * 2, err) : WP_OK;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The keys of all workers, ascending. */
+static wp_status join_keys(touch_work *work, wp_error *err)
+{
+    key_set *all = &work->sets[0];
+    for (unsigned w = 1; w < work->workers_count; w++)
+        for (size_t i = 0; i <= work->sets[w].mask; i++)
+            if (work->sets[w].slots[i] != NO_KEY)
+                WP_TRY(add_key(all, work->sets[w].slots[i], err));
+    size_t at = 0;
+    for (size_t i = 0; i <= all->mask; i++)
+        if (all->slots[i] != NO_KEY)
+            all->slots[at++] = all->slots[i];
+    qsort(all->slots, at, sizeof *all->slots, by_key);
+    work->out->item_keys = all->slots;
+    work->out->items_count = (uint32_t)at;
+    all->slots = NULL;
+    return WP_OK;
+}
+
+/* 1-based rank of a key. */
+static uint32_t item_of(const wp_touches *out, uint64_t key)
+{
+    if (key == NO_KEY)
+        return 0;
+    uint32_t low = 0, high = out->items_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (out->item_keys[middle] < key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low + 1;
+}
+
+/* --- Touches -------------------------------------------------------------------------------- */
+
+static size_t chunk_end(const touch_work *work, size_t chunk)
+{
+    size_t end = (chunk + 1) * CHUNK;
+    return end < work->out->total ? end : work->out->total;
+}
+
+static wp_status count_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    touch_work *work = context;
+    wp_touches *out = work->out;
+    uint32_t user = 0;
+    for (size_t i = chunk * CHUNK; i < chunk_end(work, chunk); i++) {
+        wp_stay stay = wp_stay_at(work->stays, out->first + i, &user);
+        wp_rows rows = wp_rows_of(work->stays->log, stay.user, work->scratch.rows[worker]);
+        uint32_t count = observed_rows(work, &stay, &rows);
+        out->starts[i + 1] = count;
+        if (stay.advance_us != WP_TIME_MISSING && count > 0 &&
+            count == stay.exit_local - stay.entry_local)
+            out->moved[i >> 6] |= UINT64_C(1) << (i & 63);
+        for (uint32_t k = 0; k < count; k++) {
+            uint64_t key = item_key(work, stay.user, wp_rows_at(&rows, stay.entry_local + k));
+            if (key != NO_KEY)
+                WP_TRY(add_key(&work->sets[worker], key, err));
+        }
+    }
+    return WP_OK;
+}
+
+static void put_item(const wp_codes *items, size_t at, uint32_t item)
+{
+    if (items->width == 1)
+        ((uint8_t *)items->data)[at] = (uint8_t)item;
+    else if (items->width == 2)
+        ((uint16_t *)items->data)[at] = (uint16_t)item;
+    else
+        ((uint32_t *)items->data)[at] = item;
+}
+
 static void read_forwards(const touch_work *work, const wp_stay *stay, const wp_rows *rows,
                           size_t first, uint32_t count)
 {
@@ -77,12 +199,10 @@ static void read_forwards(const touch_work *work, const wp_stay *stay, const wp_
     for (uint32_t i = 0; i < count; i++) {
         uint32_t row = wp_rows_at(rows, stay->entry_local + i);
         int64_t now_us = wp_time_at(&columns->times, row);
-        uint32_t time = time_bin(now_us - stay->entry_us);
-        uint32_t cell = row_bin(i) * WP_TIME_BINS + time;
+        uint32_t cell = row_bin(i) * WP_TIME_BINS + time_bin(now_us - stay->entry_us);
         cell = (cell * WP_BEFORE_BINS + before) * 2 + (now_us - last_us > SESSION_US);
-        work->out->touches[first + i] =
-            (wp_touch){.item = WP_NO_ITEM, .cell = (uint16_t)cell, .crude = (uint8_t)time};
-        work->keys[first + i] = item_key(work, stay->user, row);
+        work->out->marks[first + i] = (uint16_t)(cell << 2);
+        put_item(&work->out->items, first + i, item_of(work->out, item_key(work, stay->user, row)));
         last_us = now_us;
     }
 }
@@ -105,11 +225,11 @@ static void read_backwards(const touch_work *work, const wp_stay *stay, const wp
                 follow = WP_BACK;
             else if (next_us <= end_us)
                 follow = WP_LINGER;
-            work->out->touches[first + i].follow = (uint8_t)follow & 15u;
+            work->out->marks[first + i] |= (uint16_t)follow;
         }
         next_us = now_us;
         uint32_t stage = wp_stage_of_row(&work->lookup, columns, stay->user, row);
-        if (stage != 0 && stage <= stay->stage)
+        if (stage != 0 && stage <= work->out->stage)
             back_us = now_us;
     }
 }
@@ -117,156 +237,74 @@ static void read_backwards(const touch_work *work, const wp_stay *stay, const wp
 static wp_status touch_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
 {
     touch_work *work = context;
+    wp_touches *out = work->out;
     (void)err;
-    size_t total = work->stays->starts[work->stays->stages_count], end = (chunk + 1) * CHUNK;
-    for (size_t s = chunk * CHUNK; s < end && s < total; s++) {
-        const wp_stay *stay = &work->stays->stays[s];
-        work->out->counts[s] = 0;
-        if (stay->exit_local == stay->entry_local)
+    uint32_t user = 0;
+    for (size_t i = chunk * CHUNK; i < chunk_end(work, chunk); i++) {
+        uint32_t count = out->starts[i + 1] - out->starts[i];
+        if (count == 0)
             continue;
-        wp_rows rows = wp_rows_of(work->stays->log, stay->user, work->scratch.rows[worker]);
-        uint32_t count = observed_rows(work, stay, &rows);
-        work->out->counts[s] = count;
-        read_forwards(work, stay, &rows, work->out->starts[s], count);
-        read_backwards(work, stay, &rows, work->out->starts[s], count);
+        wp_stay stay = wp_stay_at(work->stays, out->first + i, &user);
+        wp_rows rows = wp_rows_of(work->stays->log, stay.user, work->scratch.rows[worker]);
+        read_forwards(work, &stay, &rows, out->starts[i], count);
+        read_backwards(work, &stay, &rows, out->starts[i], count);
     }
     return WP_OK;
 }
 
-/* --- Items: keys to small numbers ---------------------------------------------------------- */
-
-static int by_key(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-static size_t key_slot(const uint64_t *slots, size_t mask, uint64_t key)
-{
-    size_t slot = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 20) & mask;
-    while (slots[slot] != NO_KEY && slots[slot] != key)
-        slot = (slot + 1) & mask;
-    return slot;
-}
-
-static wp_status grow_slots(uint64_t **slots, size_t *mask, wp_error *err)
-{
-    size_t size = (*mask + 1) * 2;
-    uint64_t *larger = wp_alloc_array(size, sizeof *larger);
-    if (larger == NULL)
-        return wp_fail_memory(err, size * sizeof *larger);
-    memset(larger, 0xff, size * sizeof *larger);
-    for (size_t i = 0; i <= *mask; i++)
-        if ((*slots)[i] != NO_KEY)
-            larger[key_slot(larger, size - 1, (*slots)[i])] = (*slots)[i];
-    wp_free(*slots);
-    *slots = larger;
-    *mask = size - 1;
-    return WP_OK;
-}
-
-/* The distinct keys, ascending. */
-static wp_status collect_keys(touch_work *work, size_t total, wp_error *err)
-{
-    size_t mask = 1023, count = 0;
-    uint64_t *slots = wp_alloc_array(mask + 1, sizeof *slots);
-    if (slots == NULL)
-        return wp_fail_memory(err, (mask + 1) * sizeof *slots);
-    memset(slots, 0xff, (mask + 1) * sizeof *slots);
-    for (size_t s = 0; s < total; s++)
-        for (uint32_t i = 0; i < work->out->counts[s]; i++) {
-            uint64_t key = work->keys[work->out->starts[s] + i];
-            if (key == NO_KEY)
-                continue;
-            size_t slot = key_slot(slots, mask, key);
-            if (slots[slot] == key)
-                continue;
-            slots[slot] = key;
-            if (++count * 2 > mask) {
-                wp_status status = grow_slots(&slots, &mask, err);
-                if (status != WP_OK) {
-                    wp_free(slots);
-                    return status;
-                }
-            }
-        }
-    size_t at = 0;
-    for (size_t i = 0; i <= mask; i++)
-        if (slots[i] != NO_KEY)
-            slots[at++] = slots[i];
-    qsort(slots, count, sizeof *slots, by_key);
-    work->out->item_keys = slots;
-    work->out->items_count = (uint32_t)count;
-    return WP_OK;
-}
-
-static uint32_t rank_of(const wp_touches *out, uint64_t key)
-{
-    uint32_t low = 0, high = out->items_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (out->item_keys[middle] < key)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static wp_status item_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
-{
-    touch_work *work = context;
-    (void)worker;
-    (void)err;
-    size_t total = work->stays->starts[work->stays->stages_count], end = (chunk + 1) * CHUNK;
-    for (size_t s = chunk * CHUNK; s < end && s < total; s++)
-        for (uint32_t i = 0; i < work->out->counts[s]; i++) {
-            size_t at = work->out->starts[s] + i;
-            if (work->keys[at] != NO_KEY)
-                work->out->touches[at].item = rank_of(work->out, work->keys[at]);
-        }
-    return WP_OK;
-}
-
-static wp_status start_touches(touch_work *work, size_t total, wp_error *err)
+static wp_status start_count(touch_work *work, const wp_run *run, wp_error *err)
 {
     wp_touches *out = work->out;
-    out->starts = wp_alloc_array(total + 1, sizeof *out->starts);
-    out->counts = wp_alloc_array_zero(total + 1, sizeof *out->counts);
-    if (out->starts == NULL || out->counts == NULL)
-        return wp_fail_memory(err, total * (sizeof *out->starts + sizeof *out->counts));
-    size_t rows = 0;
-    for (size_t s = 0; s < total; s++) {
-        const wp_stay *stay = &work->stays->stays[s];
-        out->starts[s] = rows;
-        rows += stay->exit_local - stay->entry_local;
-    }
-    out->touches = wp_alloc_array(rows + 1, sizeof *out->touches);
-    work->keys = wp_alloc_array(rows + 1, sizeof *work->keys);
-    if (out->touches == NULL || work->keys == NULL)
-        return wp_fail_memory(err, rows * (sizeof *out->touches + sizeof *work->keys));
+    out->starts = wp_alloc_array_zero(out->total + 1, sizeof *out->starts);
+    out->moved = wp_alloc_array_zero(out->total / 64 + 1, sizeof *out->moved);
+    work->workers_count = wp_run_threads(run);
+    work->sets = wp_alloc_array_zero(work->workers_count, sizeof *work->sets);
+    if (out->starts == NULL || out->moved == NULL || work->sets == NULL)
+        return wp_fail_memory(err, out->total * sizeof *out->starts);
+    for (unsigned w = 0; w < work->workers_count; w++)
+        WP_TRY(set_size(&work->sets[w], 1024, err));
+    return WP_OK;
+}
+
+/* Touches are rows of the log, of which there are fewer than 2^32. */
+static wp_status start_touches(touch_work *work, wp_error *err)
+{
+    wp_touches *out = work->out;
+    for (size_t i = 0; i < out->total; i++)
+        out->starts[i + 1] += out->starts[i];
+    size_t rows = out->starts[out->total];
+    out->items.width = out->items_count < UINT8_MAX ? 1 : out->items_count < UINT16_MAX ? 2 : 4;
+    out->items.data = wp_alloc_array(rows + 1, out->items.width);
+    out->marks = wp_alloc_array(rows + 1, sizeof *out->marks);
+    if (out->items.data == NULL || out->marks == NULL)
+        return wp_fail_memory(err, rows * (out->items.width + sizeof *out->marks));
     return WP_OK;
 }
 
 wp_status wp__touches_make(const wp_stays *stays, const wp_stage_plan *plan,
-                           const wp_clarity_options *options, const wp_run *run, wp_touches *out,
-                           wp_error *err)
+                           const wp_clarity_options *options, uint32_t stage, const wp_run *run,
+                           wp_touches *out, wp_error *err)
 {
-    *out = (wp_touches){0};
+    *out = (wp_touches){
+        .stage = stage, .first = stays->starts[stage], .total = wp_stays_in(stays, stage)};
     touch_work work = {.stays = stays, .options = options, .out = out};
-    size_t total = stays->starts[stays->stages_count], chunks = (total + CHUNK - 1) / CHUNK;
+    size_t chunks = (out->total + CHUNK - 1) / CHUNK;
     wp_status status = wp_scratch_start(stays->log, run, &work.scratch, err);
     if (status == WP_OK)
         status = wp_stage_lookup_start(stays->log->columns, plan, &work.lookup, err);
     if (status == WP_OK)
-        status = start_touches(&work, total, err);
+        status = start_count(&work, run, err);
+    if (status == WP_OK)
+        status = wp_pool_run(run, chunks, count_chunk, &work, err);
+    if (status == WP_OK)
+        status = join_keys(&work, err);
+    if (status == WP_OK)
+        status = start_touches(&work, err);
     if (status == WP_OK)
         status = wp_pool_run(run, chunks, touch_chunk, &work, err);
-    if (status == WP_OK)
-        status = collect_keys(&work, total, err);
-    if (status == WP_OK)
-        status = wp_pool_run(run, chunks, item_chunk, &work, err);
-    wp_free(work.keys);
+    for (unsigned w = 0; work.sets != NULL && w < work.workers_count; w++)
+        wp_free(work.sets[w].slots);
+    wp_free(work.sets);
     wp_stage_lookup_reset(&work.lookup);
     wp_scratch_reset(&work.scratch);
     if (status != WP_OK)
@@ -276,9 +314,10 @@ wp_status wp__touches_make(const wp_stays *stays, const wp_stage_plan *plan,
 
 void wp__touches_reset(wp_touches *touches)
 {
-    wp_free(touches->touches);
     wp_free(touches->starts);
-    wp_free(touches->counts);
+    wp_free(touches->marks);
+    wp_free(touches->items.data);
     wp_free(touches->item_keys);
+    wp_free(touches->moved);
     *touches = (wp_touches){0};
 }

@@ -16,9 +16,10 @@ typedef struct stays_handle {
     wp_stays stays; /* stays.log is NULL: closed */
     wp_stage_plan plan;
     const wp_selection *stages[WP_STAGES_MAX];
-    wp_friction friction;
-    wp_friction_event *events; /* while a list of them is pushed */
-    wp_clarity clarity;        /* likewise */
+    bool measured; /* `options` say where signals end */
+    wp_friction_options options;
+    wp_friction friction; /* of the stage that was asked for last */
+    wp_clarity clarity;   /* while its items are pushed */
 } stays_handle;
 
 static int m_close(lua_State *L)
@@ -26,8 +27,6 @@ static int m_close(lua_State *L)
     stays_handle *handle = luaL_checkudata(L, 1, WPL_STAYS);
     wp_friction_reset(&handle->friction);
     wp_clarity_reset(&handle->clarity);
-    wp_free(handle->events);
-    handle->events = NULL;
     if (handle->stays.log != NULL)
         wp_stays_reset(&handle->stays);
     return 0;
@@ -39,6 +38,14 @@ static stays_handle *check_handle(lua_State *L)
     if (handle->stays.log == NULL)
         luaL_error(L, "stays are closed");
     return handle;
+}
+
+/* An interruption raises as everywhere; what else fails is raised, too. */
+static void fail(lua_State *L, const wp_error *err)
+{
+    wpl_push_failure(L, err);
+    lua_pushvalue(L, -2);
+    lua_error(L);
 }
 
 /* A stage argument, 1-based in Lua. */
@@ -92,88 +99,19 @@ static int l_stays(lua_State *L)
     return 1;
 }
 
-static size_t stays_in(const stays_handle *handle, uint32_t stage)
-{
-    return handle->stays.starts[stage + 1] - handle->stays.starts[stage];
-}
-
 /* counts() -> stays per stage */
 static int m_counts(lua_State *L)
 {
     stays_handle *handle = check_handle(L);
     lua_createtable(L, (int)handle->stays.stages_count, 0);
     for (uint32_t k = 0; k < handle->stays.stages_count; k++) {
-        lua_pushinteger(L, (lua_Integer)stays_in(handle, k));
+        lua_pushinteger(L, (lua_Integer)wp_stays_in(&handle->stays, k));
         lua_rawseti(L, -2, (lua_Integer)k + 1);
     }
     return 1;
 }
 
-/* --- Columns -------------------------------------------------------------------------------- */
-
-static double seconds_after(int64_t instant_us, int64_t start_us)
-{
-    return instant_us == WP_TIME_MISSING ? NAN : (double)(instant_us - start_us) / 1e6;
-}
-
-static const char *const stay_names[] = {
-    "user",   "entry_us",       "advance_seconds", "outcome_seconds",
-    "before", "tenure_seconds", "engaged_seconds", "rows",
-    NULL};
-
-static double stay_number(const wp_stay *stay, int which)
-{
-    switch (which) {
-    case 0:
-        return (double)stay->user;
-    case 1:
-        return (double)stay->entry_us;
-    case 2:
-        return seconds_after(stay->advance_us, stay->entry_us);
-    case 3:
-        return seconds_after(stay->outcome_us, stay->entry_us);
-    case 4:
-        return (double)stay->entry_local;
-    case 5:
-        return (double)(stay->entry_us - stay->first_us) / 1e6;
-    case 6:
-        return (double)stay->engaged_us / 1e6;
-    default:
-        return (double)(stay->exit_local - stay->entry_local);
-    }
-}
-
-static size_t used_in(const stays_handle *handle, uint32_t stage)
-{
-    size_t count = 0;
-    for (size_t s = handle->stays.starts[stage]; s < handle->stays.starts[stage + 1]; s++)
-        count += handle->friction.signals[s].used;
-    return count;
-}
-
-static void check_measured(lua_State *L, const stays_handle *handle)
-{
-    if (handle->friction.signals == NULL)
-        luaL_error(L, "stays: signals are not measured yet");
-}
-
-/* column(stage, name [, used]) -> a vector over the stage's stays, or over those in use. */
-static int m_column(lua_State *L)
-{
-    stays_handle *handle = check_handle(L);
-    uint32_t stage = check_stage(L, handle, 2);
-    int which = luaL_checkoption(L, 3, NULL, stay_names);
-    bool used = lua_toboolean(L, 4);
-    if (used)
-        check_measured(L, handle);
-    double *out = wpl_new_vector(L, used ? used_in(handle, stage) : stays_in(handle, stage));
-    for (size_t s = handle->stays.starts[stage]; s < handle->stays.starts[stage + 1]; s++)
-        if (!used || handle->friction.signals[s].used)
-            *out++ = stay_number(&handle->stays.stays[s], which);
-    return 1;
-}
-
-/* --- Friction ------------------------------------------------------------------------------- */
+/* --- Signals of a stage, measured when one is asked for ------------------------------------- */
 
 static void read_times(lua_State *L, const char *name, uint32_t count, int64_t *out)
 {
@@ -187,43 +125,44 @@ static void read_times(lua_State *L, const char *name, uint32_t count, int64_t *
     lua_pop(L, 1);
 }
 
-/* measure{ observe_us = {…}, cut_us = {…}, within_us } -> true */
+/* measure{ observe_us = {…}, cut_us = {…}, within_us } -> true; where signals end from now on */
 static int m_measure(lua_State *L)
 {
     stays_handle *handle = check_handle(L);
     luaL_checktype(L, 2, LUA_TTABLE);
-    int64_t observe_us[WP_STAGES_MAX], cut_us[WP_STAGES_MAX];
-    read_times(L, "observe_us", handle->stays.stages_count, observe_us);
-    read_times(L, "cut_us", handle->stays.stages_count, cut_us);
+    wp_friction_options options;
+    read_times(L, "observe_us", handle->stays.stages_count, options.observe_us);
+    read_times(L, "cut_us", handle->stays.stages_count, options.cut_us);
     lua_getfield(L, 2, "within_us");
-    wp_friction_options options = {observe_us, cut_us, luaL_checkinteger(L, -1)};
+    options.within_us = luaL_checkinteger(L, -1);
     wp_friction_reset(&handle->friction);
-    wp_error err;
-    wpl_poll poll;
-    wp_run run = wpl_run(L, &poll);
-    if (wp_friction_measure(&handle->stays, &handle->plan, &options, &run, &handle->friction,
-                            &err) != WP_OK)
-        return wpl_push_failure(L, &err);
+    handle->options = options;
+    handle->measured = true;
     lua_pushboolean(L, true);
     return 1;
 }
 
-static const char *const signal_names[] = {
-    "outcome",     "again",      "events",     "self_loops",    "rework",      "u_turns",
-    "quick_backs", "page_loops", "backtracks", "off_path",      "distinct",    "runs",
-    "pauses",      "last_code",  "hesitation", "quiet_seconds", "start_delay", NULL};
-
-static double signal_number(const wp_signals *signals, int which)
+/* Makes the handle hold the stage's signals. Raises when that fails. */
+static void need_stage(lua_State *L, stays_handle *handle, uint32_t stage)
 {
-    const uint32_t counts[] = {signals->outcome,     signals->again,        signals->events,
-                               signals->self_loops,  signals->rework,       signals->u_turns,
-                               signals->quick_backs, signals->page_loops,   signals->backtracks,
-                               signals->off_path,    signals->distinct,     signals->runs,
-                               signals->pauses,      signals->last_code + 1};
-    const double numbers[] = {signals->hesitation, signals->quiet, signals->start_delay};
-    int whole = (int)(sizeof counts / sizeof *counts);
-    return which < whole ? counts[which] : numbers[which - whole];
+    if (!handle->measured)
+        luaL_error(L, "stays: no landmarks yet (expected a call of measure before)");
+    if (handle->friction.used != NULL && handle->friction.stage == stage)
+        return;
+    wp_friction_reset(&handle->friction);
+    wp_error err;
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    if (wp_friction_measure(&handle->stays, &handle->plan, &handle->options, stage, &run,
+                            &handle->friction, &err) != WP_OK)
+        fail(L, &err);
 }
+
+static const char *const signal_names[] = {
+    "events",        "self_loops",  "rework",   "u_turns",  "quick_backs",
+    "page_loops",    "backtracks",  "off_path", "distinct", "runs",
+    "pauses",        "last_code",   "outcome",  "again",    "hesitation",
+    "quiet_seconds", "start_delay", NULL}; /* in the order of wp_signal */
 
 /* signal(stage, name) -> a vector over the stays in use */
 static int m_signal(lua_State *L)
@@ -231,11 +170,12 @@ static int m_signal(lua_State *L)
     stays_handle *handle = check_handle(L);
     uint32_t stage = check_stage(L, handle, 2);
     int which = luaL_checkoption(L, 3, NULL, signal_names);
-    check_measured(L, handle);
-    double *out = wpl_new_vector(L, used_in(handle, stage));
-    for (size_t s = handle->stays.starts[stage]; s < handle->stays.starts[stage + 1]; s++)
-        if (handle->friction.signals[s].used)
-            *out++ = signal_number(&handle->friction.signals[s], which);
+    need_stage(L, handle, stage);
+    double *out = wpl_new_vector(L, handle->friction.used_count);
+    wp_error err;
+    if (wp_friction_signal(&handle->friction, &handle->stays, &handle->options, (wp_signal)which,
+                           out, &err) != WP_OK)
+        fail(L, &err);
     return 1;
 }
 
@@ -244,25 +184,17 @@ static int m_events(lua_State *L)
 {
     stays_handle *handle = check_handle(L);
     uint32_t stage = check_stage(L, handle, 2);
-    check_measured(L, handle);
-    wp_free(handle->events);
-    handle->events = NULL;
-    size_t count;
-    wp_error err;
-    if (wp_friction_events(&handle->friction, &handle->stays, stage, &handle->events, &count,
-                           &err) != WP_OK)
-        return wpl_push_failure(L, &err);
-    lua_createtable(L, (int)count, 0);
-    for (size_t i = 0; i < count; i++) {
+    need_stage(L, handle, stage);
+    const wp_friction *friction = &handle->friction;
+    lua_createtable(L, (int)friction->events_count, 0);
+    for (size_t i = 0; i < friction->events_count; i++) {
         lua_createtable(L, 0, 2);
-        lua_pushinteger(L, (lua_Integer)handle->events[i].code + 1);
+        lua_pushinteger(L, (lua_Integer)friction->events[i].code + 1);
         lua_setfield(L, -2, "code");
-        lua_pushinteger(L, handle->events[i].users_count);
+        lua_pushinteger(L, friction->events[i].users_count);
         lua_setfield(L, -2, "users");
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
-    wp_free(handle->events);
-    handle->events = NULL;
     return 1;
 }
 
@@ -272,21 +204,113 @@ static int m_times(lua_State *L)
     stays_handle *handle = check_handle(L);
     uint32_t stage = check_stage(L, handle, 2);
     uint32_t code = (uint32_t)(luaL_checkinteger(L, 3) - 1);
-    check_measured(L, handle);
-    const wp_friction *friction = &handle->friction;
-    double *out = wpl_new_vector(L, used_in(handle, stage));
-    size_t pair = 0;
-    for (size_t s = handle->stays.starts[stage]; s < handle->stays.starts[stage + 1]; s++) {
-        if (!friction->signals[s].used)
-            continue;
-        while (pair < friction->pairs_count && friction->pairs[pair].stay < s)
-            pair++;
-        double times = 0;
-        for (; pair < friction->pairs_count && friction->pairs[pair].stay == s; pair++)
-            if (friction->pairs[pair].code == code)
-                times = friction->pairs[pair].count;
-        *out++ = times;
+    need_stage(L, handle, stage);
+    double *out = wpl_new_vector(L, handle->friction.used_count);
+    wp_error err;
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    if (wp_friction_times(&handle->friction, &handle->stays, &handle->options, code, &run, out,
+                          &err) != WP_OK)
+        fail(L, &err);
+    return 1;
+}
+
+/* --- Columns of stays ----------------------------------------------------------------------- */
+
+static const char *const stay_names[] = {"user",
+                                         "entry_us",
+                                         "advance_seconds",
+                                         "outcome_seconds",
+                                         "before",
+                                         "tenure_seconds",
+                                         "engaged_seconds",
+                                         "rows",
+                                         "watched_seconds",
+                                         "advanced",
+                                         NULL}; /* in the order of wp_stay_number */
+
+static int64_t opt_time(lua_State *L, int index, const char *name)
+{
+    int64_t time_us = WP_TIME_MISSING;
+    if (lua_getfield(L, index, name) != LUA_TNIL)
+        time_us = luaL_checkinteger(L, -1);
+    lua_pop(L, 1);
+    return time_us;
+}
+
+/* Which stays: nil, or a table: used (those whose signals are measured), closed_us, in_time_us,
+** entered_by, advanced (true or false). */
+static wp_stay_filter check_filter(lua_State *L, stays_handle *handle, uint32_t stage, int index)
+{
+    wp_stay_filter filter = WP_STAYS_ALL;
+    if (lua_isnoneornil(L, index))
+        return filter;
+    luaL_checktype(L, index, LUA_TTABLE);
+    lua_getfield(L, index, "used");
+    if (lua_toboolean(L, -1)) {
+        need_stage(L, handle, stage);
+        filter.chosen = handle->friction.used;
     }
+    lua_pop(L, 1);
+    filter.closed_us = opt_time(L, index, "closed_us");
+    filter.in_time_us = opt_time(L, index, "in_time_us");
+    if (lua_getfield(L, index, "entered_by") != LUA_TNIL)
+        filter.entered_by = luaL_checknumber(L, -1);
+    if (lua_getfield(L, index, "advanced") != LUA_TNIL)
+        filter.advanced = lua_toboolean(L, -1);
+    lua_pop(L, 2);
+    return filter;
+}
+
+/* count(stage [, filter]) -> stays that the filter lets through */
+static int m_count(lua_State *L)
+{
+    stays_handle *handle = check_handle(L);
+    uint32_t stage = check_stage(L, handle, 2);
+    wp_stay_filter filter = check_filter(L, handle, stage, 3);
+    lua_pushinteger(L, (lua_Integer)wp_stays_count(&handle->stays, stage, &filter));
+    return 1;
+}
+
+/* mask(stage, filter) -> 1 for stays that the filter lets through, 0 for the stage's others */
+static int m_mask(lua_State *L)
+{
+    stays_handle *handle = check_handle(L);
+    uint32_t stage = check_stage(L, handle, 2);
+    wp_stay_filter filter = check_filter(L, handle, stage, 3);
+    double *out = wpl_new_vector(L, wp_stays_in(&handle->stays, stage));
+    wp_stays_mask(&handle->stays, stage, &filter, out);
+    return 1;
+}
+
+/* column(stage, name [, filter]) -> a vector over the stays that the filter lets through */
+static int m_column(lua_State *L)
+{
+    stays_handle *handle = check_handle(L);
+    uint32_t stage = check_stage(L, handle, 2);
+    int which = luaL_checkoption(L, 3, NULL, stay_names);
+    bool all = lua_isnoneornil(L, 4);
+    wp_stay_filter filter = check_filter(L, handle, stage, 4);
+    size_t count =
+        all ? wp_stays_in(&handle->stays, stage) : wp_stays_count(&handle->stays, stage, &filter);
+    double *out = wpl_new_vector(L, count);
+    wp_stays_numbers(&handle->stays, stage, &filter, (wp_stay_number)which, out);
+    return 1;
+}
+
+/* users(first, last) -> people with a stay in any of these stages */
+static int m_users(lua_State *L)
+{
+    stays_handle *handle = check_handle(L);
+    lua_Integer first = luaL_checkinteger(L, 2), last = luaL_checkinteger(L, 3);
+    luaL_argcheck(L, first >= 1 && last <= (lua_Integer)handle->stays.stages_count, 2,
+                  "no such stages");
+    uint64_t count = 0;
+    wp_error err;
+    if (wp_stays_users(&handle->stays, (uint32_t)first - 1,
+                       (uint32_t)(last < first - 1 ? first - 1 : last), &count, &err) != WP_OK)
+        fail(L, &err);
+    lua_pushinteger(L, (lua_Integer)count);
     return 1;
 }
 
@@ -381,8 +405,9 @@ static int m_clarity(lua_State *L)
 int wpl_open_friction(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"counts", m_counts}, {"column", m_column}, {"measure", m_measure}, {"signal", m_signal},
-        {"events", m_events}, {"times", m_times},   {"clarity", m_clarity}, {NULL, NULL}};
+        {"counts", m_counts}, {"count", m_count},     {"mask", m_mask},     {"column", m_column},
+        {"users", m_users},   {"measure", m_measure}, {"signal", m_signal}, {"events", m_events},
+        {"times", m_times},   {"clarity", m_clarity}, {NULL, NULL}};
     wpl_class(L, WPL_STAYS, m_close, methods, NULL);
     lua_pop(L, 1);
     static const luaL_Reg functions[] = {{"stays", l_stays}, {NULL, NULL}};

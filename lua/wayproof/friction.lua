@@ -6,6 +6,7 @@
 --- they have left; who moves on after all has advanced. Rates count moves within that time, among
 --- people for whom it is over.
 local check = require "wayproof.check"
+local effect = require "wayproof.friction_effect"
 local lost = require "wayproof.friction_lost"
 local object = require "wayproof.object"
 local plan = require "wayproof.friction_plan"
@@ -19,53 +20,37 @@ local view = require "wayproof.view"
 
 local friction = {}
 
-local never = lost.never
-
--- Everything about one stage's people as vectors; nil when nobody entered it.
-local function stays_of(handle, stage, request)
-  local adv = handle:column(stage, "advance_seconds")
-  if #adv == 0 then return nil end
-  local seconds = request.within_us / 1e6
-  local entry = handle:column(stage, "entry_us")
-  local stays = { entry = entry, advance = adv:fill(never),
-    sight = (request.as_of_us - entry) / 1e6,
-    before = handle:column(stage, "before"), tenure = handle:column(stage, "tenure_seconds"),
-    outcome = handle:column(stage, "outcome_seconds"):fill(never):at_most(seconds) }
-  stays.moved = stays.advance:below(never)
-  stays.in_time = stays.advance:at_most(seconds)
-  stays.closed = stays.sight:at_least(seconds)
-  return stays
-end
-
-local function stage_figures(name, stays, request)
-  local figure = { name = name, entered = 0, advanced = 0, left = 0, pending = 0,
+-- What happened to the people of one stage; `handle` counts.
+local function stage_figures(handle, stage, name, request)
+  local entered, within_us = handle:counts()[stage], request.within_us
+  local figure = { name = name, entered = entered, advanced = 0, left = 0, pending = 0,
     lost_outcomes = 0.0 }
-  if not stays then return figure end
-  local whole = math.tointeger
-  figure.entered = #stays.entry
-  figure.advanced = whole(stays.moved:sum())
-  figure.left = whole(((1 - stays.moved) * stays.closed):sum())
-  figure.pending = figure.entered - figure.advanced - figure.left
-  local time = stays.advance:minimum(stays.sight)
-  figure.median_seconds = stats.kaplan_meier(time, stays.moved).median.estimate
-  local closed = whole(stays.closed:sum())
+  if entered == 0 then return figure end
+  figure.advanced = handle:count(stage, { advanced = true })
+  figure.left = handle:count(stage, { advanced = false, closed_us = within_us })
+  figure.pending = entered - figure.advanced - figure.left
+  figure.median_seconds = stats.kaplan_meier(handle:column(stage, "watched_seconds"),
+    handle:column(stage, "advanced")).median.estimate
+  effect.tidy(entered)
+  local closed = handle:count(stage, { closed_us = within_us })
   if closed > 0 then
-    local done = whole((stays.in_time * stays.closed):sum())
+    local done = handle:count(stage, { closed_us = within_us, in_time_us = within_us })
     local interval = stats.wilson(done, closed)
     figure.rate, figure.low, figure.high = done / closed, interval.low, interval.high
   end
-  if request.outcome then figure.lost_outcomes = lost.of_stage(stays) end
+  if request.outcome then figure.lost_outcomes = lost.of_stage(handle, stage, within_us) end
+  effect.tidy(entered)
   return figure
 end
 
 -- When a stage's signals end and when its people are given up: the middle and the 90 % point of
 -- the time that moving on took earlier cohorts. A stage that nobody leaves has a tenth of the time.
-local function landmarks(stays, request)
+local function landmarks(handle, stage, entered, request)
   local fallback = math.max(1000000, request.within_us // 10)
-  if not stays then return fallback, fallback, request.as_of_us end
-  local cut = stays.entry:quantiles({ 0.5 })[1]
-  local earlier = stays.in_time * stays.closed * stays.entry:at_most(cut)
-  local times = stays.advance:select(earlier)
+  if entered == 0 then return fallback, fallback, request.as_of_us end
+  local cut = handle:column(stage, "entry_us"):quantiles({ 0.5 })[1]
+  local times = handle:column(stage, "advance_seconds", { closed_us = request.within_us,
+    in_time_us = request.within_us, entered_by = cut })
   cut = math.floor(cut)
   if #times == 0 then return request.observe_us or fallback, fallback, cut end
   local points = times:quantiles({ 0.5, lost.patience_level })
@@ -74,15 +59,15 @@ local function landmarks(stays, request)
 end
 
 -- Whether entering the stage is the outcome itself for everybody.
-local function is_outcome(stays)
-  return stays ~= nil and stays.advance:max() == 0
+local function is_outcome(handle, stage, entered)
+  return entered > 0 and handle:count(stage, { in_time_us = 0 }) == entered
 end
 
 -- Number of stages that count as early: the first half of those that people can still be lost in.
 local function early_count(request, all)
   if request.early then return request.early end
   local open = #all
-  while open > 0 and is_outcome(all[open].stays) do open = open - 1 end
+  while open > 0 and all[open].is_outcome do open = open - 1 end
   return (open + 1) // 2
 end
 
@@ -97,12 +82,11 @@ end
 
 local function all_signals(log, handle, request, all, marks)
   local list = {}
-  local done, message = handle:measure { observe_us = marks.observe_us, cut_us = marks.cut_us,
+  handle:measure { observe_us = marks.observe_us, cut_us = marks.cut_us,
     within_us = request.within_us }
-  if not done then error(message, 0) end
   local in_stage, names = stage_events(log, request.stages)
   for stage, entry in ipairs(all) do
-    if entry.stays and not is_outcome(entry.stays) then
+    if entry.entered > 0 and not entry.is_outcome then
       local own = signals.of_stage { handle = handle, stage = stage, name = entry.name,
         cut_us = marks.cut_us[stage], observe_us = marks.observe_us[stage], names = names,
         in_stage = in_stage }
@@ -125,12 +109,16 @@ local function analyse(log, request)
   local all, marks = {}, { observe_us = {}, patience_us = {}, cut_us = {} }
   local fields = { stages = {}, signals = {}, outcome = request.words, early = 0.0, late = 0.0,
     within_seconds = request.within_us / 1e6 }
+  local names = {}
   for i, stage in ipairs(request.stages) do
-    local stays = stays_of(handle, i, request)
-    all[i] = { name = stage.name, stays = stays }
-    fields.stages[i] = stage_figures(stage.name, stays, request)
-    marks.observe_us[i], marks.patience_us[i], marks.cut_us[i] = landmarks(stays, request)
-    fields.stages[i].observe_seconds = stays and marks.observe_us[i] / 1e6 or nil
+    local figure = stage_figures(handle, i, stage.name, request)
+    fields.stages[i], names[i] = figure, stage.name
+    all[i] = { name = stage.name, entered = figure.entered,
+      is_outcome = is_outcome(handle, i, figure.entered) }
+    marks.observe_us[i], marks.patience_us[i], marks.cut_us[i] = landmarks(handle, i,
+      figure.entered, request)
+    figure.observe_seconds = figure.entered > 0 and marks.observe_us[i] / 1e6 or nil
+    effect.tidy(figure.entered)
   end
   local early = early_count(request, all)
   for i, figure in ipairs(fields.stages) do
@@ -140,7 +128,7 @@ local function analyse(log, request)
   fields.early_stages = early
   if not request.outcome then return fields end
   fields.signals = all_signals(log, handle, request, all, marks)
-  fields.top = lost.top(handle, all, early)
+  fields.top = lost.top(handle, names, early, request.within_us)
   fields.written_off = lost.written_off(handle, early, marks.patience_us, marks.cut_us,
     request.within_us)
   return fields

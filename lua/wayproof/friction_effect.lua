@@ -4,8 +4,8 @@
 --- the coefficient is the difference in rates among equals. Its variance is the larger of the
 --- robust one (HC1) and the binomial one under no difference, since the robust one vanishes when a
 --- small group has no outcome at all. Activity is a noisy measure of keenness, so each difference
---- is also corrected as if activity told only 40 % of it (noise.lua). `effect.chances` fits a
---- logistic model and scores others.
+--- is also corrected as if activity told only 40 % of it (noise.lua). `effect.model` fits a
+--- logistic model, `effect.chances` scores others.
 --- Cost: O(rows x columns^2) per effect; nothing loops over people in Lua.
 local core = require "wayproof.core"
 local noise = require "wayproof.noise"
@@ -17,7 +17,15 @@ local effect = {}
 effect.reliability = 0.4   -- share of keenness that activity is taken to tell at least
 effect.users_least = 20    -- people with and without the signal, each
 effect.expected_least = 5  -- outcomes expected, and missed, among people with the signal
+local tidy_least = 200000  -- rows from which on vectors weigh more than looking for dead ones costs
 local knot_levels = { 0.05, 0.35, 0.65, 0.95 }
+
+--- Lets go of vectors that nobody holds any more: the collector would wait until there is as much
+--- again as what is held.
+---@param rows integer  length of the vectors
+function effect.tidy(rows)
+  if rows >= tidy_least then collectgarbage() end
+end
 
 local function knots_of(v)
   local at, knots = v:quantiles(knot_levels), {}
@@ -28,20 +36,25 @@ local function knots_of(v)
 end
 
 --- A column and its curvature: standardised, with a restricted cubic spline where there is room for
---- one. Knots and scale are learned where `learn` (0/1) is 1.
+--- one.
 ---@param list wayproof.Vector[]  columns are appended
-function effect.add_curve(list, v, learn)
-  local z = #v > 0 and scale.standardise(v, learn)
+---@param keep? fun(column: wayproof.Vector): any  what of a column is kept in the list
+function effect.add_curve(list, v, keep)
+  local z = #v > 0 and scale.standardise(v)
   if not z then return end
-  list[#list + 1] = z
-  local knots = knots_of(learn and z:select(learn) or z)
+  local knots = knots_of(z)
+  list[#list + 1] = keep and keep(z) or z
   if #knots < 3 then return end
-  for _, column in ipairs(core.vector.spline(z, knots)) do list[#list + 1] = column end
+  for _, column in ipairs(core.vector.spline(z, knots)) do
+    list[#list + 1] = keep and keep(column) or column
+  end
+  effect.tidy(#v)
 end
 
-function effect.add(list, v, learn)
-  local z = #v > 0 and scale.standardise(v, learn)
-  if z then list[#list + 1] = z end
+function effect.add(list, v, keep)
+  local z = #v > 0 and scale.standardise(v)
+  if z then list[#list + 1] = keep and keep(z) or z end
+  effect.tidy(#v)
 end
 
 local function residual(v, columns)
@@ -68,6 +81,11 @@ local function survives(y, x, activity, variance)
   return math.abs(corrected.beta) > stats.normal_quantile(0.975) * corrected.se
 end
 
+local function robust_squares(own, rest, difference)
+  local scores = own * (rest - own * difference)
+  return scores:dot(scores)
+end
+
 --- The difference in the rate of `y` between people with the signal `x` and equals without it.
 ---@param y wayproof.Vector  0/1
 ---@param x wayproof.Vector  0/1
@@ -92,11 +110,12 @@ function effect.difference(y, x, columns, activity)
   if squares <= 1e-9 * users then return nil end -- the columns tell who has the signal
   local difference = own:dot(rest) / squares
   if math.abs(difference) > 1 then return nil end -- no rates differ so: too few are alike
-  local errors = rest - own * difference
-  local scores = own * errors
-  local robust = scores:dot(scores) * n / math.max(1, n - #columns - 2)
-  local binomial = (own * own):dot(chance * (1 - chance))
+  local variance = chance * (1 - chance)
+  local robust = robust_squares(own, rest, difference) * n / math.max(1, n - #columns - 2)
+  effect.tidy(n)
+  local binomial = (own * own):dot(variance)
   local se = math.sqrt(math.max(robust, binomial)) / squares
+  effect.tidy(n)
   local hits, z = y:dot(x), stats.normal_quantile(0.975)
   local p = se > 0 and math.min(1, 2 * stats.normal_upper(math.abs(difference) / se)) or 1.0
   return {
@@ -105,37 +124,51 @@ function effect.difference(y, x, columns, activity)
     difference = difference, low = math.max(-1, difference - z * se),
     high = math.min(1, difference + z * se), se = se,
     p = p, holds = p < 0.05
-      and (not activity or survives(y, x, activity, (chance * (1 - chance)):mean())),
+      and (not activity or survives(y, x, activity, variance:mean())),
   }
 end
 
---- Chances by a logistic model that is learned on some people and applied to all: the share of
---- outcomes among the learned ones where a model has no answer.
----@param y wayproof.Vector  0/1 for everybody (only read where `learn` is 1)
----@param columns wayproof.Vector[]  for everybody
----@param learn wayproof.Vector  0/1
----@return wayproof.Vector|nil chances  for everybody; nil when nobody is there to learn from
----@return boolean modelled
-function effect.chances(y, columns, learn)
-  local known = y:select(learn)
-  if #known == 0 then return nil, false end
-  local share, hits = known:mean(), known:sum()
-  local constant = core.vector.full(#y, share)
+--- A logistic model of chances; the share of outcomes where a model has no answer.
+---@param y wayproof.Vector  0/1 of those to learn from
+---@param columns wayproof.Vector[]  of the same people
+---@return table|nil model  for `effect.chances`; nil when nobody is there to learn from
+function effect.model(y, columns)
+  if #y == 0 then return nil end
+  local hits = y:sum()
+  local constant = { share = y:mean(), modelled = false }
   -- About ten outcomes (and as many misses) for every column keep a model from learning noise.
-  local most = math.floor(math.min(hits, #known - hits) / 10)
-  if most < 1 or #columns == 0 then return constant, false end
-  local chosen, part = {}, {}
-  for i = 1, math.min(#columns, most) do
-    chosen[i], part[i] = columns[i], columns[i]:select(learn)
-  end
-  local fit = core.model.glm(part, known, { family = "logistic", firth = true })
-  if fit.converged == false or not fit.coefficients[1].estimate then return constant, false end
-  local score = core.vector.full(#y, fit.coefficients[1].estimate)
-  for i, column in ipairs(chosen) do
+  local most = math.floor(math.min(hits, #y - hits) / 10)
+  if most < 1 or #columns == 0 then return constant end
+  local chosen = table.move(columns, 1, math.min(#columns, most), 1, {})
+  local fit = core.model.glm(chosen, y, { family = "logistic", firth = true })
+  if fit.converged == false or not fit.coefficients[1].estimate then return constant end
+  local model = { modelled = true, intercept = fit.coefficients[1].estimate, places = {},
+    factors = {} }
+  for i = 1, #chosen do
     local coefficient = fit.coefficients[i + 1]
-    if coefficient.estimate then score = score + column * coefficient.estimate end
+    if coefficient.estimate then
+      model.places[#model.places + 1] = i
+      model.factors[#model.factors + 1] = coefficient.estimate
+    end
   end
-  return 1 / (1 + (-score):exp()), true
+  return model
+end
+
+--- What a model says about people whose columns are like those that it was learned on.
+---@param model table  of `effect.model`
+---@param columns wayproof.Vector[]
+---@param count integer  people
+---@return wayproof.Vector chances
+function effect.chances(model, columns, count)
+  if not model.modelled then return core.vector.full(count, model.share) end
+  local score = core.vector.full(count, model.intercept)
+  if #model.places > 0 then
+    local chosen = {}
+    for i, place in ipairs(model.places) do chosen[i] = columns[place] end
+    score = core.vector.combine(chosen, model.factors, model.intercept)
+  end
+  effect.tidy(count)
+  return 1 / (1 + (-score):exp())
 end
 
 --- Exact (chi-square) limits of a Poisson count.

@@ -14,19 +14,31 @@ lost.never = 1e18 -- seconds: later than anything
 lost.patience_level = 0.9 -- share of those who move on that have done so when others are given up
 local split_level = 0.7    -- cohorts below this share of entries are the earlier ones
 
---- Expected outcomes of the leavers of one stage.
----@param stays table  vectors over the stage: entry, before, tenure, moved, closed, outcome
----   (0/1 within the time of the stage)
+--- Expected outcomes of the leavers of one stage. Columns are put on a scale by everybody in the
+--- stage, and then only kept of those whose time is over.
+---@param handle userdata  of `plan.open`
+---@param within_us integer
 ---@return number lost
-function lost.of_stage(stays)
-  local leavers = (1 - stays.moved) * stays.closed
-  if leavers:sum() == 0 then return 0.0 end
-  local columns = {}
-  effect.add_curve(columns, stays.before:log1p(), nil)
-  effect.add(columns, stays.tenure:log1p())
-  effect.add(columns, stays.entry)
-  local chances = effect.chances(stays.outcome, columns, stays.closed)
-  return chances and chances:dot(leavers) or 0.0
+function lost.of_stage(handle, stage, within_us)
+  local closed = { closed_us = within_us }
+  if handle:count(stage, { closed_us = within_us, advanced = false }) == 0 then return 0.0 end
+  local function entry_columns()
+    local is_closed, columns = handle:mask(stage, closed), {}
+    local function keep(column) return column:select(is_closed) end
+    effect.add_curve(columns, handle:column(stage, "before"):log1p(), keep)
+    effect.add(columns, handle:column(stage, "tenure_seconds"):log1p(), keep)
+    effect.add(columns, handle:column(stage, "entry_us"), keep)
+    return columns
+  end
+  local function outcome()
+    return handle:column(stage, "outcome_seconds", closed):fill(lost.never)
+      :at_most(within_us / 1e6)
+  end
+  local columns, count = entry_columns(), handle:count(stage, closed)
+  effect.tidy(count)
+  local model = effect.model(outcome(), columns)
+  if not model then return 0.0 end
+  return effect.chances(model, columns, count):dot(1 - handle:column(stage, "advanced", closed))
 end
 
 -- Early or late halves of a rate: { rate, n } each, and whether it fell (one-sided p < 0.05).
@@ -44,64 +56,81 @@ local function halves(hits, base, entry)
   return { earlier = r1, later = r2, fell = stats.normal_upper(z) < 0.05 }
 end
 
-local function distinct_users(handle, first, last)
-  local lists = {}
-  for stage = first, last do lists[#lists + 1] = handle:column(stage, "user") end
-  if #lists == 0 then return 0 end
-  local numbers = core.vector.concat(lists):distinct()
-  return #numbers
-end
-
 --- Whether a healthy rate at the late stages hides that few get there.
+---@param handle userdata  of `plan.open`
+---@param names string[]  of the stages
 ---@return table|nil top  nil where there is no late stage
-function lost.top(handle, all, early_count)
+function lost.top(handle, names, early_count, within_us)
   local late = early_count + 1
-  if early_count == 0 or not all[late] then return nil end
-  local entered = distinct_users(handle, 1, early_count)
-  local both = entered + distinct_users(handle, late, #all) - distinct_users(handle, 1, #all)
-  local first, there = all[1].stays, all[late].stays
-  local top = { stage = all[late].name, entered = entered, reached = both,
+  if early_count == 0 or not names[late] then return nil end
+  local entered = handle:users(1, early_count)
+  local both = entered + handle:users(late, #names) - handle:users(1, #names)
+  local top = { stage = names[late], entered = entered, reached = both,
     reach = entered > 0 and both / entered or nil }
-  if there then
-    local base = there.closed
-    if base:sum() > 0 then top.late_rate = there.outcome:dot(base) / base:sum() end
-    top.late = halves(there.outcome, base, there.entry)
+  local counts, closed = handle:counts(), { closed_us = within_us }
+  if counts[late] > 0 then
+    local base = handle:mask(late, closed)
+    local outcome = handle:column(late, "outcome_seconds"):fill(lost.never)
+      :at_most(within_us / 1e6)
+    if base:sum() > 0 then top.late_rate = outcome:dot(base) / base:sum() end
+    effect.tidy(counts[late])
+    top.late = halves(outcome, base, handle:column(late, "entry_us"))
+    effect.tidy(counts[late])
   end
-  if first then top.early = halves(first.in_time, first.closed, first.entry) end
+  if counts[1] > 0 then
+    top.early = halves(handle:mask(1, { in_time_us = within_us }), handle:mask(1, closed),
+      handle:column(1, "entry_us"))
+    effect.tidy(counts[1])
+  end
   top.starving = top.early ~= nil and top.late ~= nil and top.early.fell and not top.late.fell
   return top
 end
 
--- One early stage's people that were given up: features known by then, as vectors.
+local feature_names = { "quiet", "events", "before", "distinct", "tenure", "pauses" }
+
+-- One early stage's people that were given up: what was known by then, as vectors.
 local function given_up(handle, stage, index, count)
   local fresh = 1 - handle:signal(stage, "again")
   local function signal(name) return handle:signal(stage, name):select(fresh) end
-  local function column(name) return handle:column(stage, name, true):select(fresh) end
-  local people = { y = signal "outcome", entry = column "entry_us",
-    events = signal("events"):log1p(), distinct = signal("distinct"):log1p(),
-    pauses = signal("pauses"):log1p(), quiet = signal("quiet_seconds"):log1p(),
-    before = column("before"):log1p(), tenure = column("tenure_seconds"):log1p() }
+  local function column(name)
+    return handle:column(stage, name, { used = true }):select(fresh)
+  end
+  local people = { y = signal "outcome", entry = column "entry_us", events = signal "events",
+    distinct = signal "distinct", pauses = signal "pauses", quiet = signal "quiet_seconds",
+    before = column "before", tenure = column "tenure_seconds" }
+  effect.tidy(#fresh)
   for i = 2, count do
     people["stage " .. i] = core.vector.full(#people.y, i == index and 1 or 0)
   end
   return people
 end
 
-local feature_names = { "quiet", "events", "before", "distinct", "tenure", "pauses" }
+-- One column of all parts, which no longer have it then.
+local function joined(parts, name)
+  local lists = {}
+  for i, part in ipairs(parts) do lists[i], part[name] = part[name], nil end
+  return core.vector.concat(lists)
+end
 
-local function join(parts, count)
-  local all = {}
-  for name in pairs(parts[1]) do
-    local lists = {}
-    for i, part in ipairs(parts) do lists[i] = part[name] end
-    all[name] = core.vector.concat(lists)
+-- The columns of the people to learn from, and of the others.
+local function design(parts, count, learn)
+  local learned, others, rest = {}, {}, learn and 1 - learn
+  local function keep(column)
+    learned[#learned + 1] = learn and column:select(learn) or column
+    if learn then others[#others + 1] = column:select(rest) end
+    return true
   end
-  all.columns = {}
-  effect.add_curve(all.columns, all.quiet)
-  effect.add_curve(all.columns, all.events)
-  for i = 2, count do effect.add(all.columns, all["stage " .. i]) end
-  for i = 3, #feature_names do effect.add(all.columns, all[feature_names[i]]) end
-  return all
+  effect.add_curve({}, joined(parts, "quiet"):log1p(), keep)
+  effect.add_curve({}, joined(parts, "events"):log1p(), keep)
+  for i = 2, count do effect.add({}, joined(parts, "stage " .. i), keep) end
+  for i = 3, #feature_names do effect.add({}, joined(parts, feature_names[i]):log1p(), keep) end
+  return learned, others
+end
+
+local function earlier_of(entry)
+  local earlier = entry:below(entry:quantiles({ split_level })[1])
+  if earlier:sum() == 0 or earlier:min() == 1 then return nil end
+  return earlier
 end
 
 -- Of those who were given up and did not come, how many looked at least as promising as the
@@ -122,31 +151,38 @@ function lost.written_off(handle, early_count, patience_us, cut_us, within_us)
   if early_count == 0 then return result end
   local observe = {}
   for i, patience in ipairs(patience_us) do observe[i] = i <= early_count and patience or 0 end
-  local done, message = handle:measure { observe_us = observe, cut_us = cut_us,
-    within_us = within_us }
-  if not done then error(message, 0) end
+  handle:measure { observe_us = observe, cut_us = cut_us, within_us = within_us }
   local parts = {}
   for stage = 1, early_count do parts[stage] = given_up(handle, stage, stage, early_count) end
-  local all = join(parts, early_count)
-  result.people = #all.y
-  if #all.y == 0 then return result end
-  result.observed = math.tointeger(all.y:sum())
-  local cut = all.entry:quantiles({ split_level })[1]
-  local learn = all.entry:below(cut)
-  if learn:sum() == 0 then learn = core.vector.full(#all.y, 1) end
-  local later = learn:min() == 1 and learn or 1 - learn
-  local chances, modelled = effect.chances(all.y, all.columns, learn)
-  local total, forecast, came = chances:sum(), chances:dot(later), all.y:dot(later)
+  local y = joined(parts, "y")
+  result.people = #y
+  if #y == 0 then return result end
+  result.observed = math.tointeger(y:sum())
+  local learn = earlier_of(joined(parts, "entry")) -- who is learned from; nil: all
+  local learned, others = design(parts, early_count, learn)
+  local known = learn and y:select(learn) or y
+  local model = assert(effect.model(known, learned))
+  local chances = effect.chances(model, learned, #known)
+  local total, forecast, came = chances:sum(), chances:sum(), y:sum()
+  if learn then -- only those who came later judge the forecast
+    local rest = 1 - learn
+    local later = effect.chances(model, others, math.tointeger(rest:sum()))
+    forecast, came = later:sum(), y:dot(rest)
+    total = total + forecast
+    chances, y = core.vector.concat { chances, later },
+      core.vector.concat { known, y:select(rest) }
+  end
+  local judges = learn and #y - #known or #y
   local low, high = effect.poisson_limits(came)
   if forecast <= 0 then -- nobody came in the earlier cohorts: only the later ones can tell
-    total, forecast = #all.y, later:sum()
+    total, forecast = #y, judges
   end
   result.expected = came / forecast * total
   result.low, result.high = low / forecast * total, high / forecast * total
-  result.high = math.min(result.high, #all.y)
-  result.alike = alike(chances, all.y)
-  result.calibration = { people = math.tointeger(later:sum()), expected = forecast,
-    observed = math.tointeger(came), ratio = came / forecast, modelled = modelled }
+  result.high = math.min(result.high, #y)
+  result.alike = alike(chances, y)
+  result.calibration = { people = judges, expected = forecast,
+    observed = math.tointeger(came), ratio = came / forecast, modelled = model.modelled }
   return result
 end
 

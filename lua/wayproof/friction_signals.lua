@@ -29,30 +29,32 @@ local counted = {
   { name = "pauses", column = "pauses", least = 1, own = 0 },
 }
 
--- What one stage's people did, as vectors over those in use; read once each.
-local function reader(handle, stage)
-  local columns = {}
-  return function(name)
-    if not columns[name] then columns[name] = handle:signal(stage, name) end
-    return columns[name]
-  end
+local function activity(people, own)
+  local columns, z = {}, {}
+  local volume = people.read "events"
+  if own then volume = (volume - own):maximum(0) end
+  effect.add(z, (volume + people.before):log1p())
+  effect.add_curve(columns, volume:log1p())
+  return columns, z
 end
 
 -- What people must be equal in, with `own` events left out of how active they were: columns, and
--- for the noise gate activity in one column (`z`) beside those that are none (`others`).
+-- for the noise gate activity in one column (`z`) beside those that are none (`others`). Only how
+-- active they were differs from signal to signal.
 local function baseline(people, own)
   if not own and people.shared then return people.shared end
-  local volume = people.read "events"
-  if own then volume = (volume - own):maximum(0) end
-  local columns, others, z = {}, {}, {}
-  effect.add_curve(columns, volume:log1p())
-  effect.add(columns, people.before:log1p())
-  effect.add(others, people.tenure:log1p())
-  effect.add_curve(others, people.read("quiet_seconds"):log1p())
-  effect.add_curve(others, people.entry)
-  table.move(others, 1, #others, #columns + 1, columns)
-  effect.add(z, (volume + people.before):log1p())
-  local made = { columns = columns, others = others, z = z[1] }
+  local columns, z = activity(people, own)
+  if not people.others then
+    local others, before = {}, {}
+    effect.add(before, people.before:log1p())
+    effect.add(others, people.column("tenure_seconds"):log1p())
+    effect.add_curve(others, people.read("quiet_seconds"):log1p())
+    effect.add_curve(others, people.entry)
+    people.others, people.before_column = others, before[1]
+  end
+  columns[#columns + 1] = people.before_column
+  table.move(people.others, 1, #people.others, #columns + 1, columns)
+  local made = { columns = columns, others = people.others, z = z[1] }
   if not own then people.shared = made end
   return made
 end
@@ -63,9 +65,11 @@ local function select_all(columns, keep)
   return kept
 end
 
+-- The columns that are no activity are the last ones of all, and are not copied twice.
 local function restrict(base, keep)
-  return { columns = select_all(base.columns, keep), others = select_all(base.others, keep),
-    z = base.z and base.z:select(keep) }
+  local columns = select_all(base.columns, keep)
+  return { columns = columns, z = base.z and base.z:select(keep),
+    others = table.move(columns, #columns - #base.others + 1, #columns, 1, {}) }
 end
 
 local function month_price(found, span_us)
@@ -79,6 +83,7 @@ local function price(list, people, name, x, base, keep)
     y, x, entry, base = y:select(keep), x:select(keep), entry:select(keep), restrict(base, keep)
   end
   local found = effect.difference(y, x, base.columns, base)
+  effect.tidy(#y)
   if not found then return {} end
   found.name, found.stage = name, people.name
   found.outcomes_per_month = month_price(found, entry:max() - entry:min())
@@ -89,16 +94,21 @@ end
 -- Log gaps that are long for later converters; how long is chosen on earlier cohorts, and only the
 -- later ones are judged.
 local function hesitation(list, people)
-  local gaps = people.read("hesitation"):fill(-100)
+  local gaps, base = people.read("hesitation"):fill(-100), baseline(people)
   local earlier = people.entry:below(people.cut_us)
-  local base, best, best_z = baseline(people), nil, 0
-  local y, columns = people.y:select(earlier), select_all(base.columns, earlier)
-  for _, k in ipairs(deviations) do
-    local found = effect.difference(y, gaps:above(k):select(earlier), columns)
-    if found and math.abs(found.difference / found.se) > best_z then
-      best, best_z = k, math.abs(found.difference / found.se)
+  local function best_deviations()
+    local y, columns = people.y:select(earlier), select_all(base.columns, earlier)
+    local best, best_z = nil, 0
+    for _, k in ipairs(deviations) do
+      local found = effect.difference(y, gaps:above(k):select(earlier), columns)
+      if found and math.abs(found.difference / found.se) > best_z then
+        best, best_z = k, math.abs(found.difference / found.se)
+      end
     end
+    return best
   end
+  local best = best_deviations()
+  effect.tidy(#gaps)
   if not best then return end
   price(list, people, "hesitation", gaps:above(best), base, 1 - earlier).deviations = best
 end
@@ -146,9 +156,10 @@ end
 ---@return table[] list  without `q`: that takes all signals of all stages
 function signals.of_stage(request)
   local handle, stage = request.handle, request.stage
-  local people = { name = request.name, cut_us = request.cut_us, read = reader(handle, stage),
-    entry = handle:column(stage, "entry_us", true), before = handle:column(stage, "before", true),
-    tenure = handle:column(stage, "tenure_seconds", true) }
+  local function column(name) return handle:column(stage, name, { used = true }) end
+  local people = { name = request.name, cut_us = request.cut_us, column = column,
+    read = function(name) return handle:signal(stage, name) end,
+    entry = column "entry_us", before = column "before" }
   people.y = people.read "outcome"
   local list = {}
   if #people.y < 2 * effect.users_least or people.y:sum() == 0 then return list end
@@ -160,6 +171,7 @@ function signals.of_stage(request)
     if own and found.holds and found.difference > 0 then
       found.holds = with_own(people, x, found)
     end
+    effect.tidy(#x)
   end
   hesitation(list, people)
   pace(list, people, request.observe_us / 1e6)
