@@ -88,6 +88,23 @@ static inline int64_t wp_frame_end_us(const wp_frame *frame, uint32_t row)
 WP_NODISCARD wp_status wp_frame_numbers(const wp_frame *frame, uint32_t column, const wp_run *run,
                                         double *out, wp_error *err);
 
+/* The different numbers of a column of small whole numbers: a table of them, ascending, missing
+** first, how many rows have each, and the place in the table of each number. table_count is 0 for
+** columns of another kind or with more than `most` different numbers. Free with wp_levels_free. */
+typedef struct wp_levels {
+    double *table;
+    uint64_t *rows;
+    uint16_t *code_of; /* cells_count places: numbers 0, 1, … and, last, missing */
+    size_t table_count, cells_count;
+} wp_levels;
+WP_NODISCARD wp_status wp_frame_levels(const wp_frame *frame, uint32_t column, size_t most,
+                                       const wp_run *run, wp_levels *out, wp_error *err);
+void wp_levels_free(wp_levels *levels);
+/* The place in the table of every row, in codes of `width` (1 or 2) bytes. */
+WP_NODISCARD wp_status wp_frame_codes(const wp_frame *frame, uint32_t column,
+                                      const wp_levels *levels, size_t width, const wp_run *run,
+                                      void *out, wp_error *err);
+
 /* --- Eligibility, while the frame is filled ------------------------------------------------ */
 
 #define WP_SETTLE_ROWS 8192u /* at most so many at once */

@@ -62,7 +62,8 @@ void wpl_push_log(lua_State *L, wp_log *take_log);
 /* A vector of doubles (missing = NaN) as a Lua userdata; contents undefined, the caller fills it
 ** before Lua sees it. Immutable afterwards. Raises when memory is short. */
 double *wpl_new_vector(lua_State *L, size_t count);
-/* The vector at index, or NULL when it is not one. */
+/* The numbers of the vector at index, or NULL when it is not one. A vector that holds codes
+** (l_vector.h) is replaced in its stack slot by one of numbers. Index must be a real slot. */
 const double *wpl_to_vector(lua_State *L, int index, size_t *count);
 /* A vector, or a Lua array that is replaced by a vector in its stack slot (nil in it is missing,
 ** its field n gives the length where it has holes); raises when it is neither. The _of forms raise

@@ -5,7 +5,10 @@
 
 #include "base/memory.h"
 #include "journey/measure.h"
+#include "lua/l_vector.h"
 #include "lua/plan.h"
+
+#include <string.h>
 
 #define WPL_FRAME_CORE "wayproof.FrameCore"
 
@@ -253,14 +256,44 @@ static int m_column(lua_State *L)
     return 2;
 }
 
+static int levels_gc(lua_State *L)
+{
+    wp_levels_free(lua_touserdata(L, 1));
+    return 0;
+}
+
+/* Pushes the column as codes; false where it has too many different numbers. */
+static bool push_coded(lua_State *L, const wp_frame *frame, uint32_t column, const wp_run *run)
+{
+    wp_error err;
+    wp_levels *levels = wpl_push_box(L, sizeof *levels, levels_gc, "wayproof.levels");
+    if (wp_frame_levels(frame, column, WP_TABLE_MOST, run, levels, &err) != WP_OK)
+        wpl_raise(L, &err);
+    size_t count = levels->table_count;
+    if (count == 0)
+        return false;
+    wpl_codes *codes = wpl_push_codes(L, frame->rows_count, count);
+    if (wp_frame_codes(frame, column, levels, wp_code_width(count), run, wpl_code_bytes(codes),
+                       &err) != WP_OK)
+        wpl_raise(L, &err);
+    memcpy(codes->rows, levels->rows, count * sizeof *codes->rows);
+    codes->tallied = true;
+    memcpy(wpl_push_coded(L, frame->rows_count, -1)->payload, levels->table,
+           count * sizeof *levels->table);
+    wp_levels_free(levels);
+    return true;
+}
+
 /* f:vector(column) : numbers; of a text column its codes, missing = nil. */
 static int m_vector(lua_State *L)
 {
     const wp_frame *frame = check_frame(L, 1);
     uint32_t column = check_column(L, 2, frame);
-    double *out = wpl_new_vector(L, frame->rows_count);
     wpl_poll poll;
     wp_run run = wpl_run(L, &poll);
+    if (push_coded(L, frame, column, &run))
+        return 1;
+    double *out = wpl_new_vector(L, frame->rows_count);
     wp_error err;
     if (wp_frame_numbers(frame, column, &run, out, &err) != WP_OK)
         return wpl_raise(L, &err);

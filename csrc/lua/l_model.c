@@ -6,31 +6,45 @@
 
 #include <math.h>
 
-/* Rows that are kept, as new vectors; the originals stay untouched. */
-static void compact(lua_State *L, wpl_sample *sample, const double *weights, size_t kept)
+/* Leaves out rows with a missing number or without a weight. Columns, which start at stack index
+** `first`, become plain; the originals stay untouched. */
+static void compact(lua_State *L, wpl_sample *sample, int first)
 {
-    size_t rows = sample->rows_count;
+    size_t rows = sample->rows_count, columns = sample->columns_count;
+    size_t count = columns + sample->named_count;
+    const double *weights = sample->named[WPL_WEIGHTS];
+    const double **arrays = lua_newuserdatauv(L, count * sizeof *arrays, 0);
+    for (size_t i = 0; i < columns; i++) {
+        arrays[i] = wpl_check_numbers_of(L, first + (int)i, rows);
+        sample->columns[i] = wp_column_plain(arrays[i]);
+    }
+    for (size_t i = columns; i < count; i++)
+        arrays[i] = sample->named[i - columns];
+    size_t kept = wp_rows_complete(arrays, count, weights, rows, NULL);
+    if (kept == rows)
+        return;
     uint8_t *keep = lua_newuserdatauv(L, rows + 1, 0);
-    size_t complete = wp_rows_complete(sample->arrays, sample->arrays_count, NULL, rows, NULL);
-    wp_rows_complete(sample->arrays, sample->arrays_count, weights, rows, keep);
-    for (size_t a = 0; a < sample->arrays_count; a++) {
-        const double *from = sample->arrays[a];
-        if (from == NULL)
+    sample->missing = rows - wp_rows_complete(arrays, count, NULL, rows, NULL);
+    wp_rows_complete(arrays, count, weights, rows, keep);
+    for (size_t a = 0; a < count; a++) {
+        if (arrays[a] == NULL)
             continue;
         double *to = wpl_new_vector(L, kept);
-        sample->arrays[a] = to;
+        if (a < columns)
+            sample->columns[a] = wp_column_plain(to);
+        else
+            sample->named[a - columns] = to;
         for (size_t i = 0; i < rows; i++)
             if (keep[i])
-                *to++ = from[i];
+                *to++ = arrays[a][i];
     }
     sample->keep = keep;
     sample->rows_count = kept;
-    sample->missing = rows - complete;
 }
 
 wpl_sample wpl_check_sample(lua_State *L, int columns, const int *named, size_t named_count)
 {
-    wpl_sample sample = {0};
+    wpl_sample sample = {.named_count = named_count};
     if (columns != 0) {
         luaL_checktype(L, columns, LUA_TTABLE);
         sample.columns_count = lua_rawlen(L, columns);
@@ -38,20 +52,20 @@ wpl_sample wpl_check_sample(lua_State *L, int columns, const int *named, size_t 
     if (sample.columns_count > 1000)
         luaL_error(L, "columns: %I found (expected at most 1000)",
                    (lua_Integer)sample.columns_count);
-    sample.arrays_count = sample.columns_count + named_count;
-    luaL_checkstack(L, 2 * (int)sample.arrays_count + 10, "too many columns");
-    sample.arrays = lua_newuserdatauv(L, sample.arrays_count * sizeof *sample.arrays, 0);
+    luaL_checkstack(L, 2 * (int)(sample.columns_count + named_count) + 10, "too many columns");
+    sample.columns = lua_newuserdatauv(L, sample.columns_count * sizeof *sample.columns, 0);
+    sample.named = lua_newuserdatauv(L, named_count * sizeof *sample.named, 0);
     wpl_check_numbers(L, named[1], &sample.rows_count);
     bool complete = true;
+    int first = lua_gettop(L) + 1;
     for (size_t i = 0; i < sample.columns_count; i++) {
         lua_rawgeti(L, columns, (lua_Integer)i + 1);
-        sample.arrays[i] = wpl_check_numbers_of(L, lua_gettop(L), sample.rows_count);
+        sample.columns[i] = wpl_check_column_of(L, lua_gettop(L), sample.rows_count);
         complete = complete && wpl_vector_complete(L, lua_gettop(L));
     }
     for (size_t i = 0; i < named_count; i++) {
-        sample.arrays[sample.columns_count + i] =
-            named[i] == 0 ? NULL : wpl_opt_numbers_of(L, named[i], sample.rows_count);
-        if (sample.arrays[sample.columns_count + i] != NULL)
+        sample.named[i] = named[i] == 0 ? NULL : wpl_opt_numbers_of(L, named[i], sample.rows_count);
+        if (sample.named[i] != NULL)
             complete = complete && wpl_vector_complete(L, named[i]);
     }
     const double *weights = wpl_named(&sample, WPL_WEIGHTS);
@@ -59,12 +73,8 @@ wpl_sample wpl_check_sample(lua_State *L, int columns, const int *named, size_t 
         if (weights[i] < 0 || isinf(weights[i]))
             luaL_error(L, "weights: element %I: %f is not a weight (expected 0 or more)",
                        (lua_Integer)i + 1, weights[i]);
-    if (complete && weights == NULL)
-        return sample;
-    size_t kept =
-        wp_rows_complete(sample.arrays, sample.arrays_count, weights, sample.rows_count, NULL);
-    if (kept < sample.rows_count)
-        compact(L, &sample, weights, kept);
+    if (!complete || weights != NULL)
+        compact(L, &sample, first);
     return sample;
 }
 

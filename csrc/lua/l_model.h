@@ -4,15 +4,17 @@
 
 #include "lua/binding.h"
 
+#include "stats/column.h"
 #include "stats/design.h"
 #include "stats/vector.h"
 
-/* Arrays of one length on the Lua stack: the columns first, then those that the caller named (NULL
-** where absent). Rows with a missing number or a weight of 0 are gone; `missing` counts the rows
-** that were left out for a missing number. */
+/* Columns and arrays of one length on the Lua stack; the arrays are those that the caller named
+** (NULL where absent). Rows with a missing number or a weight of 0 are gone; `missing` counts the
+** rows that were left out for a missing number. */
 typedef struct wpl_sample {
-    const double **arrays;
-    size_t columns_count, arrays_count, rows_count, missing;
+    wp_column *columns;
+    const double **named;
+    size_t columns_count, named_count, rows_count, missing;
     const uint8_t *keep; /* 1 for each given row that is here, or NULL: all are */
 } wpl_sample;
 
@@ -24,9 +26,12 @@ enum { WPL_WEIGHTS = 0 }; /* the first named array is the weights */
 wpl_sample wpl_check_sample(lua_State *L, int columns, const int *named, size_t named_count);
 static inline const double *wpl_named(const wpl_sample *sample, size_t which)
 {
-    return sample->arrays[sample->columns_count + which];
+    return sample->named[which];
 }
 
+/* The rows of a vector or Lua array as wpl_check_numbers takes them, codes as they are. */
+wp_column wpl_check_column(lua_State *L, int index, size_t *count);
+wp_column wpl_check_column_of(lua_State *L, int index, size_t count);
 /* Whether no number of the vector at index is missing; the vector remembers. */
 bool wpl_vector_complete(lua_State *L, int index);
 /* Mean and SD; false where index holds no vector, or one that does not vary. */

@@ -138,7 +138,7 @@ int wpl_model_glm(lua_State *L)
                    wpl_push_option(L, 3, "clusters")};
     wpl_sample sample = wpl_check_sample(L, 1, named, 4);
     options.clusters = wpl_named(&sample, 3);
-    wp_design_input input = {.columns = sample.arrays,
+    wp_design_input input = {.columns = sample.columns,
                              .columns_count = sample.columns_count,
                              .rows_count = sample.rows_count,
                              .weights = wpl_named(&sample, WPL_WEIGHTS),

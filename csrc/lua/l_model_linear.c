@@ -26,7 +26,7 @@ int wpl_model_linear(lua_State *L)
                    wpl_push_option(L, 3, "clusters")};
     wpl_sample sample = wpl_check_sample(L, 1, named, 4);
     options.clusters = wpl_named(&sample, 3);
-    wp_design_input input = {.columns = sample.arrays,
+    wp_design_input input = {.columns = sample.columns,
                              .columns_count = sample.columns_count,
                              .rows_count = sample.rows_count,
                              .weights = wpl_named(&sample, WPL_WEIGHTS),
@@ -75,7 +75,7 @@ int wpl_model_residual(lua_State *L)
     wpl_check_numbers(L, 1, &rows);
     int named[] = {3, 1};
     wpl_sample sample = wpl_check_sample(L, 2, named, 2);
-    wp_design_input input = {.columns = sample.arrays,
+    wp_design_input input = {.columns = sample.columns,
                              .columns_count = sample.columns_count,
                              .rows_count = sample.rows_count,
                              .weights = wpl_named(&sample, WPL_WEIGHTS),
@@ -108,11 +108,11 @@ int wpl_model_correlations(lua_State *L)
     luaL_checkstack(L, (int)count + 10, "too many columns");
     const double *means = wpl_check_numbers_of(L, 3, count);
     const double *sds = wpl_check_numbers_of(L, 4, count);
-    const double **columns = lua_newuserdatauv(L, count * sizeof *columns, 0);
+    wp_column *columns = lua_newuserdatauv(L, count * sizeof *columns, 0);
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 1, (lua_Integer)i + 1);
-        columns[i] = i == 0 ? wpl_check_numbers(L, lua_gettop(L), &rows)
-                            : wpl_check_numbers_of(L, lua_gettop(L), rows);
+        columns[i] = i == 0 ? wpl_check_column(L, lua_gettop(L), &rows)
+                            : wpl_check_column_of(L, lua_gettop(L), rows);
     }
     double *out = lua_newuserdatauv(L, count * count * sizeof *out, 0);
     wpl_poll poll;

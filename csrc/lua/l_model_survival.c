@@ -67,7 +67,7 @@ int wpl_model_cox(lua_State *L)
     wpl_sample sample = wpl_check_sample(L, 1, named, 6);
     options.strata = wpl_named(&sample, 4);
     options.clusters = wpl_named(&sample, 5);
-    wp_design_input input = {.columns = sample.arrays,
+    wp_design_input input = {.columns = sample.columns,
                              .columns_count = sample.columns_count,
                              .rows_count = sample.rows_count,
                              .weights = wpl_named(&sample, WPL_WEIGHTS),

@@ -4,48 +4,116 @@
 ** Whatever takes a vector takes a Lua array too: check_numbers turns an array into a vector in its
 ** own stack slot, so that the collector owns every temporary. Core results that hold memory of
 ** their own (factor) live in a to-be-collected box. */
-#include "lua/binding.h"
-#include "lua/l_model.h"
-
-#include "stats/vector.h"
+#include "lua/l_vector.h"
 
 #include <math.h>
 #include <string.h>
 
-#define FACTOR "wayproof.factor"
-
-/* Sum, range, mean and variance are kept once somebody asked for them: vectors do not change. */
-typedef enum known { KNOWN_NOTHING, KNOWN_RANGE, KNOWN_ALL } known;
-
-typedef struct vector {
-    size_t count;
-    known known;
-    wp_moments moments;
-    double numbers[];
-} vector;
-
 double *wpl_new_vector(lua_State *L, size_t count)
 {
-    vector *v = lua_newuserdatauv(L, sizeof *v + count * sizeof(double), 1);
+    wpl_vector *v = lua_newuserdatauv(L, sizeof *v + count * sizeof(double), WPL_VECTOR_VALUES);
     v->count = count;
-    v->known = KNOWN_NOTHING;
+    v->known = WPL_KNOWN_NOTHING;
+    v->column = wp_column_plain(v->payload);
     luaL_setmetatable(L, WPL_VECTOR);
-    return v->numbers;
+    return v->payload;
+}
+
+wpl_vector *wpl_check_vector(lua_State *L, int index)
+{
+    return luaL_checkudata(L, index, WPL_VECTOR);
+}
+
+/* ---- codes ---- */
+
+wpl_codes *wpl_push_codes(lua_State *L, size_t count, size_t table_count)
+{
+    wpl_codes *codes = lua_newuserdatauv(
+        L, sizeof *codes + table_count * sizeof *codes->rows + count * wp_code_width(table_count),
+        0);
+    codes->table_count = table_count;
+    codes->tallied = false;
+    return codes;
+}
+
+wpl_vector *wpl_push_coded(lua_State *L, size_t count, int codes)
+{
+    codes = lua_absindex(L, codes);
+    wpl_codes *shared = lua_touserdata(L, codes);
+    wpl_new_vector(L, shared->table_count);
+    wpl_vector *v = lua_touserdata(L, -1);
+    v->count = count;
+    v->column = (wp_column){
+        .codes = wpl_code_bytes(shared), .table = v->payload, .table_count = shared->table_count};
+    lua_pushvalue(L, codes);
+    lua_setiuservalue(L, -2, WPL_CODES);
+    return v;
+}
+
+wpl_codes *wpl_codes_of(lua_State *L, int index)
+{
+    lua_getiuservalue(L, index, WPL_CODES);
+    return lua_touserdata(L, -1);
+}
+
+const uint64_t *wpl_tally(lua_State *L, int index)
+{
+    wpl_vector *v = wpl_check_vector(L, index);
+    wpl_codes *codes = wpl_codes_of(L, index);
+    lua_pop(L, 1); /* the vector keeps them */
+    wp_error err;
+    if (!codes->tallied && wp_column_tally(&v->column, v->count, codes->rows, NULL, &err) != WP_OK)
+        wpl_raise(L, &err);
+    codes->tallied = true;
+    return codes->rows;
+}
+
+wpl_vector *wpl_check_plain(lua_State *L, int index)
+{
+    wpl_vector *v = wpl_check_vector(L, index);
+    if (!wpl_is_coded(v))
+        return v;
+    index = lua_absindex(L, index);
+    double *out = wpl_new_vector(L, v->count);
+    wp_error err;
+    if (wp_column_expand(&v->column, v->count, out, NULL, &err) != WP_OK)
+        wpl_raise(L, &err);
+    wpl_vector *plain = lua_touserdata(L, -1);
+    plain->known = v->known;
+    plain->moments = v->moments;
+    lua_replace(L, index);
+    return plain;
 }
 
 const double *wpl_to_vector(lua_State *L, int index, size_t *count)
 {
-    vector *v = luaL_testudata(L, index, WPL_VECTOR);
-    if (v == NULL)
+    if (luaL_testudata(L, index, WPL_VECTOR) == NULL)
         return NULL;
+    wpl_vector *v = wpl_check_plain(L, index);
     *count = v->count;
-    return v->numbers;
+    return v->payload;
 }
 
-static vector *check_vector(lua_State *L, int index)
+wp_column wpl_check_column(lua_State *L, int index, size_t *count)
 {
-    return luaL_checkudata(L, index, WPL_VECTOR);
+    const wpl_vector *v = luaL_testudata(L, index, WPL_VECTOR);
+    if (v == NULL)
+        return wp_column_plain(wpl_check_numbers(L, index, count));
+    *count = v->count;
+    return v->column;
 }
+
+wp_column wpl_check_column_of(lua_State *L, int index, size_t count)
+{
+    size_t found;
+    wp_column column = wpl_check_column(L, index, &found);
+    if (found != count)
+        luaL_error(L, "vectors differ in length: %I and %I", (lua_Integer)count,
+                   (lua_Integer)found);
+    return column;
+}
+
+/* ---- arrays ---- */
 
 /* Length of an array that may have holes: its field n where there is one. */
 static size_t array_length(lua_State *L, int index)
@@ -107,7 +175,7 @@ const double *wpl_opt_numbers_of(lua_State *L, int index, size_t count)
     return lua_isnoneornil(L, index) ? NULL : wpl_check_numbers_of(L, index, count);
 }
 
-static const double *opt_weights(lua_State *L, int index, size_t count)
+const double *wpl_opt_weights(lua_State *L, int index, size_t count)
 {
     const double *weights = wpl_opt_numbers_of(L, index, count);
     for (size_t i = 0; weights != NULL && i < count; i++)
@@ -120,8 +188,7 @@ static const double *opt_weights(lua_State *L, int index, size_t count)
 /* new(array [, count]) : nil and NaN become missing. new(vector) is the vector itself. */
 static int l_new(lua_State *L)
 {
-    size_t count;
-    if (wpl_to_vector(L, 1, &count) != NULL) {
+    if (luaL_testudata(L, 1, WPL_VECTOR) != NULL) {
         lua_settop(L, 1);
         return 1;
     }
@@ -177,7 +244,7 @@ static int l_concat(lua_State *L)
     return 1;
 }
 
-static void push_number(lua_State *L, double number)
+void wpl_push_number(lua_State *L, double number)
 {
     if (isnan(number))
         lua_pushnil(L);
@@ -187,11 +254,11 @@ static void push_number(lua_State *L, double number)
 
 static int mm_index(lua_State *L)
 {
-    vector *v = check_vector(L, 1);
+    wpl_vector *v = wpl_check_vector(L, 1);
     if (lua_type(L, 2) == LUA_TNUMBER) {
         lua_Integer i = luaL_checkinteger(L, 2);
         if (i >= 1 && (size_t)i <= v->count)
-            push_number(L, v->numbers[i - 1]);
+            wpl_push_number(L, wp_column_number(&v->column, (size_t)i - 1));
         else
             lua_pushnil(L);
         return 1;
@@ -203,20 +270,20 @@ static int mm_index(lua_State *L)
 
 static int mm_len(lua_State *L)
 {
-    lua_pushinteger(L, (lua_Integer)check_vector(L, 1)->count);
+    lua_pushinteger(L, (lua_Integer)wpl_check_vector(L, 1)->count);
     return 1;
 }
 
 static int mm_tostring(lua_State *L)
 {
-    vector *v = check_vector(L, 1);
+    wpl_vector *v = wpl_check_vector(L, 1);
     luaL_Buffer text;
     luaL_buffinit(L, &text);
     lua_pushfstring(L, "vector of %I:", (lua_Integer)v->count);
     luaL_addvalue(&text);
     for (size_t i = 0; i < v->count && i < 10; i++) {
         char number[32];
-        lua_Number x = v->numbers[i];
+        lua_Number x = wp_column_number(&v->column, i);
         int length = snprintf(number, sizeof number, isnan(x) ? " nil" : " %.6g", x);
         luaL_addlstring(&text, number, (size_t)length);
     }
@@ -227,54 +294,159 @@ static int mm_tostring(lua_State *L)
 
 /* ---- maps ---- */
 
-static const wp_moments *measured(lua_State *L, vector *v, known wanted)
+const wp_moments *wpl_measured(lua_State *L, int index, wpl_known wanted)
 {
-    if (v->known < wanted) {
-        wp_error err;
-        if (wp_vector_measure(v->numbers, v->count, wanted == KNOWN_ALL, &v->moments, NULL, &err) !=
-            WP_OK)
-            wpl_raise(L, &err);
-        v->known = wanted;
+    wpl_vector *v = wpl_check_vector(L, index);
+    if (v->known >= wanted)
+        return &v->moments;
+    wp_error err;
+    if (wpl_is_coded(v)) {
+        wanted = WPL_KNOWN_ALL;
+        v->moments = wp_table_moments(v->payload, wpl_tally(L, index), v->column.table_count);
+    } else if (wp_vector_measure(v->payload, v->count, wanted == WPL_KNOWN_ALL, &v->moments, NULL,
+                                 &err) != WP_OK) {
+        wpl_raise(L, &err);
     }
+    v->known = wanted;
     return &v->moments;
 }
 
-static wp_operand check_operand(lua_State *L, int index, double *number, size_t *count)
+/* One side of a map. */
+typedef struct side {
+    int index;
+    double number; /* unless there is a vector */
+    wpl_vector *vector;
+} side;
+
+static side check_side(lua_State *L, int index, size_t *count)
 {
-    if (lua_type(L, index) == LUA_TNUMBER) {
-        *number = lua_tonumber(L, index);
-        return (wp_operand){number, true};
-    }
     size_t found;
-    const double *numbers = wpl_check_numbers(L, index, &found);
+    side made = {.index = index};
+    if (lua_type(L, index) == LUA_TNUMBER) {
+        made.number = lua_tonumber(L, index);
+        return made;
+    }
+    wpl_check_column(L, index, &found);
     if (*count != SIZE_MAX && *count != found)
         luaL_error(L, "vectors differ in length: %I and %I", (lua_Integer)*count,
                    (lua_Integer)found);
     *count = found;
-    return (wp_operand){numbers, false};
+    made.vector = wpl_check_vector(L, index);
+    return made;
+}
+
+/* The numbers of a side: of the rows, or of its table. */
+static wp_operand operand_of(const side *s)
+{
+    if (s->vector == NULL)
+        return (wp_operand){&s->number, true};
+    return (wp_operand){s->vector->payload, false};
+}
+
+static void map_numbers(lua_State *L, wp_map map, wp_operand left, wp_operand right, double *out,
+                        size_t count)
+{
+    wp_error err;
+    if (wp_vector_map(map, left, right, out, count, NULL, &err) != WP_OK)
+        wpl_raise(L, &err);
+}
+
+/* Sides whose rows share one set of codes, or numbers: only the tables are mapped. */
+static int map_tables(lua_State *L, wp_map map, const side *left, const side *right)
+{
+    const side *coded = left->vector != NULL ? left : right;
+    size_t count = coded->vector->count, table_count = coded->vector->column.table_count;
+    wpl_codes_of(L, coded->index);
+    wpl_vector *out = wpl_push_coded(L, count, -1);
+    map_numbers(L, map, operand_of(left), operand_of(right), out->payload, table_count);
+    return 1;
+}
+
+/* Two coded sides with few pairs of numbers; false: too many different results. */
+static bool map_pairs(lua_State *L, wp_map map, const side *left, const side *right)
+{
+    const wp_column *a = &left->vector->column, *b = &right->vector->column;
+    size_t pairs = a->table_count * b->table_count, count = left->vector->count, to_count;
+    double *firsts = lua_newuserdatauv(L, (3 * pairs + WP_TABLE_MOST) * sizeof *firsts, 0);
+    double *seconds = firsts + pairs, *results = seconds + pairs, *table = results + pairs;
+    uint16_t *code_of = lua_newuserdatauv(L, pairs * sizeof *code_of + 1, 0);
+    for (size_t i = 0; i < pairs; i++) {
+        firsts[i] = a->table[i / b->table_count];
+        seconds[i] = b->table[i % b->table_count];
+    }
+    map_numbers(L, map, (wp_operand){firsts, false}, (wp_operand){seconds, false}, results, pairs);
+    wp_error err;
+    if (wp_table_make(results, pairs, code_of, table, &to_count, &err) != WP_OK)
+        wpl_raise(L, &err);
+    if (to_count > WP_TABLE_MOST)
+        return false;
+    wpl_codes *codes = wpl_push_codes(L, count, to_count);
+    if (wp_codes_join(a, b, count, code_of, to_count, wpl_code_bytes(codes), NULL, &err) != WP_OK)
+        wpl_raise(L, &err);
+    memcpy(wpl_push_coded(L, count, -1)->payload, table, to_count * sizeof *table);
+    return true;
+}
+
+/* Comparisons of numbers row by row have three results. */
+static int map_flags(lua_State *L, wp_map map, wp_operand left, wp_operand right, size_t count)
+{
+    static const double table[] = {
+        [WP_FLAG_MISSING] = (double)NAN, [WP_FLAG_NO] = 0, [WP_FLAG_YES] = 1};
+    wp_error err;
+    wpl_codes *codes = wpl_push_codes(L, count, 3);
+    if (wp_vector_flags(map, left, right, wpl_code_bytes(codes), count, NULL, &err) != WP_OK)
+        return wpl_raise(L, &err);
+    memcpy(wpl_push_coded(L, count, -1)->payload, table, sizeof table);
+    return 1;
+}
+
+static bool share_codes(lua_State *L, const side *left, const side *right)
+{
+    wpl_codes *codes = wpl_codes_of(L, left->index);
+    bool same = codes == wpl_codes_of(L, right->index);
+    lua_pop(L, 2);
+    return same;
 }
 
 static int map_two(lua_State *L, wp_map map)
 {
-    double first, second;
     size_t count = SIZE_MAX;
-    wp_operand left = check_operand(L, 1, &first, &count);
-    wp_operand right = check_operand(L, 2, &second, &count);
-    double *out = wpl_new_vector(L, count);
-    wp_error err;
-    if (wp_vector_map(map, left, right, out, count, NULL, &err) != WP_OK)
-        return wpl_raise(L, &err);
+    side left = check_side(L, 1, &count), right = check_side(L, 2, &count);
+    bool left_coded = left.vector != NULL && wpl_is_coded(left.vector);
+    bool right_coded = right.vector != NULL && wpl_is_coded(right.vector);
+    if ((left_coded && right.vector == NULL) || (right_coded && left.vector == NULL))
+        return map_tables(L, map, &left, &right);
+    if (left_coded && right_coded) {
+        size_t pairs = left.vector->column.table_count * right.vector->column.table_count;
+        if (share_codes(L, &left, &right))
+            return map_tables(L, map, &left, &right);
+        if (pairs <= WP_PAIRS_MOST && (pairs <= 256 || pairs <= count) &&
+            map_pairs(L, map, &left, &right))
+            return 1;
+    }
+    if (left_coded)
+        left.vector = wpl_check_plain(L, 1);
+    if (right_coded)
+        right.vector = wpl_check_plain(L, 2);
+    if (wp_map_is_flag(map))
+        return map_flags(L, map, operand_of(&left), operand_of(&right), count);
+    map_numbers(L, map, operand_of(&left), operand_of(&right), wpl_new_vector(L, count), count);
     return 1;
 }
 
 static int map_one(lua_State *L, wp_map map)
 {
-    vector *v = check_vector(L, 1);
-    double *out = wpl_new_vector(L, v->count);
-    wp_error err;
-    wp_operand left = {v->numbers, false}, none = {NULL, false};
-    if (wp_vector_map(map, left, none, out, v->count, NULL, &err) != WP_OK)
-        return wpl_raise(L, &err);
+    wpl_vector *v = wpl_check_vector(L, 1);
+    wp_operand left = {v->payload, false}, none = {NULL, false};
+    if (wpl_is_coded(v)) {
+        wpl_codes_of(L, 1);
+        wpl_vector *out = wpl_push_coded(L, v->count, -1);
+        map_numbers(L, map, left, none, out->payload, v->column.table_count);
+    } else if (wp_map_is_flag(map)) {
+        return map_flags(L, map, left, none, v->count);
+    } else {
+        map_numbers(L, map, left, none, wpl_new_vector(L, v->count), v->count);
+    }
     return 1;
 }
 
@@ -311,12 +483,10 @@ MAP_ONE(m_is_missing, WP_MAP_IS_MISSING)
 /* v:fill(number or vector) : v itself where nothing is missing. */
 static int m_fill(lua_State *L)
 {
-    vector *v = check_vector(L, 1);
-    if (measured(L, v, KNOWN_RANGE)->rows < v->count)
+    size_t count = wpl_check_vector(L, 1)->count;
+    if (wpl_measured(L, 1, WPL_KNOWN_RANGE)->rows < count)
         return map_two(L, WP_MAP_FILL);
-    double number;
-    size_t count = v->count;
-    check_operand(L, 2, &number, &count);
+    check_side(L, 2, &count);
     lua_pushvalue(L, 1);
     return 1;
 }
@@ -331,27 +501,25 @@ static int mm_unm(lua_State *L)
 
 /* ---- figures ---- */
 
-static wp_moments check_moments(lua_State *L, known wanted)
+static wp_moments check_moments(lua_State *L, wpl_known wanted)
 {
-    vector *v = check_vector(L, 1);
-    const double *weights = opt_weights(L, 2, v->count);
+    wpl_vector *v = wpl_check_vector(L, 1);
+    const double *weights = wpl_opt_weights(L, 2, v->count);
     if (weights != NULL)
-        return wp_vector_moments(v->numbers, weights, v->count);
-    return *measured(L, v, wanted);
+        return wp_column_moments(&v->column, weights, v->count);
+    return *wpl_measured(L, 1, wanted);
 }
 
 bool wpl_vector_complete(lua_State *L, int index)
 {
-    vector *v = check_vector(L, index);
-    return measured(L, v, KNOWN_RANGE)->rows == v->count;
+    return wpl_measured(L, index, WPL_KNOWN_RANGE)->rows == wpl_check_vector(L, index)->count;
 }
 
 bool wpl_vector_scale(lua_State *L, int index, double *mean, double *sd)
 {
-    vector *v = luaL_testudata(L, index, WPL_VECTOR);
-    if (v == NULL)
+    if (luaL_testudata(L, index, WPL_VECTOR) == NULL)
         return false;
-    const wp_moments *m = measured(L, v, KNOWN_ALL);
+    const wp_moments *m = wpl_measured(L, index, WPL_KNOWN_ALL);
     *mean = m->mean;
     *sd = sqrt(m->variance);
     return *sd > 0 && isfinite(*sd);
@@ -359,97 +527,109 @@ bool wpl_vector_scale(lua_State *L, int index, double *mean, double *sd)
 
 static int m_sum(lua_State *L)
 {
-    lua_pushnumber(L, check_moments(L, KNOWN_RANGE).sum);
+    lua_pushnumber(L, check_moments(L, WPL_KNOWN_RANGE).sum);
     return 1;
 }
 
 static int m_mean(lua_State *L)
 {
-    push_number(L, check_moments(L, KNOWN_ALL).mean);
+    wpl_push_number(L, check_moments(L, WPL_KNOWN_ALL).mean);
     return 1;
 }
 
 /* v:sd([weights]) : divisor weight - 1; nil below two. */
 static int m_sd(lua_State *L)
 {
-    push_number(L, sqrt(check_moments(L, KNOWN_ALL).variance));
+    wpl_push_number(L, sqrt(check_moments(L, WPL_KNOWN_ALL).variance));
     return 1;
 }
 
 static int m_min(lua_State *L)
 {
-    push_number(L, check_moments(L, KNOWN_RANGE).minimum);
+    wpl_push_number(L, check_moments(L, WPL_KNOWN_RANGE).minimum);
     return 1;
 }
 
 static int m_max(lua_State *L)
 {
-    push_number(L, check_moments(L, KNOWN_RANGE).maximum);
+    wpl_push_number(L, check_moments(L, WPL_KNOWN_RANGE).maximum);
+    return 1;
+}
+
+static int push_scaled(lua_State *L, double mean, double sd)
+{
+    wpl_vector *v = wpl_check_vector(L, 1);
+    size_t count = wpl_is_coded(v) ? v->column.table_count : v->count;
+    double *out;
+    if (wpl_is_coded(v)) {
+        wpl_codes_of(L, 1);
+        out = wpl_push_coded(L, v->count, -1)->payload;
+    } else {
+        out = wpl_new_vector(L, count);
+    }
+    wp_error err;
+    if (wp_vector_scale(v->payload, mean, sd, count, out, NULL, &err) != WP_OK)
+        return wpl_raise(L, &err);
     return 1;
 }
 
 /* v:scaled(mean, sd) -> (v - mean) / sd. */
 static int m_scaled(lua_State *L)
 {
-    vector *v = check_vector(L, 1);
-    double mean = luaL_checknumber(L, 2), sd = luaL_checknumber(L, 3);
-    double *out = wpl_new_vector(L, v->count);
-    wp_error err;
-    if (wp_vector_scale(v->numbers, mean, sd, v->count, out, NULL, &err) != WP_OK)
-        return wpl_raise(L, &err);
-    return 1;
+    return push_scaled(L, luaL_checknumber(L, 2), luaL_checknumber(L, 3));
 }
 
 /* v:standardised([weights]) -> (v - mean) / sd, mean, sd. A constant vector gives missing. */
 static int m_standardised(lua_State *L)
 {
-    wp_moments m = check_moments(L, KNOWN_ALL);
-    size_t count = check_vector(L, 1)->count;
-    const double *numbers = check_vector(L, 1)->numbers;
-    double *out = wpl_new_vector(L, count);
+    wp_moments m = check_moments(L, WPL_KNOWN_ALL);
     double sd = sqrt(m.variance);
-    for (size_t i = 0; i < count; i++)
-        out[i] = sd > 0 ? (numbers[i] - m.mean) / sd : NAN;
-    push_number(L, m.mean);
-    push_number(L, sd);
+    push_scaled(L, m.mean, sd > 0 ? sd : NAN);
+    wpl_push_number(L, m.mean);
+    wpl_push_number(L, sd);
     return 3;
+}
+
+static void push_count(lua_State *L, double total)
+{
+    if (total == floor(total) && total < 0x1p53)
+        lua_pushinteger(L, (lua_Integer)total);
+    else
+        lua_pushnumber(L, total);
 }
 
 /* v:count([number [, weights]]) : rows equal to number; rows that are not missing without one. */
 static int m_count(lua_State *L)
 {
-    vector *v = check_vector(L, 1);
     bool any = lua_isnoneornil(L, 2);
+    wpl_vector *v = wpl_check_vector(L, 1);
     double number = any ? 0 : luaL_checknumber(L, 2), total = 0;
-    const double *weights = opt_weights(L, 3, v->count);
-    if (any && weights == NULL) {
-        lua_pushinteger(L, (lua_Integer)measured(L, v, KNOWN_RANGE)->rows);
+    const double *weights = wpl_opt_weights(L, 3, v->count);
+    if (weights == NULL && any) {
+        lua_pushinteger(L, (lua_Integer)wpl_measured(L, 1, WPL_KNOWN_RANGE)->rows);
         return 1;
     }
-    if (weights == NULL) {
-        size_t equal = 0;
+    if (weights == NULL && wpl_is_coded(v)) {
+        const uint64_t *rows = wpl_tally(L, 1);
+        for (size_t code = 0; code < v->column.table_count; code++)
+            total += v->payload[code] == number ? (double)rows[code] : 0;
+    } else {
+        v = wpl_check_plain(L, 1);
         for (size_t i = 0; i < v->count; i++)
-            equal += v->numbers[i] == number;
-        lua_pushinteger(L, (lua_Integer)equal);
-        return 1;
+            if (any ? !isnan(v->payload[i]) : v->payload[i] == number)
+                total += weights == NULL ? 1 : weights[i];
     }
-    for (size_t i = 0; i < v->count; i++)
-        if (any ? !isnan(v->numbers[i]) : v->numbers[i] == number)
-            total += weights[i];
-    if (total == floor(total) && total < 0x1p53)
-        lua_pushinteger(L, (lua_Integer)total);
-    else
-        lua_pushnumber(L, total);
+    push_count(L, total);
     return 1;
 }
 
 static int m_dot(lua_State *L)
 {
-    vector *v = check_vector(L, 1);
+    const wpl_vector *v = wpl_check_plain(L, 1);
     const double *other = wpl_check_numbers_of(L, 2, v->count);
     double sum;
     wp_error err;
-    if (wp_vector_dot(v->numbers, other, v->count, &sum, NULL, &err) != WP_OK)
+    if (wp_vector_dot(v->payload, other, v->count, &sum, NULL, &err) != WP_OK)
         return wpl_raise(L, &err);
     lua_pushnumber(L, sum);
     return 1;
@@ -458,238 +638,10 @@ static int m_dot(lua_State *L)
 /* v:correlation(other [, weights]) : Pearson's over complete pairs; nil when one is constant. */
 static int m_correlation(lua_State *L)
 {
-    vector *v = check_vector(L, 1);
+    const wpl_vector *v = wpl_check_plain(L, 1);
     const double *other = wpl_check_numbers_of(L, 2, v->count);
-    push_number(L, wp_vector_correlation(v->numbers, other, opt_weights(L, 3, v->count), v->count));
-    return 1;
-}
-
-/* ---- sorted views ---- */
-
-static int factor_gc(lua_State *L)
-{
-    wp_factor_free(lua_touserdata(L, 1));
-    return 0;
-}
-
-/* Factor of the vector at 1, in a box on the stack. */
-static wp_factor *push_factor(lua_State *L)
-{
-    vector *v = check_vector(L, 1);
-    wp_factor *factor = lua_newuserdatauv(L, sizeof *factor, 0);
-    *factor = (wp_factor){0};
-    luaL_setmetatable(L, FACTOR);
-    wp_error err;
-    if (wp_factor_make(factor, v->numbers, v->count, &err) != WP_OK)
-        wpl_raise(L, &err);
-    return factor;
-}
-
-/* v:distinct([weights]) -> ascending distinct numbers, counts, number of missing rows. */
-static int m_distinct(lua_State *L)
-{
-    lua_settop(L, 2);
-    const double *weights = opt_weights(L, 2, check_vector(L, 1)->count);
-    wp_factor *factor = push_factor(L);
-    double *totals = wpl_new_vector(L, factor->numbers_count);
-    wp_factor_weights(factor, weights, totals);
-    size_t first = factor->numbers_count > 0 && isnan(factor->numbers[0]);
-    size_t count = factor->numbers_count - first;
-    double *numbers = wpl_new_vector(L, count), *counts = wpl_new_vector(L, count);
-    memcpy(numbers, factor->numbers + first, count * sizeof *numbers);
-    memcpy(counts, totals + first, count * sizeof *counts);
-    lua_pushnumber(L, first ? totals[0] : 0);
-    wp_factor_free(factor);
-    return 3;
-}
-
-/* Quantiles of the numbers of v as a new vector. */
-static int select_quantiles(lua_State *L, vector *v, const double *chances, size_t count)
-{
-    const wp_moments *m = measured(L, v, KNOWN_RANGE);
-    const double *numbers = v->numbers;
-    if (m->rows < v->count) {
-        double *kept = lua_newuserdatauv(L, (m->rows + 1) * sizeof *kept, 0);
-        numbers = kept;
-        for (size_t i = 0; i < v->count; i++)
-            if (!isnan(v->numbers[i]))
-                *kept++ = v->numbers[i];
-    }
-    double *out = wpl_new_vector(L, count);
-    wp_error err;
-    if (wp_vector_select(numbers, m->rows, m->minimum, m->maximum, chances, count, out, NULL,
-                         &err) != WP_OK)
-        return wpl_raise(L, &err);
-    return 1;
-}
-
-/* v:quantiles({p, …} [, weights]) -> a vector, type 7 on the rows that the weights stand for. */
-static int m_quantiles(lua_State *L)
-{
-    lua_settop(L, 3);
-    size_t count;
-    const double *weights = opt_weights(L, 3, check_vector(L, 1)->count);
-    const double *chances = wpl_check_numbers(L, 2, &count);
-    for (size_t i = 0; i < count; i++)
-        luaL_argcheck(L, chances[i] >= 0 && chances[i] <= 1, 2, "expected numbers in 0..1");
-    if (weights == NULL && count <= WP_SELECT_MOST)
-        return select_quantiles(L, check_vector(L, 1), chances, count);
-    wp_factor *factor = push_factor(L);
-    double *totals = wpl_new_vector(L, factor->numbers_count);
-    wp_factor_weights(factor, weights, totals);
-    double *out = wpl_new_vector(L, count);
-    for (size_t i = 0; i < count; i++)
-        out[i] = wp_factor_quantile(factor, totals, chances[i]);
-    wp_factor_free(factor);
-    return 1;
-}
-
-/* v:order() -> places of the rows (1-based) in ascending order, missing first; stable. */
-static int m_order(lua_State *L)
-{
-    wp_factor *factor = push_factor(L);
-    uint32_t *order = lua_newuserdatauv(L, (factor->count + 1) * sizeof *order, 0);
-    wp_error err;
-    if (wp_factor_order(factor, order, &err) != WP_OK)
-        return wpl_raise(L, &err);
-    double *out = wpl_new_vector(L, factor->count);
-    for (size_t i = 0; i < factor->count; i++)
-        out[i] = (double)order[i] + 1;
-    wp_factor_free(factor);
-    return 1;
-}
-
-/* v:ranks([weights]) -> mid-ranks. */
-static int m_ranks(lua_State *L)
-{
-    lua_settop(L, 2);
-    const double *weights = opt_weights(L, 2, check_vector(L, 1)->count);
-    wp_factor *factor = push_factor(L);
-    double *out = wpl_new_vector(L, factor->count);
-    wp_error err;
-    if (wp_factor_ranks(factor, weights, out, &err) != WP_OK)
-        return wpl_raise(L, &err);
-    wp_factor_free(factor);
-    return 1;
-}
-
-/* v:groups(count [, weights]) -> 1 .. count by mid-rank: equal numbers share a group. */
-static int m_groups(lua_State *L)
-{
-    lua_settop(L, 3);
-    lua_Integer groups = luaL_checkinteger(L, 2);
-    luaL_argcheck(L, groups >= 1 && groups <= 1 << 20, 2, "expected 1 to 1048576 groups");
-    const double *weights = opt_weights(L, 3, check_vector(L, 1)->count);
-    wp_factor *factor = push_factor(L);
-    double *out = wpl_new_vector(L, factor->count);
-    wp_error err;
-    if (wp_factor_groups(factor, weights, (int)groups, out, &err) != WP_OK)
-        return wpl_raise(L, &err);
-    wp_factor_free(factor);
-    return 1;
-}
-
-static const double *check_cuts(lua_State *L, int index, size_t *count)
-{
-    const double *cuts = wpl_check_numbers(L, index, count);
-    for (size_t i = 0; i < *count; i++)
-        luaL_argcheck(L, !isnan(cuts[i]) && (i == 0 || cuts[i] >= cuts[i - 1]), index,
-                      "expected ascending numbers");
-    return cuts;
-}
-
-/* v:bin(cuts) -> 1 + number of cuts <= x. */
-static int m_bin(lua_State *L)
-{
-    size_t cuts_count;
-    vector *v = check_vector(L, 1);
-    const double *cuts = check_cuts(L, 2, &cuts_count);
-    double *out = wpl_new_vector(L, v->count);
-    wp_vector_bin(v->numbers, v->count, cuts, cuts_count, out);
-    return 1;
-}
-
-/* ---- parts ---- */
-
-static int take_rows(lua_State *L, const vector *v, const double *places, size_t count)
-{
-    double *out = wpl_new_vector(L, count);
-    for (size_t i = 0; i < count; i++) {
-        double place = places[i];
-        if (!(place >= 1 && place <= (double)v->count && place == floor(place)))
-            return luaL_error(L, "place %f: no such row (expected 1 to %I)", place,
-                              (lua_Integer)v->count);
-        out[i] = v->numbers[(size_t)place - 1];
-    }
-    return 1;
-}
-
-/* v:take(places) -> the rows at these places (1-based), in that order. */
-static int m_take(lua_State *L)
-{
-    size_t count;
-    vector *v = check_vector(L, 1);
-    const double *places = wpl_check_numbers(L, 2, &count);
-    return take_rows(L, v, places, count);
-}
-
-/* Pushes where the rows go that the mask at 2 chooses (vector.h), NULL when it is no mask. They are
-** kept as the mask's user value: one mask chooses from many columns. */
-static const size_t *push_starts(lua_State *L, const double *mask, size_t count)
-{
-    bool kept = luaL_testudata(L, 2, WPL_VECTOR) != NULL, is_mask;
-    if (kept && lua_getiuservalue(L, 2, 1) == LUA_TUSERDATA)
-        return lua_touserdata(L, -1);
-    size_t *starts = lua_newuserdatauv(L, (wp_mask_chunks(count) + 1) * sizeof *starts, 0);
-    wp_error err;
-    if (wp_mask_count(mask, count, starts, &is_mask, NULL, &err) != WP_OK)
-        wpl_raise(L, &err);
-    if (!is_mask)
-        return NULL;
-    if (kept) {
-        lua_pushvalue(L, -1);
-        lua_setiuservalue(L, 2, 1);
-    }
-    return starts;
-}
-
-/* v:select(mask) -> the rows where the mask (0, 1 or missing; as long as v) is 1. Anything else is
-** read as places. */
-static int m_select(lua_State *L)
-{
-    size_t count;
-    vector *v = check_vector(L, 1);
-    const double *mask = wpl_check_numbers(L, 2, &count);
-    if (count != v->count)
-        return take_rows(L, v, mask, count);
-    const size_t *starts = push_starts(L, mask, count);
-    if (starts == NULL)
-        return take_rows(L, v, mask, count);
-    if (starts[wp_mask_chunks(count)] == count) {
-        lua_pushvalue(L, 1);
-        return 1;
-    }
-    double *out = wpl_new_vector(L, starts[wp_mask_chunks(count)]);
-    wp_error err;
-    if (wp_mask_apply(mask, v->numbers, count, starts, out, NULL, &err) != WP_OK)
-        return wpl_raise(L, &err);
-    return 1;
-}
-
-/* v:slice(first [, last]) : places as in string.sub. */
-static int m_slice(lua_State *L)
-{
-    vector *v = check_vector(L, 1);
-    lua_Integer count = (lua_Integer)v->count;
-    lua_Integer first = luaL_checkinteger(L, 2), last = luaL_optinteger(L, 3, -1);
-    first = first < 0 ? first + count + 1 : first;
-    last = last < 0 ? last + count + 1 : last;
-    first = first < 1 ? 1 : first;
-    last = last > count ? count : last;
-    size_t kept = last >= first ? (size_t)(last - first + 1) : 0;
-    double *out = wpl_new_vector(L, kept);
-    if (kept > 0)
-        memcpy(out, v->numbers + first - 1, kept * sizeof *out);
+    wpl_push_number(
+        L, wp_vector_correlation(v->payload, other, wpl_opt_weights(L, 3, v->count), v->count));
     return 1;
 }
 
@@ -703,48 +655,36 @@ static int l_combine(lua_State *L)
     luaL_checkstack(L, (int)columns + 10, "too many vectors");
     const double *factors = wpl_check_numbers_of(L, 2, columns);
     double constant = luaL_optnumber(L, 3, 0);
-    const double **arrays = lua_newuserdatauv(L, columns * sizeof *arrays, 0);
+    wp_column *parts = lua_newuserdatauv(L, columns * sizeof *parts, 0);
     for (size_t i = 0; i < columns; i++) {
         lua_rawgeti(L, 1, (lua_Integer)i + 1);
-        arrays[i] = i == 0 ? wpl_check_numbers(L, lua_gettop(L), &rows)
-                           : wpl_check_numbers_of(L, lua_gettop(L), rows);
+        parts[i] = i == 0 ? wpl_check_column(L, lua_gettop(L), &rows)
+                          : wpl_check_column_of(L, lua_gettop(L), rows);
     }
     double *out = wpl_new_vector(L, rows);
     wp_error err;
-    if (wp_vector_combine(arrays, factors, columns, constant, rows, out, NULL, &err) != WP_OK)
+    if (wp_column_combine(parts, factors, columns, constant, rows, out, NULL, &err) != WP_OK)
         return wpl_raise(L, &err);
     return 1;
 }
 
-/* spline(v, knots) -> list of #knots - 2 columns; with v itself they span the spline. */
-static int m_spline(lua_State *L)
+/* v:plain() : the same numbers, a double per row: for what will be read as numbers many times. */
+static int m_plain(lua_State *L)
 {
-    size_t knots_count;
-    lua_settop(L, 2);
-    vector *v = check_vector(L, 1);
-    const double *knots = wpl_check_numbers(L, 2, &knots_count);
-    luaL_argcheck(L, knots_count >= 3 && knots_count <= 100, 2, "expected 3 to 100 knots");
-    lua_createtable(L, (int)knots_count - 2, 0);
-    for (size_t column = 0; column + 2 < knots_count; column++) {
-        double *out = wpl_new_vector(L, v->count);
-        wp_error err;
-        if (wp_vector_spline(v->numbers, v->count, knots, knots_count, column, out, NULL, &err) !=
-            WP_OK)
-            return wpl_raise(L, &err);
-        lua_rawseti(L, -2, (lua_Integer)column + 1);
-    }
+    lua_settop(L, 1);
+    wpl_check_plain(L, 1);
     return 1;
 }
 
 /* v:table() : a Lua array; missing numbers are holes. */
 static int m_table(lua_State *L)
 {
-    vector *v = check_vector(L, 1);
+    wpl_vector *v = wpl_check_plain(L, 1);
     lua_createtable(L, v->count > INT32_MAX ? INT32_MAX : (int)v->count, 0);
     for (size_t i = 0; i < v->count; i++) {
-        if (isnan(v->numbers[i]))
+        if (isnan(v->payload[i]))
             continue;
-        lua_pushnumber(L, v->numbers[i]);
+        lua_pushnumber(L, v->payload[i]);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     return 1;
@@ -776,16 +716,7 @@ static const luaL_Reg methods[] = {{"table", m_table},
                                    {"count", m_count},
                                    {"dot", m_dot},
                                    {"correlation", m_correlation},
-                                   {"distinct", m_distinct},
-                                   {"quantiles", m_quantiles},
-                                   {"order", m_order},
-                                   {"ranks", m_ranks},
-                                   {"groups", m_groups},
-                                   {"bin", m_bin},
-                                   {"select", m_select},
-                                   {"take", m_take},
-                                   {"slice", m_slice},
-                                   {"spline", m_spline},
+                                   {"plain", m_plain},
                                    {"residual", wpl_model_residual},
                                    {NULL, NULL}};
 
@@ -797,19 +728,19 @@ static const luaL_Reg metamethods[] = {
 int wpl_open_vector(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"new", l_new},      {"full", l_full},     {"sequence", l_sequence}, {"concat", l_concat},
-        {"stack", l_concat}, {"spline", m_spline}, {"combine", l_combine},   {NULL, NULL}};
-    luaL_newmetatable(L, FACTOR);
-    lua_pushcfunction(L, factor_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
+        {"new", l_new},       {"full", l_full},    {"sequence", l_sequence},
+        {"concat", l_concat}, {"stack", l_concat}, {"combine", l_combine},
+        {NULL, NULL}};
     wpl_class(L, WPL_VECTOR, NULL, methods, metamethods);
+    wpl_open_vector_rows(L);
     luaL_getmetatable(L, WPL_VECTOR);
     lua_pushvalue(L, -2);
     lua_pushcclosure(L, mm_index, 1);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
     luaL_newlib(L, functions);
+    lua_getfield(L, -2, "spline");
+    lua_setfield(L, -2, "spline");
     lua_pushvalue(L, -2);
     lua_setfield(L, -2, "methods");
     return 1;

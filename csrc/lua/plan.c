@@ -176,8 +176,8 @@ static void read_leaf(lua_State *L, int at, const wp_columns *columns, wp_leaf *
     read_zone(L, at, zone);
     leaf->zone = *zone;
     lua_getfield(L, at, "given");
-    leaf->given = wpl_to_vector(L, -1, &leaf->given_count); /* kept alive by the plan's table */
-    lua_pop(L, 1);
+    leaf->given = wpl_to_vector(L, -1, &leaf->given_count);
+    lua_setfield(L, at, "given"); /* the plan's table keeps it alive */
 }
 
 static void read_leaves(lua_State *L, int from, const wp_columns *columns, plan_box *box)

@@ -15,7 +15,7 @@ static void product_visit(void *context, const wp_design *design, size_t first, 
     wp_block_gram_from(block, scratch, *(const size_t *)context, design->k, count, sums);
 }
 
-wp_status wp_correlations(const double *const *columns, size_t count, size_t first, size_t rows,
+wp_status wp_correlations(const wp_column *columns, size_t count, size_t first, size_t rows,
                           const double *means, const double *sds, double *out, const wp_run *run,
                           wp_error *err)
 {

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/pool.h"
+#include "stats/column.h"
 
 #include <stddef.h>
 
@@ -11,7 +12,7 @@
 ** given means and standard deviations (divisor rows - 1); 0 where one of them is 0. No number is
 ** missing. Other places of out are left in no particular state. Cost: O(rows (count - first)
 ** count). */
-WP_NODISCARD wp_status wp_correlations(const double *const *columns, size_t count, size_t first,
+WP_NODISCARD wp_status wp_correlations(const wp_column *columns, size_t count, size_t first,
                                        size_t rows, const double *means, const double *sds,
                                        double *out, const wp_run *run, wp_error *err);
 

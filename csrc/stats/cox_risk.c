@@ -97,7 +97,8 @@ void wp__cox_copy(wp__cox *state, const wp_design *design, const double *status)
         for (size_t t = 0; t < state->k; t++) {
             size_t column = design->kept[t];
             state->z[i * state->k + t] =
-                (input->columns[column][row] - design->centre[column]) / design->scale[column];
+                (wp_column_number(&input->columns[column], row) - design->centre[column]) /
+                design->scale[column];
         }
         state->weight[i] = input->weights == NULL ? 1 : input->weights[row];
         state->event[i] = status[row];

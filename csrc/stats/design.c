@@ -61,13 +61,42 @@ void wp_design_block(const wp_design *design, size_t first, size_t count, double
         pad(block, count);
         term = 1;
     }
+    const double *table = design->tables;
     for (; term < design->k; term++) {
-        size_t column = design->kept[term - design->input.intercept];
+        size_t place = design->kept[term - design->input.intercept];
+        const wp_column *column = &design->input.columns[place];
         double *z = block + term * WP_BLOCK_ROWS;
-        wp_kernel_standardise(design->input.columns[column] + first, design->centre[column],
-                              1 / design->scale[column], count, z);
+        if (column->numbers != NULL) {
+            wp_kernel_standardise(column->numbers + first, design->centre[place],
+                                  1 / design->scale[place], count, z);
+        } else {
+            wp_column_look_up(column, table, first, count, z);
+            table += column->table_count;
+        }
         pad(z, count);
     }
+}
+
+/* Once the terms are chosen: a table is standardised instead of its rows, to the same bits. */
+static wp_status standardise_tables(wp_design *design, wp_error *err)
+{
+    size_t places = 0, kept = design->k - design->input.intercept;
+    for (size_t i = 0; i < kept; i++)
+        places += design->input.columns[design->kept[i]].table_count;
+    wp_free(design->tables);
+    design->tables = wp_alloc_array(places, sizeof *design->tables);
+    if (design->tables == NULL)
+        return wp_fail_memory(err, places * sizeof *design->tables);
+    double *table = design->tables;
+    for (size_t i = 0; i < kept; i++) {
+        const wp_column *column = &design->input.columns[design->kept[i]];
+        if (column->numbers != NULL)
+            continue;
+        wp_kernel_standardise(column->table, design->centre[design->kept[i]],
+                              1 / design->scale[design->kept[i]], column->table_count, table);
+        table += column->table_count;
+    }
+    return WP_OK;
 }
 
 typedef struct pass_work {
@@ -141,7 +170,7 @@ static wp_status measure_column(void *context, size_t column, unsigned worker, w
     (void)worker;
     wp_design *design = context;
     const wp_design_input *input = &design->input;
-    wp_moments m = wp_vector_moments(input->columns[column], input->weights, input->rows_count);
+    wp_moments m = wp_column_moments(&input->columns[column], input->weights, input->rows_count);
     if (isinf(m.minimum) || isinf(m.maximum))
         return wp_fail(err, WP_INVALID, "column %zu: infinite number (expected finite ones)",
                        column + 1);
@@ -206,6 +235,7 @@ static wp_status choose_terms(wp_design *design, const wp_run *run, wp_error *er
     design->k = kept + design->input.intercept;
     if (design->k == 0 || kept == 0)
         return WP_OK;
+    WP_TRY(standardise_tables(design, err));
     double *gram = wp_alloc_array(design->k * design->k, sizeof *gram);
     if (gram == NULL)
         return wp_fail_memory(err, design->k * design->k * sizeof *gram);
@@ -254,6 +284,8 @@ wp_status wp_design_make(wp_design *design, const wp_design_input *input, const 
         if (status == WP_OK)
             status = choose_terms(&made, run, err);
     }
+    if (status == WP_OK)
+        status = standardise_tables(&made, err);
     if (status != WP_OK)
         wp_design_free(&made);
     else
@@ -267,6 +299,7 @@ void wp_design_free(wp_design *design)
     wp_free(design->centre);
     wp_free(design->scale);
     wp_free(design->terms);
+    wp_free(design->tables);
     *design = (wp_design){0};
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/pool.h"
+#include "stats/column.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,7 +30,7 @@ typedef enum wp_term {
 } wp_term;
 
 typedef struct wp_design_input {
-    const double *const *columns; /* columns_count arrays of rows_count numbers, none missing */
+    const wp_column *columns; /* columns_count of them, rows_count rows, none missing */
     size_t columns_count, rows_count;
     const double *weights; /* NULL: ones */
     const double *offset;  /* NULL: zeros */
@@ -47,6 +48,8 @@ typedef struct wp_design {
     double *centre; /* columns_count */
     double *scale;  /* columns_count; 0 where the column is left out */
     wp_term *terms; /* 1 + columns_count: the intercept, then the columns */
+    double
+        *tables; /* standardised tables of the coded columns that are kept, one after the other */
 } wp_design;
 
 WP_NODISCARD wp_status wp_design_make(wp_design *design, const wp_design_input *input,

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { MAP_ROWS = 16384, SUM_ROWS = 4096, LOGS = 1024 };
+enum { MAP_ROWS = 16384, SUM_ROWS = 4096, FLAG_ROWS = 512, LOGS = 1024 };
 
 static size_t chunks_of(size_t count, size_t rows)
 {
@@ -147,57 +147,68 @@ wp_status wp_vector_map(wp_map map, wp_operand left, wp_operand right, double *o
     return run_chunks(run, chunks_of(count, MAP_ROWS), map_chunk, &work, err);
 }
 
-typedef struct combine_work {
-    const double *const *columns;
-    const double *factors;
-    size_t columns_count, count;
-    double constant, scale;
+typedef struct flag_work {
+    wp_map map;
+    wp_operand left, right;
+    uint8_t *out;
+    size_t count;
+} flag_work;
+
+static wp_operand from_row(wp_operand operand, size_t row)
+{
+    if (!operand.is_number && operand.numbers != NULL)
+        operand.numbers += row;
+    return operand;
+}
+
+static wp_status flag_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    const flag_work *work = context;
+    size_t last = (chunk + 1) * MAP_ROWS < work->count ? (chunk + 1) * MAP_ROWS : work->count;
+    for (size_t first = chunk * MAP_ROWS; first < last; first += FLAG_ROWS) {
+        double flags[FLAG_ROWS];
+        size_t count = last - first < FLAG_ROWS ? last - first : FLAG_ROWS;
+        map_work block = {
+            work->map, from_row(work->left, first), from_row(work->right, first), flags, count,
+            NULL};
+        WP_TRY(map_chunk(&block, 0, worker, err));
+        for (size_t i = 0; i < count; i++)
+            work->out[first + i] = (uint8_t)(isnan(flags[i]) ? WP_FLAG_MISSING
+                                             : flags[i] != 0 ? WP_FLAG_YES
+                                                             : WP_FLAG_NO);
+    }
+    return WP_OK;
+}
+
+wp_status wp_vector_flags(wp_map map, wp_operand left, wp_operand right, uint8_t *out, size_t count,
+                          const wp_run *run, wp_error *err)
+{
+    flag_work work = {map, left, right.numbers == NULL ? left : right, out, count};
+    return run_chunks(run, chunks_of(count, MAP_ROWS), flag_chunk, &work, err);
+}
+
+typedef struct scale_work {
+    const double *v;
     double *out;
-} combine_work;
+    size_t count;
+    double mean, sd;
+} scale_work;
 
 static wp_status scale_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
 {
     (void)worker, (void)err;
-    const combine_work *work = context;
+    const scale_work *work = context;
     size_t last = (chunk + 1) * MAP_ROWS < work->count ? (chunk + 1) * MAP_ROWS : work->count;
     for (size_t i = chunk * MAP_ROWS; i < last; i++)
-        work->out[i] = (work->columns[0][i] - work->constant) / work->scale;
+        work->out[i] = (work->v[i] - work->mean) / work->sd;
     return WP_OK;
 }
 
 wp_status wp_vector_scale(const double *v, double mean, double sd, size_t count, double *out,
                           const wp_run *run, wp_error *err)
 {
-    combine_work work = {.columns = &v, .count = count, .constant = mean, .scale = sd, .out = out};
+    scale_work work = {v, out, count, mean, sd};
     return run_chunks(run, chunks_of(count, MAP_ROWS), scale_chunk, &work, err);
-}
-
-static wp_status combine_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
-{
-    (void)worker, (void)err;
-    enum { ROWS = 512 };
-    const combine_work *work = context;
-    size_t end = (chunk + 1) * MAP_ROWS < work->count ? (chunk + 1) * MAP_ROWS : work->count;
-    for (size_t first = chunk * MAP_ROWS; first < end; first += ROWS) {
-        size_t last = first + ROWS < end ? first + ROWS : end;
-        for (size_t i = first; i < last; i++)
-            work->out[i] = work->constant;
-        for (size_t column = 0; column < work->columns_count; column++) {
-            const double *v = work->columns[column];
-            double factor = work->factors[column];
-            for (size_t i = first; i < last; i++)
-                work->out[i] += factor * v[i];
-        }
-    }
-    return WP_OK;
-}
-
-wp_status wp_vector_combine(const double *const *columns, const double *factors,
-                            size_t columns_count, double constant, size_t count, double *out,
-                            const wp_run *run, wp_error *err)
-{
-    combine_work work = {columns, factors, columns_count, count, constant, 1, out};
-    return run_chunks(run, chunks_of(count, MAP_ROWS), combine_chunk, &work, err);
 }
 
 static double weight_of(const double *weights, size_t i)
@@ -446,70 +457,6 @@ size_t wp_rows_complete(const double *const *arrays, size_t arrays_count, const 
             keep[first + i] = fine[i];
     }
     return kept;
-}
-
-typedef struct mask_work {
-    const double *mask, *v;
-    size_t count;
-    size_t *starts; /* per chunk: rows with 1, then where they go; SIZE_MAX: not a mask */
-    double *out;
-} mask_work;
-
-size_t wp_mask_chunks(size_t count)
-{
-    return chunks_of(count, MAP_ROWS);
-}
-
-static wp_status mask_count_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
-{
-    (void)worker, (void)err;
-    const mask_work *work = context;
-    size_t last = (chunk + 1) * MAP_ROWS < work->count ? (chunk + 1) * MAP_ROWS : work->count;
-    size_t ones = 0, others = 0;
-    for (size_t i = chunk * MAP_ROWS; i < last; i++) {
-        double x = work->mask[i];
-        ones += x == 1;
-        others += x != 0 && x != 1 && x == x;
-    }
-    work->starts[chunk] = others > 0 ? SIZE_MAX : ones;
-    return WP_OK;
-}
-
-wp_status wp_mask_count(const double *mask, size_t count, size_t *starts, bool *is_mask,
-                        const wp_run *run, wp_error *err)
-{
-    size_t chunks = wp_mask_chunks(count), next = 0;
-    mask_work work = {.mask = mask, .count = count, .starts = starts};
-    WP_TRY(run_chunks(run, chunks, mask_count_chunk, &work, err));
-    *is_mask = true;
-    for (size_t chunk = 0; chunk < chunks; chunk++) {
-        size_t here = starts[chunk];
-        *is_mask = *is_mask && here != SIZE_MAX;
-        starts[chunk] = next;
-        next += here;
-    }
-    starts[chunks] = next;
-    return WP_OK;
-}
-
-/* Every row is written and then kept or not: a branch would be guessed wrong too often. */
-static wp_status mask_apply_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
-{
-    (void)worker, (void)err;
-    const mask_work *work = context;
-    double *out = work->out + work->starts[chunk], *end = work->out + work->starts[chunk + 1];
-    for (size_t i = chunk * MAP_ROWS; out < end; i++) {
-        *out = work->v[i];
-        out += work->mask[i] == 1;
-    }
-    return WP_OK;
-}
-
-wp_status wp_mask_apply(const double *mask, const double *v, size_t count, const size_t *starts,
-                        double *out, const wp_run *run, wp_error *err)
-{
-    mask_work work = {mask, v, count, (size_t *)starts, out};
-    return run_chunks(run, wp_mask_chunks(count), mask_apply_chunk, &work, err);
 }
 
 void wp_vector_bin(const double *v, size_t count, const double *cuts, size_t cuts_count,

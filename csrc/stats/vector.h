@@ -48,14 +48,19 @@ typedef struct wp_operand {
 WP_NODISCARD wp_status wp_vector_map(wp_map map, wp_operand left, wp_operand right, double *out,
                                      size_t count, const wp_run *run, wp_error *err);
 
+/* A comparison, or WP_MAP_IS_MISSING, in one byte per row: WP_FLAG_MISSING, _NO (0) or _YES (1).
+** Parallel. */
+enum { WP_FLAG_MISSING, WP_FLAG_NO, WP_FLAG_YES };
+WP_NODISCARD wp_status wp_vector_flags(wp_map map, wp_operand left, wp_operand right, uint8_t *out,
+                                       size_t count, const wp_run *run, wp_error *err);
+static inline bool wp_map_is_flag(wp_map map)
+{
+    return (map >= WP_MAP_ABOVE && map <= WP_MAP_EQUALS) || map == WP_MAP_IS_MISSING;
+}
+
 /* out = (v - mean) / sd. Parallel. */
 WP_NODISCARD wp_status wp_vector_scale(const double *v, double mean, double sd, size_t count,
                                        double *out, const wp_run *run, wp_error *err);
-/* out = constant + factors[0] * columns[0] + ..., added in this order. Parallel. */
-WP_NODISCARD wp_status wp_vector_combine(const double *const *columns, const double *factors,
-                                         size_t columns_count, double constant, size_t count,
-                                         double *out, const wp_run *run, wp_error *err);
-
 typedef struct wp_moments {
     size_t rows;   /* rows with a number and a weight above 0 */
     double weight; /* sum of weights over them */
@@ -105,16 +110,6 @@ double wp_factor_quantile(const wp_factor *factor, const double *totals, double 
 ** is above 0; keep has count places (1 or 0), or is NULL to count only. */
 size_t wp_rows_complete(const double *const *arrays, size_t arrays_count, const double *weights,
                         size_t count, uint8_t *keep);
-
-/* Rows with mask 1 (others: 0 or missing). `starts` has 1 + wp_mask_chunks(count) places: where the
-** rows of each chunk go, and last how many there are; *is_mask is false when mask has another
-** number in it. wp_mask_apply copies the rows of v to out. Parallel. */
-size_t wp_mask_chunks(size_t count);
-WP_NODISCARD wp_status wp_mask_count(const double *mask, size_t count, size_t *starts,
-                                     bool *is_mask, const wp_run *run, wp_error *err);
-WP_NODISCARD wp_status wp_mask_apply(const double *mask, const double *v, size_t count,
-                                     const size_t *starts, double *out, const wp_run *run,
-                                     wp_error *err);
 
 /* Type 7 quantiles of numbers none of which is missing, without sorting them: counts in equal bins
 ** between the minimum and the maximum, then a selection within the bins that matter. At most

@@ -182,14 +182,14 @@ local function add_response(out, frame, h, columns, used)
   local v = frame:vector(columns.outcome):select(used)
   out.kind = h.outcome.scale
   if out.kind == "binary" then
-    out.y = case.binary_outcome(h.outcome, v)
+    out.y = case.binary_outcome(h.outcome, v):plain() -- read by every fit
   elseif out.kind == "numeric" then
-    out.y = v:fill(0)
+    out.y = v:fill(0):plain()
   else
     local length = (frame:vector("end_us") - frame:vector("t0_us")):select(used)
     local horizon = length:minimum(columns.landmark_us + h.within_us)
     out.status = 1 - v:is_missing()
-    out.status = out.status * v:fill(math.huge):at_most(horizon)
+    out.status = (out.status * v:fill(math.huge):at_most(horizon)):plain()
     out.time = (v:fill(math.huge):minimum(horizon) - columns.landmark_us) / 1e6
     out.time = out.time:maximum(1e-6)
   end

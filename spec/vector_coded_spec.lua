@@ -1,0 +1,160 @@
+-- Vectors that hold codes say what plain ones say. Oracle: the same numbers, a double per row
+-- (vector_spec.lua checks those).
+local core = require "wayproof.core"
+local wp = require "wayproof"
+
+-- A column of whole numbers and what it holds, in a frame that knows how narrow it is.
+local function pair(values, rows)
+  local frame = wp.frame { v = values, row = (function()
+    local list = {}
+    for i = 1, rows do list[i] = i / 7 end
+    return list
+  end)() }
+  local coded = frame:vector "v"
+  return coded, coded:plain()
+end
+
+local function random_values(rows, largest, missing)
+  local values = {}
+  for i = 1, rows do
+    local r = math.random()
+    if r >= missing then values[i] = math.floor(largest * math.random() ^ 3) end
+  end
+  values[rows] = values[rows] or 1
+  return values
+end
+
+local function same(expected, found, what)
+  if expected == nil or found == nil then
+    assert.equal(expected, found, what)
+  elseif type(expected) == "number" then
+    local size = math.max(1, math.abs(expected))
+    assert.is_true(expected == found or math.abs(expected - found) <= 1e-12 * size,
+      string.format("%s: %.17g against %.17g", what, expected, found))
+  else
+    assert.equal(#expected, #found, what)
+    for i = 1, #expected do
+      if expected[i] ~= found[i] then assert.equal(expected[i], found[i], what .. " row " .. i) end
+    end
+  end
+end
+
+local unary = { "log1p", "log", "exp", "sqrt", "abs", "floor", "is_missing", "ranks" }
+local binary = { "minimum", "maximum", "above", "below", "at_least", "at_most", "equals", "fill" }
+local figures = { "sum", "mean", "sd", "min", "max", "count" }
+local arithmetic = {
+  add = function(a, b) return a + b end, subtract = function(a, b) return a - b end,
+  multiply = function(a, b) return a * b end, divide = function(a, b) return a / b end,
+  power = function(a, b) return a ^ b end,
+}
+
+describe("vectors of codes", function()
+  -- One byte, two bytes, too many different numbers, and pairs beyond what a table holds.
+  for _, case in ipairs { { 300, 5, 0 }, { 300, 5, 0.2 }, { 5000, 900, 0.1 }, { 70000, 40, 0.05 },
+    { 20000, 30000, 0 }, { 1, 1, 0 }, { 40000, 400, 0.01 } } do
+    local rows, largest, missing = table.unpack(case)
+    local name = string.format("%d rows below %d, %g missing", rows, largest, missing)
+
+    it("map, measure and sort as plain ones do: " .. name, function()
+      math.randomseed(rows, largest)
+      local coded, plain = pair(random_values(rows, largest, missing), rows)
+      local other, other_plain = pair(random_values(rows, 3 + largest // 2, missing), rows)
+      same(plain, coded, "rows")
+      for _, method in ipairs(unary) do
+        same(plain[method](plain), coded[method](coded), method)
+      end
+      for _, method in ipairs(figures) do
+        same(plain[method](plain), coded[method](coded), method)
+        local mapped, mapped_plain = coded:log1p(), plain:log1p()
+        same(mapped_plain[method](mapped_plain), mapped[method](mapped), "log1p " .. method)
+      end
+      for _, method in ipairs(binary) do
+        same(plain[method](plain, 2), coded[method](coded, 2), method .. " 2")
+        same(plain[method](plain, other_plain), coded[method](coded, other), method)
+        same(plain[method](plain, other_plain), coded[method](coded, other_plain), method)
+      end
+      for what, f in pairs(arithmetic) do
+        same(f(plain, 3), f(coded, 3), what .. " 3")
+        same(f(3, plain), f(3, coded), "3 " .. what)
+        same(f(plain, other_plain), f(coded, other), what)
+        same(f(plain, other_plain), f(plain, other), what)
+        same(f(plain, plain:log1p()), f(coded, coded:log1p()), what .. " of one's own")
+      end
+      same(plain:scaled(2, 3), coded:scaled(2, 3), "scaled")
+      same(plain:bin { 1, 2, 7 }, coded:bin { 1, 2, 7 }, "bin")
+      same(plain:groups(4), coded:groups(4), "groups")
+      same(plain:order(), coded:order(), "order")
+      same(plain:count(1), coded:count(1), "count 1")
+      local at = { 0, 0.05, 0.35, 0.5, 0.95, 1 }
+      same(plain:quantiles(at), coded:quantiles(at), "quantiles")
+      local numbers, counts, lost = plain:distinct()
+      local coded_numbers, coded_counts, coded_lost = coded:distinct()
+      same(numbers, coded_numbers, "distinct")
+      same(counts, coded_counts, "distinct counts")
+      assert.equal(lost, coded_lost)
+      assert.equal(plain:table()[rows], coded:table()[rows])
+      for i, column in ipairs(plain:spline { 0, 1, 3, 9 }) do
+        same(column, coded:spline({ 0, 1, 3, 9 })[i], "spline")
+      end
+    end)
+
+    it("are chosen from, weighted and summed as plain ones are: " .. name, function()
+      math.randomseed(rows, largest + 1)
+      local coded, plain = pair(random_values(rows, largest, missing), rows)
+      local mask = coded:above(1)
+      same(plain:select(plain:above(1)), coded:select(mask), "select")
+      same(plain:select(mask:plain()), coded:select(mask:plain()), "select plain")
+      same(plain:select(mask), coded:select(mask), "plain select")
+      local kept, kept_plain = coded:select(mask), plain:select(mask)
+      same(kept_plain:mean(), kept:mean(), "mean of the selected")
+      same((kept_plain:distinct()), (kept:distinct()), "distinct of the selected")
+      same(kept_plain:quantiles { 0.5 }, kept:quantiles { 0.5 }, "median of the selected")
+      same(plain:slice(2, -2), coded:slice(2, -2), "slice")
+      same(plain:take { 1, rows, 1 }, coded:take { 1, rows, 1 }, "take")
+      local weights = {}
+      for i = 1, rows do weights[i] = i % 3 end
+      for _, method in ipairs { "sum", "mean", "sd", "ranks", "distinct" } do
+        same((plain[method](plain, weights)), (coded[method](coded, weights)), method)
+      end
+      same(plain:count(1, weights), coded:count(1, weights), "weighted count")
+      same(plain:dot(plain), coded:dot(coded), "dot")
+      same(plain:correlation(plain:log1p()), coded:correlation(coded:log1p()), "correlation")
+      same(core.vector.combine({ plain, plain:log1p() }, { 2, 3 }, 1),
+        core.vector.combine({ coded, coded:log1p() }, { 2, 3 }, 1), "combine")
+      same(core.vector.concat { plain, plain }, core.vector.concat { coded, coded }, "concat")
+    end)
+  end
+
+  it("make the same fits, with the same bits for any number of threads", function()
+    math.randomseed(5)
+    local rows = 30000
+    local a, a_plain = pair(random_values(rows, 12, 0), rows)
+    local b, b_plain = pair(random_values(rows, 600, 0), rows)
+    local y = {}
+    for i = 1, rows do
+      y[i] = math.random() < 1 / (1 + math.exp(1 - 0.2 * a[i] - 0.001 * b[i])) and 1 or 0
+    end
+    local function fit(columns, options) return core.model.glm(columns, y, options) end
+    for _, options in ipairs { {}, { robust = true, family = "poisson" }, { firth = true } } do
+      local plain = fit({ a_plain, b_plain:log1p() }, options)
+      local coded = fit({ a, b:log1p() }, options)
+      local before = wp.threads()
+      wp.threads(1)
+      local alone = fit({ a, b:log1p() }, options)
+      wp.threads(before)
+      for i = 1, 3 do
+        same(plain.coefficients[i].estimate, coded.coefficients[i].estimate, "estimate")
+        same(plain.coefficients[i].se, coded.coefficients[i].se, "error")
+        assert.equal(alone.coefficients[i].estimate, coded.coefficients[i].estimate)
+      end
+    end
+    local linear, linear_plain = core.model.linear({ a, b }, y), core.model.linear(
+      { a_plain, b_plain }, y)
+    same(linear_plain.coefficients[2].estimate, linear.coefficients[2].estimate, "linear")
+    local time, status = {}, y
+    for i = 1, rows do time[i] = 1 + (i * 7919) % 1000 + a[i] end
+    local cox, cox_plain = core.model.cox({ a, b }, time, status), core.model.cox(
+      { a_plain, b_plain }, time, status)
+    same(cox_plain.coefficients[1].estimate, cox.coefficients[1].estimate, "cox")
+  end)
+end)
