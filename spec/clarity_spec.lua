@@ -37,7 +37,8 @@ local function random_log(seed, users, pages)
       if random.uniform() > 0.4 then now = now + math.floor(random.uniform() ^ 4 * 8000) end
       local event = events[1 + math.floor(random.uniform() * (random.uniform() < 0.3 and 8 or 5))]
       rows[#rows + 1] = { user = "u" .. user, time = now, event = event,
-        page = random.uniform() < 0.8 and "p" .. math.floor(random.uniform() ^ 2 * (pages or 6)) or nil }
+        page = random.uniform() < 0.8 and "p" .. math.floor(random.uniform() ^ 2 * (pages or 6))
+          or nil }
     end
   end
   return rows_log(rows)
