@@ -250,6 +250,27 @@ describe("the store", function()
     assert.is_nil((wp.store(other)))
   end)
 
+  it("names both formats of a store of another one, and says what to do", function()
+    assert(made.read(made.rows(1, 9, 3)):save(path))
+    local bytes = made.file_bytes(path)
+    local function of_format(format, page_size)
+      return bytes:sub(1, 16) .. string.pack(">I2", page_size) .. bytes:sub(19, 60)
+        .. string.pack(">I4", format) .. bytes:sub(65)
+    end
+    for _, open in ipairs { wp.open, wp.store } do
+      made.write_bytes(path, of_format(7, 16384))
+      local opened, message, code = open(path)
+      assert.is_nil(opened)
+      assert.equal("corrupt", code)
+      assert.equal(path .. ": a store of format 7 (expected format 1, which this wayproof reads; "
+        .. "a newer wayproof wrote it: update wayproof)", message)
+      made.write_bytes(path, of_format(0, 4096))
+      assert.matches("a store of format 0 .expected format 1, .* older wayproof wrote it",
+        select(2, open(path)))
+      assert.equal(of_format(0, 4096), made.file_bytes(path))
+    end
+  end)
+
   it("opens what is there, and says what is not", function()
     local log, message, code = wp.open(folder .. "/missing.way")
     assert.is_nil(log)

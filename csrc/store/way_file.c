@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #define APPLICATION_ID 0x57617901 /* "Way" 1 */
+#define OURS           0x576179   /* "Way": the first three bytes, of every format there will be */
 #define WAIT_MS        10000
 #define WRITER_CACHE   "-262144" /* KiB: an import spills, and shuts readers out, only beyond */
 
@@ -117,6 +118,22 @@ static wp_status not_a_store(const wp_way *way, wp_error *err)
                    way->path);
 }
 
+static uint32_t big_endian(const unsigned char *bytes)
+{
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+/* A store of another format: what it is, what this wayproof reads, and what to do. */
+static wp_status other_format(const wp_way *way, uint32_t version, wp_error *err)
+{
+    return wp_fail(err, WP_CORRUPT,
+                   "%s: a store of format %u (expected format %d, which this wayproof reads; %s)",
+                   way->path, version, WP_WAY_FORMAT,
+                   version > WP_WAY_FORMAT
+                       ? "a newer wayproof wrote it: update wayproof"
+                       : "an older wayproof wrote it: export it with that one and import it again");
+}
+
 /* Settings of every connection: nothing in the file is trusted to run. */
 static wp_status configure(wp_way *way, wp_error *err)
 {
@@ -172,12 +189,8 @@ static wp_status check_schema(wp_way *way, wp_error *err)
     int64_t application = 0, version = 0;
     WP_TRY(number_of(way, "PRAGMA application_id", &application, err));
     WP_TRY(number_of(way, "PRAGMA user_version", &version, err));
-    if (application != APPLICATION_ID)
-        return not_a_store(way, err);
-    if (version != WP_WAY_FORMAT)
-        return wp_fail(err, WP_CORRUPT, "%s: format %lld (expected %d: %s)", way->path,
-                       (long long)version, WP_WAY_FORMAT,
-                       version > WP_WAY_FORMAT ? "a newer wayproof wrote it" : "damaged");
+    if (application != APPLICATION_ID || version != WP_WAY_FORMAT)
+        return not_a_store(way, err); /* the head said otherwise when the file was opened */
     sqlite3_stmt *statement = NULL;
     WP_TRY(wp__way_prepare(way,
                            "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid",
@@ -199,12 +212,14 @@ static wp_status check_schema(wp_way *way, wp_error *err)
     return status;
 }
 
-/* 20 bytes in there is how many bytes of a page are reserved; anything else is not ours. */
+/* The file's first bytes, read before SQLite believes any of them. Every format of ours says who
+** wrote it (68 bytes in) and its version (60) where SQLite keeps them, whatever else it is like;
+** 16 bytes in is the size of a page and 20 how many bytes of it are reserved. */
 static wp_status check_head(wp_way *way, bool *empty, wp_error *err)
 {
     sqlite3_file *file = NULL;
     sqlite3_int64 size = 0;
-    unsigned char head[24] = {0};
+    unsigned char head[72] = {0};
     sqlite3_file_control(way->connection, "main", SQLITE_FCNTL_FILE_POINTER, &file);
     if (file == NULL || file->pMethods == NULL)
         return not_a_store(way, err);
@@ -214,8 +229,15 @@ static wp_status check_head(wp_way *way, bool *empty, wp_error *err)
         code = file->pMethods->xRead(file, head, sizeof head, 0);
     if (code != SQLITE_OK)
         return wp__way_failure(way, code, err);
-    if (!*empty && (memcmp(head, "SQLite format 3", 16) != 0 || head[16] != WP__PAGE_SIZE >> 8 ||
-                    head[17] != 0 || head[20] != WP__PAGE_RESERVE))
+    if (*empty)
+        return WP_OK;
+    uint32_t application = big_endian(head + 68), version = big_endian(head + 60);
+    if (memcmp(head, "SQLite format 3", 16) != 0 || application >> 8 != OURS)
+        return not_a_store(way, err);
+    if (version != WP_WAY_FORMAT)
+        return other_format(way, version, err);
+    if (application != APPLICATION_ID || head[16] != WP__PAGE_SIZE >> 8 || head[17] != 0 ||
+        head[20] != WP__PAGE_RESERVE)
         return not_a_store(way, err);
     return WP_OK;
 }
@@ -395,4 +417,39 @@ wp_status wp__way_end_writing(wp_way *way, wp_status status, wp_error *err)
     }
     sqlite3_exec(way->connection, "ROLLBACK", NULL, NULL, NULL);
     return status;
+}
+
+/* --- The fingerprint, once known ------------------------------------------------------------- */
+
+static bool is_as_seen(wp_way *way)
+{
+    wp_error ignored;
+    int64_t generation = -1, run_last = -1;
+    return generation_of(way, &generation, &ignored) == WP_OK &&
+           number_of(way, "SELECT value FROM store WHERE name = 'run_last'", &run_last, &ignored) ==
+               WP_OK &&
+           generation == way->view.generation && run_last == (int64_t)way->view.run_last;
+}
+
+void wp__way_keep_fingerprint(wp_way *way, uint64_t fingerprint)
+{
+    wp_error ignored;
+    if (way->view.events_count < WP__FINGERPRINT_LEAST ||
+        sqlite3_db_readonly(way->connection, "main") != 0)
+        return;
+    const wp_run *run = way->run;
+    way->run = NULL; /* a few milliseconds: not interrupted */
+    sqlite3_busy_timeout(way->connection, 0);
+    if (wp__way_exec(way, "PRAGMA query_only = OFF; PRAGMA synchronous = EXTRA; BEGIN IMMEDIATE",
+                     &ignored) == WP_OK) {
+        bool kept = is_as_seen(way) &&
+                    wp__way_set_fingerprint(way, true, fingerprint, &ignored) == WP_OK &&
+                    wp__way_exec(way, "COMMIT", &ignored) == WP_OK;
+        if (!kept)
+            sqlite3_exec(way->connection, "ROLLBACK", NULL, NULL, NULL);
+    }
+    if (!way->writable)
+        sqlite3_exec(way->connection, "PRAGMA query_only = ON", NULL, NULL, NULL);
+    sqlite3_busy_timeout(way->connection, WAIT_MS);
+    way->run = run;
 }

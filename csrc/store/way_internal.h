@@ -106,6 +106,12 @@ void wp__way_view_reset(wp__way_view *view);
 WP_NODISCARD wp_status wp__way_set(wp_way *way, const char *name, int64_t value, wp_error *err);
 WP_NODISCARD wp_status wp__way_set_fingerprint(wp_way *way, bool known, uint64_t fingerprint,
                                                wp_error *err);
+/* Writes down the fingerprint of the store as it was opened, so that it is made once and not by
+** every reader. Any import and any forgetting takes it away again. Nothing is written where the
+** file cannot be, is being written by somebody else or has moved on, nor where it is so small that
+** making the fingerprint costs less than waiting for the disk. */
+#define WP__FINGERPRINT_LEAST 250000u
+void wp__way_keep_fingerprint(wp_way *way, uint64_t fingerprint);
 WP_NODISCARD wp_status wp__way_salt(wp_way *way, uint64_t salt[2], wp_error *err);
 
 /* Copies a segment into `into` (which is grown), for any thread. No such segment: size 0. */

@@ -124,6 +124,7 @@ static wp_status load_part(wp__way_loader *loader, wp_columns *columns, wp_part 
         WP_TRY(load_all(loader, columns, run, err));
         WP_TRY(wp_columns_fingerprint(columns, run, &columns->fingerprint, err));
         loader->has_fingerprint = true;
+        wp__way_keep_fingerprint(loader->way, columns->fingerprint);
         return WP_OK;
     }
     if (part != WP_PART_ROWS) /* they say which user of the store a user of the log is */
