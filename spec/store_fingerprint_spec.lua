@@ -10,8 +10,8 @@ local each = 130000 -- events of an import; below 250,000 nothing is written dow
 local function events(first, last)
   local lines = { "user,event,time,plan" }
   for i = first, last do
-    lines[#lines + 1] = string.format("u%d,%s,%d,%s", i * 7919 % 9000, i % 5 == 0 and "buy" or "look",
-      1700000000 + i // 3, i % 4 == 0 and "p" .. i % 3 or "")
+    lines[#lines + 1] = string.format("u%d,%s,%d,%s", i * 7919 % 9000,
+      i % 5 == 0 and "buy" or "look", 1700000000 + i // 3, i % 4 == 0 and "p" .. i % 3 or "")
   end
   return table.concat(lines, "\n") .. "\n"
 end
