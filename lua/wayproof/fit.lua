@@ -16,7 +16,7 @@ local fit = {}
 
 fit.few = 25 -- events for each term below which Firth's penalty takes the bias out
 fit.penalty_steps = 2 -- from the ordinary estimates; what is left is below 0.002 standard errors
-fit.leverage_work = 5e6 -- rows x terms^2 above which leverages are too small to be looked at
+fit.leverage_least = 0.005 -- terms per user below which leverages are too small to be looked at
 
 local Fit = {}
 Fit.__index = Fit
@@ -34,7 +34,7 @@ end
 
 -- What divides residuals so that their squares are right on average: sqrt(1 - leverage).
 local function leverage_root(self)
-  if #self.mean * (self.count + 1) ^ 2 > fit.leverage_work then return 1 end
+  if self.count + 1 < fit.leverage_least * #self.mean then return 1 end
   local leverage = self:along(0)
   for k = 1, self.count do leverage = leverage + self:along(k) * self.columns[k] end
   local left = 1 - leverage * self.mean
