@@ -144,6 +144,7 @@ build = {
         "csrc/stats/sampler.c",
         "csrc/stats/sandwich.c",
         "csrc/stats/select.c",
+        "csrc/stats/sort.c",
         "csrc/stats/survival.c",
         "csrc/stats/vector.c",
         "csrc/store/build.c",

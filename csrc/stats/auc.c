@@ -4,7 +4,9 @@
 ** have it, and keeps integer sums of doubled placements: c = 2 (negatives below) + q of a positive,
 ** e = 2 (positives below) + p of a negative. Invariant: sums are exact (below 2^127 for total
 ** weights below 2^31), so the result is one rounding away from the truth whatever the row order.
-** Cost: a counting pass when scores are few whole numbers, otherwise one radix sort. */
+** Cost: a counting pass when scores are few whole numbers, otherwise one sort; the parts of the
+*sort
+** are folded in parallel and joined. */
 #include "stats/auc.h"
 
 #include "base/memory.h"
@@ -31,6 +33,25 @@ static void fold_group(fold *f, uint64_t p, uint64_t q)
     f->last1 = p;
     f->last0 = q;
     f->distinct++;
+}
+
+/* Joins the fold of the scores above all that f has seen: their placements rise by what is below
+** them, (c + b)^2 = c^2 + 2 b c + b^2. */
+static void fold_join(fold *f, const fold *above)
+{
+    wp_wide b0 = 2 * (wp_wide)f->below0, b1 = 2 * (wp_wide)f->below1;
+    if (above->distinct == 0)
+        return;
+    f->c += above->c + b0 * above->below1;
+    f->cc += above->cc + 2 * b0 * above->c + b0 * b0 * above->below1;
+    f->e += above->e + b1 * above->below0;
+    f->ee += above->ee + 2 * b1 * above->e + b1 * b1 * above->below0;
+    f->cubes += above->cubes;
+    f->below1 += above->below1;
+    f->below0 += above->below0;
+    f->last1 = above->last1;
+    f->last0 = above->last0;
+    f->distinct += above->distinct;
 }
 
 /* Sample variance of placements that are doubled[i] / (2 m), n of them. */
@@ -108,31 +129,86 @@ static wp_status fold_by_counting(const wp_rows *rows, double low, size_t range,
     return WP_OK;
 }
 
+/* --- Sorting --- */
+
+enum { FILL_ROWS = 16384 };
+
+typedef struct sort_job {
+    const wp_rows *rows;
+    wp_item *items; /* tag: twice the weight, plus the label */
+    wp_sort_parts parts;
+    fold folds[WP_SORT_PARTS];
+} sort_job;
+
+static void fill_items(const wp_rows *rows, size_t first, size_t last, wp_item *items)
+{
+    for (size_t row = first; row < last; row++)
+        if (wp_row_counts(rows, row))
+            *items++ = (wp_item){wp_order_key(rows->columns[0][row]),
+                                 2 * wp_row_weight(rows, row) + (rows->columns[1][row] != 0)};
+}
+
+/* Where all rows count, each knows its place. */
+static wp_status fill_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    (void)worker, (void)err;
+    const sort_job *job = context;
+    size_t first = chunk * FILL_ROWS, last = first + FILL_ROWS;
+    fill_items(job->rows, first, last < job->rows->rows_count ? last : job->rows->rows_count,
+               job->items + first);
+    return WP_OK;
+}
+
+static wp_status fold_part(void *context, size_t part, unsigned worker, wp_error *err)
+{
+    (void)worker, (void)err;
+    sort_job *job = context;
+    const wp_item *items = job->items;
+    size_t end = job->parts.starts[part + 1];
+    fold f = {0};
+    for (size_t i = job->parts.starts[part]; i < end;) {
+        uint64_t by_label[2] = {0, 0}, key = items[i].key;
+        for (; i < end && items[i].key == key; i++)
+            by_label[items[i].tag & 1] += items[i].tag >> 1;
+        fold_group(&f, by_label[1], by_label[0]);
+    }
+    job->folds[part] = f;
+    return WP_OK;
+}
+
+static wp_status sort_and_fold(sort_job *job, const wp_run *run, wp_error *err)
+{
+    size_t count = job->rows->rows_count;
+    if (job->rows->used == count)
+        WP_TRY(wp_pool_run(run, (count + FILL_ROWS - 1) / FILL_ROWS, fill_chunk, job, err));
+    else
+        fill_items(job->rows, 0, count, job->items);
+    WP_TRY(wp_items_sort(job->items, job->rows->used, &job->parts, run, err));
+    return wp_pool_run(run, job->parts.count, fold_part, job, err);
+}
+
 static wp_status fold_by_sorting(const wp_rows *rows, const wp_run *run, fold *f, wp_error *err)
 {
-    wp_item *block = wp_alloc_array(rows->used, 2 * sizeof *block);
-    if (block == NULL)
-        return wp_fail_memory(err, rows->used * 2 * sizeof *block);
-    wp_item *items = block, *scratch = block + rows->used;
-    size_t count = 0;
-    for (size_t row = 0; row < rows->rows_count; row++)
-        if (wp_row_counts(rows, row))
-            items[count++] = (wp_item){wp_order_key(rows->columns[0][row]),
-                                       2 * wp_row_weight(rows, row) + (rows->columns[1][row] != 0)};
-    wp_status status = wp_items_sort(&items, &scratch, count, run, err);
-    for (size_t i = 0; i < count && status == WP_OK;) {
-        uint64_t by_label[2] = {0, 0}, key = items[i].key;
-        for (; i < count && items[i].key == key; i++)
-            by_label[items[i].tag & 1] += items[i].tag >> 1;
-        fold_group(f, by_label[1], by_label[0]);
-    }
-    wp_free(block);
+    sort_job *job = wp_alloc(sizeof *job);
+    if (job == NULL)
+        return wp_fail_memory(err, sizeof *job);
+    job->rows = rows;
+    job->items = wp_alloc_array(rows->used, sizeof *job->items);
+    wp_status status = job->items == NULL ? wp_fail_memory(err, rows->used * sizeof *job->items)
+                                          : sort_and_fold(job, run, err);
+    for (size_t part = 0; status == WP_OK && part < job->parts.count; part++)
+        fold_join(f, &job->folds[part]);
+    wp_free(job->items);
+    wp_free(job);
     return status;
 }
 
 static wp_status check_labels(const double *labels, size_t rows_count, wp_error *err)
 {
+    size_t others = 0; /* without a branch: labels are hard to guess */
     for (size_t row = 0; row < rows_count; row++)
+        others += (labels[row] != 0) & (labels[row] != 1);
+    for (size_t row = 0; others > 0 && row < rows_count; row++)
         if (labels[row] == labels[row] && labels[row] != 0 && labels[row] != 1)
             return wp_fail(err, WP_INVALID, "label %zu: found %g (expected 0 or 1)", row + 1,
                            labels[row]);
@@ -165,15 +241,14 @@ static wp_status placements(const wp_rows *rows, size_t column, uint64_t *places
                             const wp_run *run, wp_error *err)
 {
     const double *labels = rows->columns[rows->columns_count - 1];
-    wp_item *block = wp_alloc_array(rows->used, 2 * sizeof *block);
-    if (block == NULL)
-        return wp_fail_memory(err, rows->used * 2 * sizeof *block);
-    wp_item *items = block, *scratch = block + rows->used;
+    wp_item *items = wp_alloc_array(rows->used, sizeof *items);
+    if (items == NULL)
+        return wp_fail_memory(err, rows->used * sizeof *items);
     size_t count = 0;
     for (size_t row = 0; row < rows->rows_count; row++)
         if (wp_row_counts(rows, row))
             items[count++] = (wp_item){wp_order_key(rows->columns[column][row]), row};
-    wp_status status = wp_items_sort(&items, &scratch, count, run, err);
+    wp_status status = wp_items_sort(items, count, NULL, run, err);
     for (size_t start = 0, end = 0; start < count && status == WP_OK; start = end) {
         uint64_t by_label[2] = {0, 0};
         for (; end < count && items[end].key == items[start].key; end++)
@@ -183,7 +258,7 @@ static wp_status placements(const wp_rows *rows, size_t column, uint64_t *places
                                                              : 2 * f->below1 + by_label[1];
         fold_group(f, by_label[1], by_label[0]);
     }
-    wp_free(block);
+    wp_free(items);
     return status;
 }
 

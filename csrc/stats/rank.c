@@ -1,122 +1,41 @@
-/* Ranks: the sort, mid-ranks with ties, and correlations of ranks.
+/* Ranks: mid-ranks with ties, and correlations of ranks.
 **
 ** The one data structure is a flat array of (key, tag) items. Invariant: keys order as the numbers
 ** do, so equal numbers are neighbours after the sort and one scan sees every group of ties whole.
-** Cost: a stable radix sort (one pass per byte of the keys that varies, chunks in parallel), then
-** linear scans. */
+** Cost: the sort of sort.h, then linear scans. */
 #include "stats/rank.h"
 
 #include "base/memory.h"
 
 #include <math.h>
 
-/* --- Sort --- */
-
-#define DIGIT_BITS 8
-#define DIGITS     (1u << DIGIT_BITS)
-#define SMALL      48
-
-typedef struct sort_work {
-    const wp_item *from;
-    wp_item *to;
-    size_t count, chunk_rows, chunks;
-    unsigned shift;
-    size_t *slots; /* [chunk][digit]: counts, then where the next item of that digit goes */
-} sort_work;
-
-static size_t chunk_end(const sort_work *work, size_t chunk)
-{
-    size_t end = (chunk + 1) * work->chunk_rows;
-    return end < work->count ? end : work->count;
-}
-
-static wp_status count_digits(void *context, size_t chunk, unsigned worker, wp_error *err)
-{
-    (void)worker, (void)err;
-    const sort_work *work = context;
-    size_t *slots = work->slots + chunk * DIGITS;
-    memset(slots, 0, DIGITS * sizeof *slots);
-    for (size_t i = chunk * work->chunk_rows, end = chunk_end(work, chunk); i < end; i++)
-        slots[(work->from[i].key >> work->shift) & (DIGITS - 1)]++;
-    return WP_OK;
-}
-
-static wp_status scatter(void *context, size_t chunk, unsigned worker, wp_error *err)
-{
-    (void)worker, (void)err;
-    const sort_work *work = context;
-    size_t slots[DIGITS];
-    memcpy(slots, work->slots + chunk * DIGITS, sizeof slots);
-    for (size_t i = chunk * work->chunk_rows, end = chunk_end(work, chunk); i < end; i++)
-        work->to[slots[(work->from[i].key >> work->shift) & (DIGITS - 1)]++] = work->from[i];
-    return WP_OK;
-}
-
-/* Turns counts into places: digit by digit, within a digit chunk by chunk (so it is stable). */
-static void place_digits(const sort_work *work)
-{
-    size_t next = 0;
-    for (size_t digit = 0; digit < DIGITS; digit++)
-        for (size_t chunk = 0; chunk < work->chunks; chunk++) {
-            size_t count = work->slots[chunk * DIGITS + digit];
-            work->slots[chunk * DIGITS + digit] = next;
-            next += count;
-        }
-}
-
-static void sort_small(wp_item *items, size_t count)
-{
-    for (size_t i = 1; i < count; i++) {
-        wp_item item = items[i];
-        size_t j = i;
-        for (; j > 0 && items[j - 1].key > item.key; j--)
-            items[j] = items[j - 1];
-        items[j] = item;
-    }
-}
-
-static wp_status pass(sort_work *work, const wp_run *run, wp_error *err)
-{
-    WP_TRY(wp_pool_run(run, work->chunks, count_digits, work, err));
-    place_digits(work);
-    return wp_pool_run(run, work->chunks, scatter, work, err);
-}
-
-wp_status wp_items_sort(wp_item **items, wp_item **scratch, size_t count, const wp_run *run,
-                        wp_error *err)
-{
-    if (count <= SMALL) {
-        sort_small(*items, count);
-        return WP_OK;
-    }
-    uint64_t varying = 0;
-    for (size_t i = 1; i < count; i++)
-        varying |= (*items)[i].key ^ (*items)[0].key;
-    sort_work work = {.count = count, .chunk_rows = count / 64 < 32768 ? 32768 : count / 64};
-    work.chunks = (count + work.chunk_rows - 1) / work.chunk_rows;
-    work.slots = wp_alloc_array(work.chunks * DIGITS, sizeof *work.slots);
-    if (work.slots == NULL)
-        return wp_fail_memory(err, work.chunks * DIGITS * sizeof *work.slots);
-    wp_status status = WP_OK;
-    for (work.shift = 0; work.shift < 64 && status == WP_OK; work.shift += DIGIT_BITS) {
-        if (((varying >> work.shift) & (DIGITS - 1)) == 0)
-            continue;
-        work.from = *items;
-        work.to = *scratch;
-        status = pass(&work, run, err);
-        *scratch = *items;
-        *items = work.to;
-    }
-    wp_free(work.slots);
-    return status;
-}
-
 /* --- Rows --- */
+
+static bool is_complete(const double *column, size_t rows_count)
+{
+    size_t missing = 0;
+    for (size_t row = 0; row < rows_count; row++)
+        missing += column[row] != column[row];
+    return missing == 0;
+}
+
+static bool all_count(const wp_rows *rows)
+{
+    bool all = rows->weights == NULL && rows->rows_count <= (size_t)WP_WEIGHT_MAX;
+    for (size_t i = 0; i < rows->columns_count && all; i++)
+        all = is_complete(rows->columns[i], rows->rows_count);
+    return all;
+}
 
 wp_status wp_rows_init(wp_rows *rows, const double *const *columns, size_t columns_count,
                        size_t rows_count, const double *weights, wp_error *err)
 {
     *rows = (wp_rows){columns, columns_count, rows_count, weights, 0, 0, 0};
+    if (all_count(rows)) {
+        rows->used = rows_count;
+        rows->weight = (int64_t)rows_count;
+        return WP_OK;
+    }
     for (size_t row = 0; row < rows_count; row++) {
         double weight = weights == NULL ? 1 : weights[row];
         if (!(weight >= 0 && weight <= (double)WP_WEIGHT_MAX && weight == floor(weight)))
@@ -133,24 +52,23 @@ wp_status wp_rows_init(wp_rows *rows, const double *const *columns, size_t colum
     return WP_OK;
 }
 
-/* Sorted (number, row) items of the rows that count; *block owns both arrays. */
-static wp_status sorted_items(const wp_rows *rows, size_t column, wp_item **block, wp_item **sorted,
+/* Sorted (number, row) items of the rows that count; wp_free. */
+static wp_status sorted_items(const wp_rows *rows, size_t column, wp_item **sorted,
                               const wp_run *run, wp_error *err)
 {
-    *block = wp_alloc_array(rows->used, 2 * sizeof **block);
-    if (*block == NULL)
-        return wp_fail_memory(err, rows->used * 2 * sizeof **block);
-    wp_item *items = *block, *scratch = *block + rows->used;
+    wp_item *items = wp_alloc_array(rows->used, sizeof *items);
+    *sorted = NULL;
+    if (items == NULL)
+        return wp_fail_memory(err, rows->used * sizeof *items);
     size_t count = 0;
     for (size_t row = 0; row < rows->rows_count; row++)
         if (wp_row_counts(rows, row))
             items[count++] = (wp_item){wp_order_key(rows->columns[column][row]), row};
-    wp_status status = wp_items_sort(&items, &scratch, count, run, err);
-    if (status != WP_OK) {
-        wp_free(*block);
-        *block = NULL;
-    }
-    *sorted = items;
+    wp_status status = wp_items_sort(items, count, NULL, run, err);
+    if (status != WP_OK)
+        wp_free(items);
+    else
+        *sorted = items;
     return status;
 }
 
@@ -166,8 +84,8 @@ static size_t group_end(const wp_rows *rows, const wp_item *items, size_t start,
 wp_status wp_midranks(const wp_rows *rows, size_t column, uint64_t *ranks, wp_ties *ties,
                       const wp_run *run, wp_error *err)
 {
-    wp_item *block, *items;
-    WP_TRY(sorted_items(rows, column, &block, &items, run, err));
+    wp_item *items;
+    WP_TRY(sorted_items(rows, column, &items, run, err));
     memset(ranks, 0, rows->rows_count * sizeof *ranks);
     wp_ties found = {0};
     uint64_t before = 0, weight;
@@ -181,7 +99,7 @@ wp_status wp_midranks(const wp_rows *rows, size_t column, uint64_t *ranks, wp_ti
         found.cubes += (wp_wide)weight * weight * weight - weight;
         found.triples += weight < 3 ? 0 : (wp_wide)weight * (weight - 1) * (weight - 2);
     }
-    wp_free(block);
+    wp_free(items);
     if (ties != NULL)
         *ties = found;
     return WP_OK;
@@ -385,7 +303,7 @@ static void kendall_results(double n, wp_swide score, const wp_ties *x, const wp
 wp_status wp_kendall_tau(const wp_rows *rows, wp_kendall *out, const wp_run *run, wp_error *err)
 {
     wp_ties x = {0}, y = {0};
-    wp_item *block = NULL, *items;
+    wp_item *items = NULL;
     size_t places_count = rows->rows_count + 1;
     size_t *places = wp_alloc_array(places_count, sizeof *places);
     uint64_t *tree = wp_alloc_array_zero(places_count, sizeof *tree);
@@ -397,21 +315,21 @@ wp_status wp_kendall_tau(const wp_rows *rows, wp_kendall *out, const wp_run *run
     uint64_t *ranks = tree; /* borrowed while the ties are counted, cleared below */
     if ((status = wp_midranks(rows, 0, ranks, &x, run, err)) != WP_OK ||
         (status = wp_midranks(rows, 1, ranks, &y, run, err)) != WP_OK ||
-        (status = sorted_items(rows, 1, &block, &items, run, err)) != WP_OK)
+        (status = sorted_items(rows, 1, &items, run, err)) != WP_OK)
         goto done;
     for (size_t i = 0, place = 0; i < rows->used; i++) {
         place += i == 0 || items[i].key != items[i - 1].key;
         places[items[i].tag] = place;
     }
-    wp_free(block);
-    block = NULL;
+    wp_free(items);
+    items = NULL;
     memset(tree, 0, places_count * sizeof *tree);
-    if ((status = sorted_items(rows, 0, &block, &items, run, err)) != WP_OK)
+    if ((status = sorted_items(rows, 0, &items, run, err)) != WP_OK)
         goto done;
     wp_swide score = concordance(rows, items, places, tree, y.distinct);
     kendall_results((double)rows->weight, score, &x, &y, out);
 done:
-    wp_free(block);
+    wp_free(items);
     wp_free(places);
     wp_free(tree);
     return status;
@@ -452,11 +370,11 @@ wp_status wp_rank_products(const wp_rows *rows, double *products, double *total,
 wp_status wp_quantiles(const wp_rows *rows, const double *levels, size_t levels_count,
                        double *quantiles, const wp_run *run, wp_error *err)
 {
-    wp_item *block, *items;
-    WP_TRY(sorted_items(rows, 0, &block, &items, run, err));
+    wp_item *items;
+    WP_TRY(sorted_items(rows, 0, &items, run, err));
     uint64_t *ends = wp_alloc_array(rows->used, sizeof *ends); /* cumulative weight */
     if (ends == NULL) {
-        wp_free(block);
+        wp_free(items);
         return wp_fail_memory(err, rows->used * sizeof *ends);
     }
     for (size_t i = 0; i < rows->used; i++)
@@ -481,6 +399,6 @@ wp_status wp_quantiles(const wp_rows *rows, const double *levels, size_t levels_
         quantiles[k] = share > 0 && next != at ? (1 - share) * at + share * next : at;
     }
     wp_free(ends);
-    wp_free(block);
+    wp_free(items);
     return WP_OK;
 }

@@ -10,43 +10,16 @@
 
 #include "base/error.h"
 #include "base/pool.h"
+#include "stats/sort.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #define WP_WEIGHT_MAX INT64_C(2147483647)
 
 __extension__ typedef unsigned __int128 wp_wide;
 __extension__ typedef __int128 wp_swide;
-
-/* One row on its way through the sort: key orders as the number does, tag travels along. */
-typedef struct wp_item {
-    uint64_t key, tag;
-} wp_item;
-
-/* Order-preserving bits of a number that is not NaN; -0 and 0 are one value. */
-static inline uint64_t wp_order_key(double number)
-{
-    uint64_t bits;
-    number += 0.0;
-    memcpy(&bits, &number, sizeof bits);
-    return bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
-}
-
-static inline double wp_order_number(uint64_t key)
-{
-    uint64_t bits = key >> 63 ? key & ~(UINT64_C(1) << 63) : ~key;
-    double number;
-    memcpy(&number, &bits, sizeof number);
-    return number;
-}
-
-/* Sorts by key, stable. scratch has room for count items; the sorted items are in *items, which
-** may have changed places with *scratch. Cost: one radix pass per byte that varies. */
-WP_NODISCARD wp_status wp_items_sort(wp_item **items, wp_item **scratch, size_t count,
-                                     const wp_run *run, wp_error *err);
 
 /* The rows of some columns that count: none missing, weight above 0. */
 typedef struct wp_rows {
