@@ -36,7 +36,8 @@ int wpl_model_bootstrap_auc(lua_State *L)
 }
 
 /* permute_sum(score, label, weights, strata, resamples, seed, ranks) -> sums, observed, mean,
-** variance. ranks: mid-ranks instead of scores, where there are no strata. */
+** variance, weight of the positives, weight of all. ranks: mid-ranks instead of scores, where there
+** are no strata. */
 int wpl_model_permute_sum(lua_State *L)
 {
     lua_settop(L, 7);
@@ -45,16 +46,19 @@ int wpl_model_permute_sum(lua_State *L)
     wp_resample_input input = check_resampling(L, &sample, 5);
     input.strata = wpl_named(&sample, 3);
     input.ranks = lua_toboolean(L, 7) && input.strata == NULL;
-    double *out = wpl_new_vector(L, input.resamples), observed, mean, variance;
+    double *out = wpl_new_vector(L, input.resamples);
+    wp_permuted found;
     wpl_poll poll;
     wp_run run = wpl_run(L, &poll);
     wp_error err;
-    if (wp_permute_sum(&input, out, &observed, &mean, &variance, &run, &err) != WP_OK)
+    if (wp_permute_sum(&input, out, &found, &run, &err) != WP_OK)
         return wpl_raise(L, &err);
-    lua_pushnumber(L, observed);
-    lua_pushnumber(L, mean);
-    lua_pushnumber(L, variance);
-    return 4;
+    lua_pushnumber(L, found.observed);
+    lua_pushnumber(L, found.mean);
+    lua_pushnumber(L, found.variance);
+    lua_pushnumber(L, found.positives);
+    lua_pushnumber(L, found.cases);
+    return 6;
 }
 
 /* bootstrap_sums(values, resamples, seed) -> sum of each resample of the rows. */

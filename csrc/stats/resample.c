@@ -2,36 +2,18 @@
 #include "stats/resample.h"
 
 #include "base/memory.h"
-#include "stats/cells.h"
 #include "stats/sampler.h"
+#include "stats/score_cells.h"
 #include "stats/vector.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { CASES_PER_DRAW = 20, POSITIVES_PER_DRAW = 16, RUN = 256 };
+enum { CASES_PER_DRAW = 20, RUN = 256 };
 
 static double weight_at(const double *weights, size_t i)
 {
     return weights == NULL ? 1 : weights[i];
-}
-
-static wp_status check_input(const wp_resample_input *input, wp_error *err)
-{
-    double total = 0;
-    for (size_t i = 0; i < input->rows; i++) {
-        double weight = weight_at(input->weights, i);
-        if (weight != floor(weight))
-            return wp_fail(err, WP_INVALID, "weights: row %zu: %g (expected a whole number)", i + 1,
-                           weight);
-        if (input->label[i] != 0 && input->label[i] != 1)
-            return wp_fail(err, WP_INVALID, "labels: row %zu: %g (expected 0 or 1)", i + 1,
-                           input->label[i]);
-        total += weight;
-    }
-    if (total > 0x1p52)
-        return wp_fail(err, WP_LIMIT, "weights: their sum is too large (expected below 2^52)");
-    return WP_OK;
 }
 
 /* ---- bootstrap ---- */
@@ -41,7 +23,7 @@ typedef struct auc_cells {
     size_t count;    /* score cells */
     double *weights; /* 2 * count */
     uint64_t total;
-    uint32_t *code;    /* cell of each row */
+    uint32_t *code;    /* with clusters: cell of each row */
     wp_factor cluster; /* with clusters */
     uint8_t *slots;    /* one per case, where cases are drawn one by one */
     uint8_t *singles;  /* per run of RUN slots: no score of theirs is shared with another case */
@@ -186,23 +168,34 @@ static wp_status bootstrap_one(void *context, size_t resample, unsigned worker, 
     return WP_OK;
 }
 
-static wp_status auc_cells_make(auc_cells *cells, const wp_resample_input *input, wp_error *err)
+/* Whole clusters are drawn: the rows must know their cells. */
+static wp_status cells_of_clusters(auc_cells *cells, const wp_resample_input *input, wp_error *err)
 {
     wp_factor scores;
     WP_TRY(wp_factor_make(&scores, input->score, input->rows, err));
     cells->count = scores.numbers_count;
     cells->code = scores.codes;
     wp_free(scores.numbers);
-    cells->weights = wp_alloc_array_zero(2 * cells->count, sizeof *cells->weights);
+    return wp_factor_make(&cells->cluster, input->clusters, input->rows, err);
+}
+
+static wp_status auc_cells_make(auc_cells *cells, const wp_resample_input *input, const wp_run *run,
+                                wp_error *err)
+{
+    wp_score_cells scores;
+    if (input->clusters != NULL)
+        return cells_of_clusters(cells, input, err);
+    WP_TRY(wp_score_cells_make(&scores, input, run, err));
+    cells->count = scores.count;
+    cells->weights = wp_alloc_array(2 * cells->count, sizeof *cells->weights);
+    for (size_t c = 0; cells->weights != NULL && c < cells->count; c++) {
+        cells->weights[2 * c] = scores.weights[c] - scores.positives[c];
+        cells->weights[2 * c + 1] = scores.positives[c];
+        cells->total += (uint64_t)scores.weights[c];
+    }
+    wp_score_cells_free(&scores);
     if (cells->weights == NULL)
         return wp_fail_memory(err, 2 * cells->count * sizeof *cells->weights);
-    for (size_t i = 0; i < input->rows; i++) {
-        double weight = weight_at(input->weights, i);
-        cells->weights[2 * cells->code[i] + (input->label[i] != 0)] += weight;
-        cells->total += (uint64_t)weight;
-    }
-    if (input->clusters != NULL)
-        return wp_factor_make(&cells->cluster, input->clusters, input->rows, err);
     bool by_case = 2 * cells->count > cells->total / CASES_PER_DRAW && cells->total < UINT32_MAX;
     return by_case ? fill_case_slots(cells, err) : WP_OK;
 }
@@ -210,10 +203,10 @@ static wp_status auc_cells_make(auc_cells *cells, const wp_resample_input *input
 wp_status wp_bootstrap_auc(const wp_resample_input *input, double *out, const wp_run *run,
                            wp_error *err)
 {
-    WP_TRY(check_input(input, err));
+    WP_TRY(wp__resample_check(input, err));
     auc_cells cells = {0};
     bootstrap_work work = {.input = input, .cells = &cells, .out = out};
-    wp_status status = auc_cells_make(&cells, input, err);
+    wp_status status = auc_cells_make(&cells, input, run, err);
     if (status != WP_OK)
         goto done;
     work.scratch_size = 2 * cells.count + cells.cluster.numbers_count;
@@ -277,268 +270,4 @@ wp_status wp_bootstrap_sums(const double *values, size_t rows, size_t resamples,
 {
     sum_work work = {values, rows, seed, out};
     return wp_pool_run(run, resamples, sum_one, &work, err);
-}
-
-/* ---- permutation ---- */
-
-/* Cells first .. last-1 of a stratum; `few` of its cases are drawn: the positives, or the others
-** where those are fewer. */
-typedef struct stratum {
-    size_t first, last;
-    uint64_t cases, positives, slot; /* slot: of the first case, in the list of scores */
-    double sum;                      /* of the scores of all cases */
-    bool by_cell;
-} stratum;
-
-typedef struct permute_work {
-    const wp_resample_input *input;
-    const double *scores, *weights; /* per cell */
-    const stratum *strata;
-    size_t strata_count;
-    /* Score of each case, where some stratum draws cases: doubled in 32 bits where all are whole
-    ** then, as mid-ranks are, since what a draw costs is a place of this list in a near cache. */
-    const double *slots;
-    const uint32_t *halves;
-    uint64_t *bits; /* bits_size words per worker, all zero between draws */
-    size_t bits_size;
-    double *out;
-} permute_work;
-
-static double sum_by_cell(const permute_work *work, const stratum *s, wp_rng *rng)
-{
-    uint64_t left = s->cases, good = s->positives;
-    double sum = 0;
-    for (size_t c = s->first; c < s->last && good > 0; c++) {
-        uint64_t here = (uint64_t)work->weights[c];
-        uint64_t drawn = wp_rng_hypergeometric(rng, here, left - here, good);
-        sum += (double)drawn * work->scores[c];
-        left -= here;
-        good -= drawn;
-    }
-    return sum;
-}
-
-/* A case that nobody drew yet. */
-static inline uint64_t draw_new(wp_rng *rng, uint64_t cases, uint64_t *bits)
-{
-    for (;;) {
-        uint64_t place = wp_rng_below(rng, cases), bit = 1ULL << (place & 63);
-        if (bits[place >> 6] & bit)
-            continue;
-        bits[place >> 6] |= bit;
-        return place;
-    }
-}
-
-static double draw_scores(const double *scores, uint64_t cases, uint64_t wanted, wp_rng *rng,
-                          uint64_t *bits)
-{
-    double sum = 0;
-    for (uint64_t taken = 0; taken < wanted; taken++)
-        sum += scores[draw_new(rng, cases, bits)];
-    return sum;
-}
-
-static uint64_t draw_halves(const uint32_t *halves, uint64_t cases, uint64_t wanted, wp_rng *rng,
-                            uint64_t *bits)
-{
-    uint64_t sum = 0;
-    wp_rng local = *rng;
-    for (uint64_t taken = 0; taken < wanted; taken++)
-        sum += halves[draw_new(&local, cases, bits)];
-    *rng = local;
-    return sum;
-}
-
-static double sum_by_case(const permute_work *work, const stratum *s, wp_rng *rng, uint64_t *bits)
-{
-    bool others = s->positives > s->cases / 2;
-    uint64_t wanted = others ? s->cases - s->positives : s->positives;
-    double sum = work->halves != NULL
-                     ? (double)draw_halves(work->halves + s->slot, s->cases, wanted, rng, bits) / 2
-                     : draw_scores(work->slots + s->slot, s->cases, wanted, rng, bits);
-    memset(bits, 0, (size_t)(s->cases / 64 + 1) * sizeof *bits);
-    return others ? s->sum - sum : sum;
-}
-
-static wp_status permute_one(void *context, size_t resample, unsigned worker, wp_error *err)
-{
-    (void)err;
-    const permute_work *work = context;
-    double sum = 0;
-    wp_rng rng;
-    wp_rng_seed(&rng, work->input->seed, resample);
-    for (size_t i = 0; i < work->strata_count; i++) {
-        const stratum *s = &work->strata[i];
-        sum += s->by_cell ? sum_by_cell(work, s, &rng)
-                          : sum_by_case(work, s, &rng, work->bits + worker * work->bits_size);
-    }
-    work->out[resample] = sum;
-    return WP_OK;
-}
-
-/* Strata of the cells (stratum, score), with positives and exact permutation moments. */
-static size_t find_strata(stratum *strata, const wp_cells *cells, const double *positives,
-                          double *mean, double *variance)
-{
-    size_t count = 0;
-    uint64_t slot = 0;
-    *mean = *variance = 0;
-    for (size_t first = 0, last = 0; first < cells->count; first = last) {
-        double cases = 0, events = 0, sum = 0, squares = 0;
-        for (; last < cells->count && cells->columns[0][last] == cells->columns[0][first]; last++) {
-            cases += cells->weights[last];
-            events += positives[last];
-            sum += cells->weights[last] * cells->columns[1][last];
-        }
-        double centre = sum / cases;
-        for (size_t c = first; c < last; c++) {
-            double distance = cells->columns[1][c] - centre;
-            squares += cells->weights[c] * distance * distance;
-        }
-        *mean += events * centre;
-        if (cases > 1)
-            *variance += events * (cases - events) / cases * squares / (cases - 1);
-        double fewer = fmin(events, cases - events);
-        strata[count++] = (stratum){first,
-                                    last,
-                                    (uint64_t)cases,
-                                    (uint64_t)events,
-                                    slot,
-                                    sum,
-                                    (double)(last - first) * POSITIVES_PER_DRAW < fewer};
-        slot += (uint64_t)cases;
-    }
-    return count;
-}
-
-static bool all_halves(const permute_work *work)
-{
-    size_t cells = work->strata[work->strata_count - 1].last;
-    for (size_t c = 0; c < cells; c++) {
-        double twice = 2 * work->scores[c];
-        if (!(twice >= 0 && twice <= UINT32_MAX && twice == floor(twice)))
-            return false;
-    }
-    return true;
-}
-
-static wp_status fill_slots(permute_work *work, uint64_t total, void **slots, wp_error *err)
-{
-    bool halves = all_halves(work);
-    size_t size = halves ? sizeof(uint32_t) : sizeof(double);
-    *slots = wp_alloc_array((size_t)total, size);
-    if (*slots == NULL)
-        return wp_fail_memory(err, total * size);
-    double *scores = *slots;
-    uint32_t *twice = *slots;
-    for (size_t i = 0; i < work->strata_count; i++) {
-        const stratum *s = &work->strata[i];
-        size_t next = s->slot, words = (size_t)(s->cases / 64 + 1);
-        for (size_t c = s->first; c < s->last; c++)
-            for (uint64_t j = 0; j < (uint64_t)work->weights[c]; j++, next++) {
-                if (halves)
-                    twice[next] = (uint32_t)(2 * work->scores[c]);
-                else
-                    scores[next] = work->scores[c];
-            }
-        work->bits_size = words > work->bits_size ? words : work->bits_size;
-    }
-    work->halves = halves ? *slots : NULL;
-    work->slots = halves ? NULL : *slots;
-    return WP_OK;
-}
-
-static wp_status permute_cells(permute_work *work, const wp_run *run, wp_error *err)
-{
-    void *slots = NULL;
-    bool by_case = false;
-    uint64_t total = 0;
-    for (size_t i = 0; i < work->strata_count; i++) {
-        by_case = by_case || !work->strata[i].by_cell;
-        total += work->strata[i].cases;
-    }
-    wp_status status = by_case ? fill_slots(work, total, &slots, err) : WP_OK;
-    if (status == WP_OK && by_case) {
-        work->bits = wp_alloc_array_zero(wp_run_threads(run) * work->bits_size, sizeof(uint64_t));
-        if (work->bits == NULL)
-            status = wp_fail_memory(err, work->bits_size * sizeof(uint64_t));
-    }
-    if (status == WP_OK)
-        status = wp_pool_run(run, work->input->resamples, permute_one, work, err);
-    wp_free(work->bits);
-    wp_free(slots);
-    return status;
-}
-
-/* Scores of one stratum become the mid-ranks of their cases. */
-static void rank_scores(wp_cells *cells)
-{
-    double below = 0;
-    for (size_t c = 0; c < cells->count; c++) {
-        cells->columns[1][c] = below + (cells->weights[c] + 1) / 2;
-        below += cells->weights[c];
-    }
-}
-
-/* Cells (0, score) without strata: the distinct scores, found with one sort instead of three. */
-static wp_status cells_of_scores(wp_cells *cells, const wp_resample_input *input, wp_error *err)
-{
-    wp_factor scores;
-    WP_TRY(wp_factor_make(&scores, input->score, input->rows, err));
-    size_t count = scores.numbers_count;
-    *cells = (wp_cells){.count = count, .rows_count = input->rows, .index = scores.codes};
-    cells->columns = wp_alloc_array_zero(2, sizeof *cells->columns);
-    cells->weights = wp_alloc_array(count, sizeof *cells->weights);
-    if (cells->columns == NULL || cells->weights == NULL) {
-        wp_free(scores.numbers);
-        return wp_fail_memory(err, count * sizeof *cells->weights);
-    }
-    cells->columns_count = 2;
-    cells->columns[1] = scores.numbers;
-    cells->columns[0] = wp_alloc_array_zero(count, sizeof(double));
-    if (cells->columns[0] == NULL)
-        return wp_fail_memory(err, count * sizeof(double));
-    wp_factor_weights(&scores, input->weights, cells->weights);
-    return WP_OK;
-}
-
-wp_status wp_permute_sum(const wp_resample_input *input, double *out, double *observed,
-                         double *mean, double *variance, const wp_run *run, wp_error *err)
-{
-    WP_TRY(check_input(input, err));
-    wp_cells cells = {0};
-    stratum *strata = NULL;
-    double *positives = NULL;
-    const double *columns[] = {input->strata, input->score};
-    wp_status status = input->strata == NULL ? cells_of_scores(&cells, input, err)
-                                             : wp_cells_make(&cells, columns, 2, input->rows,
-                                                             input->weights, run, err);
-    if (status != WP_OK)
-        goto done;
-    if (input->ranks)
-        rank_scores(&cells);
-    positives = wp_alloc_array_zero(cells.count, sizeof *positives);
-    strata = wp_alloc_array(cells.count, sizeof *strata);
-    if (positives == NULL || strata == NULL) {
-        status = wp_fail_memory(err, cells.count * sizeof *strata);
-        goto done;
-    }
-    for (size_t i = 0; i < input->rows; i++)
-        positives[cells.index[i]] += input->label[i] * weight_at(input->weights, i);
-    *observed = 0;
-    for (size_t c = 0; c < cells.count; c++)
-        *observed += positives[c] * cells.columns[1][c];
-    permute_work work = {.input = input,
-                         .scores = cells.columns[1],
-                         .weights = cells.weights,
-                         .strata = strata,
-                         .out = out};
-    work.strata_count = find_strata(strata, &cells, positives, mean, variance);
-    status = permute_cells(&work, run, err);
-done:
-    wp_free(strata);
-    wp_free(positives);
-    wp_cells_free(&cells);
-    return status;
 }

@@ -34,10 +34,14 @@ WP_NODISCARD wp_status wp_bootstrap_sums(const double *values, size_t rows, size
                                          uint64_t seed, double *out, const wp_run *run,
                                          wp_error *err);
 
-/* out[r] = sum of score over positives after permuting labels within strata; *observed the sum as
-** it is, *mean and *variance its exact permutation moments. */
-WP_NODISCARD wp_status wp_permute_sum(const wp_resample_input *input, double *out, double *observed,
-                                      double *mean, double *variance, const wp_run *run,
-                                      wp_error *err);
+/* The sum of score over positives as it is, with its exact permutation moments. */
+typedef struct wp_permuted {
+    double observed, mean, variance;
+    double cases, positives; /* weights of all rows, and of those with label 1 */
+} wp_permuted;
+
+/* out[r] = that sum after permuting labels within strata. */
+WP_NODISCARD wp_status wp_permute_sum(const wp_resample_input *input, double *out,
+                                      wp_permuted *found, const wp_run *run, wp_error *err);
 
 #endif

@@ -216,6 +216,8 @@ wp_status wp_items_sort(wp_item *items, size_t count, wp_sort_parts *parts, cons
 {
     wp_status status = WP_OK;
     sort_work work = {.items = items, .count = count, .parts = {1, {0, count}}};
+    if (count >= UINT32_MAX)
+        return wp_fail(err, WP_LIMIT, "sort: %zu rows: too many (expected below 2^32)", count);
     if (count > SHORT) {
         work.spare = wp_alloc_array(count, sizeof *work.spare);
         if (work.spare == NULL)

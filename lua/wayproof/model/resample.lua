@@ -165,22 +165,21 @@ function resample.score_permutation(scores, labels, options)
   scores, labels, weights = score_and_label(scores, labels, options, what)
   local strata = fit.optional(options.strata, what .. ": strata", #scores)
   local resamples, seed = counts_of(options, what, 999)
-  if options.ranks then
+  if options.ranks and strata then -- without strata the core ranks the rows it keeps
     local known = (1 - scores:is_missing()) * (1 - labels:is_missing())
-    if strata then known = known * (1 - strata:is_missing()) end
-    labels, scores = labels:select(known), scores:select(known)
-    weights, strata = weights and weights:select(known), strata and strata:select(known)
-    if strata then scores = scores:ranks(weights) end
+    known = known * (1 - strata:is_missing())
+    labels, scores, strata = labels:select(known), scores:select(known), strata:select(known)
+    weights = weights and weights:select(known)
+    scores = scores:ranks(weights)
   end
-  local sums, observed, mean, variance = fit.call(what, core.model.permute_sum, scores, labels,
+  local sums, observed, mean, variance, positives, cases = fit.call(what, core.model.permute_sum, scores, labels,
     weights, strata, resamples, seed, options.ranks and true or false)
   local sd = math.sqrt(variance)
   local fields = { statistic = observed, mean = mean, sd = sd, resamples = resamples, seed = seed,
     alternative = alternative, replicates = sums, p = tails(sums, observed, alternative),
     z = sd > 0 and (observed - mean) / sd or nil }
   if options.ranks then
-    local positives = (weights and labels * weights or labels):sum()
-    local others = (weights and weights:sum() or #labels) - positives
+    local others = cases - positives
     if positives > 0 and others > 0 then
       fields.auc = (observed - positives * (positives + 1) / 2) / (positives * others)
     end
