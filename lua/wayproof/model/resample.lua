@@ -172,8 +172,8 @@ function resample.score_permutation(scores, labels, options)
     weights = weights and weights:select(known)
     scores = scores:ranks(weights)
   end
-  local sums, observed, mean, variance, positives, cases = fit.call(what, core.model.permute_sum, scores, labels,
-    weights, strata, resamples, seed, options.ranks and true or false)
+  local sums, observed, mean, variance, positives, cases = fit.call(what, core.model.permute_sum,
+    scores, labels, weights, strata, resamples, seed, options.ranks and true or false)
   local sd = math.sqrt(variance)
   local fields = { statistic = observed, mean = mean, sd = sd, resamples = resamples, seed = seed,
     alternative = alternative, replicates = sums, p = tails(sums, observed, alternative),
