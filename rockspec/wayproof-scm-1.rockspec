@@ -135,6 +135,7 @@ build = {
         "csrc/stats/distribution.c",
         "csrc/stats/dose.c",
         "csrc/stats/glm.c",
+        "csrc/stats/glm_cells.c",
         "csrc/stats/glm_newton.c",
         "csrc/stats/kernel.c",
         "csrc/stats/linear.c",

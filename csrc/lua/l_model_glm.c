@@ -116,8 +116,10 @@ static void take_measured(lua_State *L, wp_design_input *input)
 }
 
 /* glm(columns, y [, { family, weights, offset, clusters, robust, firth, intercept, start, level,
-** max_iterations, fitted, independent }]) -> fit. independent: the caller knows that the columns
-** vary and are independent, so that nobody needs to look. */
+** max_iterations, fitted, independent, rough }]) -> fit. independent: the caller knows that the
+** columns vary and are independent, so that nobody needs to look. rough: estimates need not be
+*known
+** to more than a thousandth of their errors. */
 int wpl_model_glm(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -131,6 +133,7 @@ int wpl_model_glm(lua_State *L)
         .family = (wp_family)luaL_checkoption(L, -1, "logistic", families),
         .firth = wpl_option_flag(L, 3, "firth", false),
         .robust = wpl_option_flag(L, 3, "robust", false),
+        .rough = wpl_option_flag(L, 3, "rough", false),
         .iterations_max = (int)wpl_option_number(L, 3, "max_iterations", 0),
         .start = check_start(L, 3, lua_rawlen(L, 1)),
     };

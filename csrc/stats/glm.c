@@ -38,13 +38,16 @@ static double log_factorials(const double *y, const double *weights, size_t coun
 }
 
 /* The last step moves the estimates by sqrt(promised) standard errors, which changes the errors by
-** that over the root of the information: 1e-7 relative, whatever the number of events. */
-static double step_tolerance(const wp_glm_fit *fit, wp_family family)
+** that over the root of the information: 1e-7 relative, whatever the number of events. What is left
+** after that step is about promised over the root of the information too, in standard errors: rough
+** fits stop where that is a thousandth. */
+static double step_tolerance(const wp_glm_fit *fit, const wp_glm_options *options)
 {
     double rarer = fit->events;
-    if (family == WP_LOGISTIC)
+    if (options->family == WP_LOGISTIC)
         rarer = fmin(rarer, fit->weight - fit->events);
-    return 1e-14 * fmin(fmax(rarer, 1), 1e5);
+    rarer = fmax(rarer, 1);
+    return options->rough ? fmin(1e-3 * sqrt(rarer), 0.1) : 1e-14 * fmin(rarer, 1e5);
 }
 
 /* Log-likelihood of intercept and offset alone, without the factorials. */
@@ -68,7 +71,7 @@ static wp_status null_loglik(const wp_glm_fit *fit, const wp_design_input *input
     wp_design design;
     WP_TRY(wp_design_make(&design, &alone, run, err));
     wp__newton state = {.design = &design, .y = y, .options = &plain, .run = run, .k = design.k};
-    state.tolerance = step_tolerance(fit, options->family);
+    state.tolerance = step_tolerance(fit, options);
     wp_status status;
     if (design.k > 0 && mean > 0 && !(logistic && mean >= 1))
         status = wp__newton_fit(&state, mean, err);
@@ -214,7 +217,7 @@ static void fit_constant_outcome(wp_glm_fit *fit, const wp_design *design)
 static wp_status fit_terms(wp_glm_fit *fit, wp__newton *state, wp_error *err)
 {
     double mean = fit->events / fit->weight;
-    state->tolerance = step_tolerance(fit, state->options->family);
+    state->tolerance = step_tolerance(fit, state->options);
     if (state->options->firth)
         mean = (fit->events + 0.5) / (fit->weight + 1);
     WP_TRY(wp__newton_fit(state, mean, err));
@@ -256,12 +259,10 @@ static wp_status fill_likelihoods(wp_glm_fit *fit, const wp_design_input *input,
     return WP_OK;
 }
 
-wp_status wp_glm_make(wp_glm_fit *fit, const wp_design_input *input, const double *y,
-                      const wp_glm_options *options, bool want_fitted, const wp_run *run,
-                      wp_error *err)
+static wp_status fit_rows(wp_glm_fit *fit, const wp_design_input *input, const double *y,
+                          const wp_glm_options *options, bool want_fitted, const wp_run *run,
+                          wp_error *err)
 {
-    if (options->firth && options->family != WP_LOGISTIC)
-        return wp_fail(err, WP_INVALID, "firth: not available here (expected logistic regression)");
     wp_design design;
     wp_glm_fit made = {.df = NAN, .pearson = NAN};
     WP_TRY(read_outcome(&made, y, input->weights, input->rows_count, options->family, err));
@@ -291,6 +292,33 @@ done:
         wp_glm_free(&made);
     else
         *fit = made;
+    return status;
+}
+
+/* Whether rows that are alike may be one row: nobody looks at the rows themselves. */
+static bool may_group(const wp_design_input *input, const wp_glm_options *options, bool want_fitted)
+{
+    return options->family == WP_LOGISTIC && options->clusters == NULL && !options->robust &&
+           !want_fitted && input->weights == NULL && input->offset == NULL;
+}
+
+wp_status wp_glm_make(wp_glm_fit *fit, const wp_design_input *input, const double *y,
+                      const wp_glm_options *options, bool want_fitted, const wp_run *run,
+                      wp_error *err)
+{
+    if (options->firth && options->family != WP_LOGISTIC)
+        return wp_fail(err, WP_INVALID, "firth: not available here (expected logistic regression)");
+    wp__glm_cells cells = {0};
+    if (may_group(input, options, want_fitted))
+        WP_TRY(wp__glm_cells_make(input, y, &cells, run, err));
+    if (cells.rows == 0)
+        return fit_rows(fit, input, y, options, want_fitted, run, err);
+    wp_design_input grouped = *input;
+    grouped.columns = cells.columns;
+    grouped.rows_count = cells.rows;
+    grouped.weights = cells.weights;
+    wp_status status = fit_rows(fit, &grouped, cells.y, options, false, run, err);
+    wp__glm_cells_free(&cells);
     return status;
 }
 

@@ -6,7 +6,7 @@
 ** Poisson:  y >= 0, mean exp(eta).
 ** Newton step b += (Z'WZ)^-1 Z'm(y - mean), with halving when the likelihood falls; ends when the
 ** step promises less than 1e-14 of log-likelihood per event (at most 1e-9), after that step. Large
-*fits start from a fit to every 16th chunk.
+** fits start from a fit to every 16th chunk; rows of few different numbers are grouped first.
 ** Separation is proved, not guessed: a direction d with s_i z_i . d >= 0 in all rows (s = sign of
 ** y) along which the likelihood only rises (Albert & Anderson 1984). Estimates of the terms in d
 ** are then missing; loglik is its limit. Cost: O(rows k^2) per iteration, about 8 iterations. */
@@ -21,6 +21,7 @@ typedef struct wp_glm_options {
     wp_family family;
     bool firth;             /* logistic only */
     bool robust;            /* sandwich covariance, HC1 */
+    bool rough;             /* estimates to a thousandth of their errors are good enough */
     const double *clusters; /* cluster of each row (any numbers), or NULL; implies robust */
     const double *start;    /* 1 + columns_count estimates of an earlier fit (NaN: 0), or NULL */
     int iterations_max;     /* 0: 100 */

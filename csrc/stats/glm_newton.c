@@ -15,6 +15,7 @@
 #define SAMPLE_STRIDE    16
 #define REFINED_STRIDE   4
 #define CHORD_STEPS_MAX  8
+#define CHORD_SHARE      0.01 /* of what a step promised is left for the next, at most */
 #define ITERATIONS_MAX   100
 #define SEPARATION_AFTER 6
 
@@ -347,7 +348,7 @@ static wp_status chord(wp__newton *state, wp_error *err)
         memcpy(last, state->b, k * sizeof *last);
         for (size_t j = 0; j < k; j++)
             state->b[j] += share * state->step[j];
-        double next = isinf(before) ? promised : promised / before * promised;
+        double next = isinf(before) ? CHORD_SHARE * promised : promised / before * promised;
         if (promised > 0.1 * before || next <= 0.01 * state->tolerance)
             break;
         before = promised;

@@ -147,7 +147,7 @@ end
 local function poisson(case, columns, cluster, options)
   local raw = core.model.glm(columns, case.y, { family = "poisson", clusters = cluster,
     independent = options.independent, start = start_like(options.like, columns),
-    fitted = not cluster })
+    rough = options.rough, fitted = not cluster })
   local out = describe(raw, #columns, 1)
   out.columns = columns
   if out.ok and not cluster then
@@ -158,7 +158,7 @@ end
 
 local function logistic(case, columns, cluster, options)
   local raw = core.model.glm(columns, case.y, { clusters = cluster, firth = options.firth,
-    max_iterations = options.steps, independent = options.independent,
+    max_iterations = options.steps, independent = options.independent, rough = options.rough,
     start = start_like(options.like, columns) })
   local out = describe(raw, #columns, 1, options.firth, options.steps)
   out.columns = columns
@@ -182,7 +182,8 @@ end
 --- Fits the outcome of `case` on `columns`.
 ---@param case table {kind, y | time, status, cluster}
 ---@param columns wayproof.Vector[]
----@param options? {firth: boolean, few: boolean, independent: boolean, like: table} `firth`:
+---@param options? {firth: boolean, few: boolean, independent: boolean, like: table, rough: boolean}
+---  `rough`: estimates to a thousandth of their errors are good enough; `firth`:
 ---  Firth's penalty, finite estimates also when separated; `few`: fit.unbiased, where nothing is
 ---  separated; `independent`: the columns are known to vary and to be independent, so nobody looks;
 ---  `like`: an earlier fit to much the same columns, to start from

@@ -101,12 +101,14 @@ local function placebo_effect(case, count, like)
   if case.total then copy.volume = case.total - count end
   local base = baseline.build(copy, scaled.x, case.mask)
   if base.collinear then return nil end
-  local model = fit.run(case, with(base.columns, scaled.x), { independent = true, like = like })
+  local model = fit.run(case, with(base.columns, scaled.x),
+    { independent = true, like = like, rough = true })
   if not model.ok then return nil end
   local k = #base.columns + 1
   local found = { beta = model:beta(k), se = model:se(k) }
   if base.r then
-    local z_model = fit.run(case, { base.z, scaled.x }, { independent = true })
+    local z_model = fit.run(case, { base.z, scaled.x },
+      { independent = true, rough = true })
     if z_model.ok then
       found.tolerance = noise.tolerance { beta_x = z_model:beta(2), beta_z = z_model:beta(1),
         s_x = base.s_x, s_z = base.s_z, r = base.r }
