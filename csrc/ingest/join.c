@@ -95,7 +95,7 @@ static wp_status plan_times(wp__join *work, wp_error *err)
     columns->times.base_us = empty ? 0 : first;
     columns->times.unit_us = unit;
     size_t rows = columns->events_count;
-    if (empty || ((uint64_t)last - (uint64_t)first) / (uint64_t)unit <= UINT32_MAX)
+    if (empty || ((uint64_t)last - (uint64_t)first) / (uint64_t)unit < UINT32_MAX)
         columns->times.offsets = wp_alloc_array(rows, sizeof(uint32_t));
     else
         columns->times.micros = wp_alloc_array(rows, sizeof(int64_t));

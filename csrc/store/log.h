@@ -60,7 +60,8 @@ static inline uint32_t wp_code_at(const wp_codes *codes, size_t row)
 }
 
 /* Instants in microseconds UTC: base_us + offsets[row] * unit_us, or micros[row] where a 32-bit
-** offset in a unit that divides all of them is not enough. */
+** offset in a unit that divides all of them is not enough. No offset is UINT32_MAX: borders of
+** periods and windows that lie behind everything become that. */
 typedef struct wp_times {
     int64_t base_us, unit_us;
     uint32_t *offsets; /* NULL when micros is set */
