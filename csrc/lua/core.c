@@ -2,6 +2,10 @@
 #include "lua/binding.h"
 
 #include "base/memory.h"
+#include "ingest/scan.h"
+#include "journey/window.h"
+#include "stats/kernel.h"
+#include "store/pack.h"
 
 static int l_threads(lua_State *L)
 {
@@ -25,6 +29,18 @@ static int l_memory(lua_State *L)
     lua_pushinteger(L, wp_memory_live());
     lua_pushinteger(L, wp_memory_peak());
     return 2;
+}
+
+/* instructions(level): at most those of an older processor, which must not change any result (tests
+** only): 0 none beyond the compiler's, 1 SSE2, 2 AVX2, 3 whatever this one has. */
+static int l_instructions(lua_State *L)
+{
+    lua_Integer level = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, level >= 0 && level <= 3, 1, "0 to 3 expected");
+    wp_scan_limit(level < 2 ? (unsigned)level : 2);
+    wp_walk_off = wp_simd_off = level < 2;
+    wp_kernel_limit_width(level < 2 ? 2 : level == 2 ? 4 : 0);
+    return 0;
 }
 
 static int l_metatable(lua_State *L)
@@ -51,8 +67,11 @@ __attribute__((visibility("default"))) int luaopen_wayproof_core(lua_State *L)
     lua_setmetatable(L, -2);
     lua_setfield(L, LUA_REGISTRYINDEX, "wayproof.pool");
 
-    static const luaL_Reg functions[] = {
-        {"threads", l_threads}, {"memory", l_memory}, {"metatable", l_metatable}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"threads", l_threads},
+                                         {"memory", l_memory},
+                                         {"instructions", l_instructions},
+                                         {"metatable", l_metatable},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
     static const luaL_Reg rooms[] = {{"time", wpl_open_time},         {"read", wpl_open_read},
                                      {"source", wpl_open_source},     {"log", wpl_open_log},
