@@ -137,26 +137,16 @@ static void permute(void *data, size_t width, uint32_t begin, const entry *entri
     memcpy(base + (size_t)begin * width, gathered, (size_t)count * width);
 }
 
-uint32_t wp_sparse_first(const wp_sparse *sparse, uint32_t row)
-{
-    uint32_t low = 0, high = sparse->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (sparse->rows[middle] < row)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* The same for numbers that few rows have. `gathered` holds 16 bytes a row: a number, its row and
-** which number a row had, from 1. Returns whether there were any. */
-static bool permute_sparse(double *packed, const wp_sparse *sparse, uint32_t begin,
+** which number a row had, from 1. Where a user's numbers are is asked of the bits, which stay as
+*they
+** were: rows of other users are being written by other threads. Returns whether there were any. */
+static bool permute_sparse(const wp_numbers *column, const wp_sparse *sparse, uint32_t begin,
                            const entry *entries, uint32_t count, char *gathered)
 {
-    uint32_t first = wp_sparse_first(sparse, begin), end = wp_sparse_first(sparse, begin + count),
-             kept = 0;
+    uint32_t first = wp_packed_before(column, begin), end = wp_packed_before(column, begin + count);
+    uint32_t kept = 0;
+    double *packed = column->packed;
     double *numbers = (double *)(void *)gathered;
     uint32_t *rows = (uint32_t *)(void *)(gathered + (size_t)count * 8), *had = rows + count;
     if (first == end)
@@ -212,7 +202,7 @@ static wp_status sort_user(completion *work, uint32_t begin, uint32_t end, scrat
     for (uint32_t i = 0; i < columns->numbers_count; i++)
         if (columns->numbers[i].dense != NULL)
             permute(columns->numbers[i].dense, 8, begin, sorted, count, space->gathered);
-        else if (permute_sparse(columns->numbers[i].packed, &work->sparse[i], begin, sorted, count,
+        else if (permute_sparse(&columns->numbers[i], &work->sparse[i], begin, sorted, count,
                                 space->gathered))
             atomic_store_explicit(&work->has_moved, true, memory_order_relaxed);
     for (uint32_t i = 0; i < columns->texts_count; i++)

@@ -20,9 +20,6 @@ typedef struct wp_sparse {
     uint32_t count;
 } wp_sparse;
 
-/* The first of the numbers whose row is at or after `row`. */
-uint32_t wp_sparse_first(const wp_sparse *sparse, uint32_t row);
-
 /* Completes columns whose rows are grouped by user, each user's rows in source order: sorts each
 ** user's rows by (time, order, source row) and fills in bytes_size and fingerprint. `orders` has
 *one

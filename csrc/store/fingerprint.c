@@ -67,11 +67,12 @@ static uint64_t hash_numbers(uint64_t state, const wp_numbers *column, uint32_t 
 
 /* Of numbers that few rows have, the same as if they were dense: `next` walks the rows that have
 ** one. */
-static uint64_t hash_sparse(uint64_t state, const double *packed, const wp_sparse *sparse,
+static uint64_t hash_sparse(uint64_t state, const wp_numbers *column, const wp_sparse *sparse,
                             uint32_t begin, uint32_t end)
 {
+    const double *packed = column->packed;
     const uint32_t *rows = sparse->rows;
-    uint32_t next = wp_sparse_first(sparse, begin), last = wp_sparse_first(sparse, end);
+    uint32_t next = wp_packed_before(column, begin), last = wp_packed_before(column, end);
 #define SPARSE_BITS(i) number_bits(next < last && rows[next] == (i) ? packed[next++] : NAN)
     HASH_LANES(state, begin, end, SPARSE_BITS);
 }
@@ -107,7 +108,7 @@ uint64_t wp__hash_range(const wp__hashing *work, uint32_t first_user, uint32_t l
     state = hash_codes(state, &columns->events, work->event_hashes, begin, end);
     for (uint32_t i = 0; i < columns->numbers_count; i++)
         if (columns->numbers[i].dense == NULL && work->sparse != NULL)
-            state = hash_sparse(state, columns->numbers[i].packed, &work->sparse[i], begin, end);
+            state = hash_sparse(state, &columns->numbers[i], &work->sparse[i], begin, end);
         else
             state = hash_numbers(state, &columns->numbers[i], begin, end);
     for (uint32_t i = 0; i < columns->texts_count; i++)

@@ -84,6 +84,13 @@ typedef struct wp_numbers {
     double *packed;
 } wp_numbers;
 
+/* How many rows before `row` (at most the number of rows) have a number: a packed column's. */
+static inline uint32_t wp_packed_before(const wp_numbers *numbers, size_t row)
+{
+    uint64_t below = numbers->present[row >> 6] & ((1ULL << (row & 63)) - 1);
+    return numbers->rank[row >> 6] + (uint32_t)__builtin_popcountll(below);
+}
+
 static inline double wp_number_at(const wp_numbers *numbers, size_t row)
 {
     if (numbers->dense != NULL)
