@@ -6,11 +6,12 @@ function shell.quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
---- Runs a command; returns everything it wrote (stderr too) and its exit code.
+--- Runs a command; returns everything it wrote (stderr too, and what the shell says of its end,
+--- such as "Killed") and its exit code.
 ---@param command string
 ---@return string output, integer code
 function shell.run(command)
-  local pipe = assert(io.popen("( " .. command .. " ) 2>&1", "r"))
+  local pipe = assert(io.popen("exec 2>&1; ( " .. command .. " )", "r"))
   local output = pipe:read("a")
   local _, _, code = pipe:close()
   return output, code
