@@ -110,7 +110,8 @@ asan: ## C tests and specs under AddressSanitizer and UndefinedBehaviorSanitizer
 	@build/asan/test/wayproof_test >build/asan/test/log 2>&1 || { cat build/asan/test/log; exit 1; }
 	@ASAN_OPTIONS=detect_leaks=0:abort_on_error=0 $(call PRELOADED,asan,libasan.so)
 
-# Debian's sh does not start under this sanitizer, so its library is given to Lua's process only.
+# Debian's sh does not start under this sanitizer, so its library is given to Lua's process only, and
+# specs that start others (#process) are left out.
 LD_SO = $(firstword $(wildcard /lib64/ld-linux-*.so.* /lib/ld-linux-*.so.*))
 tsan: ## C tests and specs under ThreadSanitizer
 	@$(call SANITIZE,tsan,-fsanitize=thread) build/tsan/wayproof/core.so build/tsan/test/wayproof_test
@@ -118,7 +119,7 @@ tsan: ## C tests and specs under ThreadSanitizer
 	@WAYPROOF_BUILD=build/tsan LUA_CPATH="$(CURDIR)/build/tsan/?.so;;" WAYPROOF_THREADS=4 \
 	    TSAN_OPTIONS=halt_on_error=1 $(LD_SO) \
 	    --preload "$(shell $(CC) -print-file-name=libtsan.so)" "$(shell command -v $(LUA))" \
-	    tools/busted.lua $(if $(F),$(F),--exclude-tags=slow,house --exclude-pattern=cli)
+	    tools/busted.lua $(if $(F),$(F),--exclude-tags=slow,house,process --exclude-pattern=cli)
 
 valgrind: build $(OUT)/test/wayproof_test ## C tests and specs under valgrind (slow)
 	@valgrind -q --error-exitcode=9 --leak-check=full $(OUT)/test/wayproof_test

@@ -545,7 +545,7 @@ describe("friction: when memory runs out", function()
   end)
 end)
 
-describe("friction: the command", function()
+describe("friction: the command #process", function()
   local shell = require "spec.shell"
   local path = os.tmpname() .. ".csv"
 

@@ -184,7 +184,7 @@ describe("the ledger", function()
     log:close()
   end)
 
-  it("lets two processes write at once", function()
+  it("lets two processes write at once #process", function()
     local script = os.tmpname()
     local file = assert(io.open(script, "w"))
     file:write([[

@@ -373,7 +373,7 @@ describe("read_sqlite", function()
     assert.is_true(before == assert(io.open(path, "rb")):read("a"))
   end)
 
-  it("stops at Ctrl-C, in the middle of a long query", function()
+  it("stops at Ctrl-C, in the middle of a long query #process", function()
     local path = database("forever", schema)
     local script = folder .. "-forever.lua"
     made[#made + 1] = script
