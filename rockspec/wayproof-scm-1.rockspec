@@ -194,6 +194,7 @@ build = {
     ["wayproof.cli_friction"] = "lua/wayproof/cli_friction.lua",
     ["wayproof.cli_output"] = "lua/wayproof/cli_output.lua",
     ["wayproof.cli_store"] = "lua/wayproof/cli_store.lua",
+    ["wayproof.columns"] = "lua/wayproof/columns.lua",
     ["wayproof.conclude"] = "lua/wayproof/conclude.lua",
     ["wayproof.demo"] = "lua/wayproof/demo.lua",
     ["wayproof.detail"] = "lua/wayproof/detail.lua",

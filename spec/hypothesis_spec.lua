@@ -210,4 +210,31 @@ describe("a hypothesis", function()
     end
     assert.matches("\n  cluster " .. wide:sub(1, 40), tostring(asked), 1, true)
   end)
+
+  it("keep to 25 lines when everything is given, and names end as they ended", function()
+    local show = require "wayproof.show"
+    for _, gap in ipairs { "_", " " } do
+      local function name(word)
+        return (word .. gap .. "very" .. gap .. "long" .. gap):rep(10):sub(1, 96) .. "last"
+      end
+      local text = tostring(wp.hypothesis(name "name") {
+        metric = wp.sum(name "met", name "column", { [name "p1"] = name "v1" })
+          / wp.count(name "other"),
+        outcome = wp.converts(name "out", { [name "p2"] = { name "v2", name "v3" } }),
+        observe = "7d", gap = "1d", within = "30d", from = name "from",
+        population = { [name "p3"] = name "v4" }, prior_outcome = "exclude",
+        ["until"] = name "until", as_of = "2024-01-01",
+        activity = { wp.count(name "a1"), wp.count(name "a2") }, adjust = { name "b1", name "b2" },
+        across = { name "c1", name "c2" }, cluster = name "cluster", alpha = 0.01,
+        strict_vanity = true, seed = 5, minimum = 1.5, acknowledge = { "missing" } })
+      local lines = 0
+      for line in (text .. "\n"):gmatch "(.-)\n" do
+        lines = lines + 1
+        assert.is_true(show.width(line) <= 80, line)
+      end
+      assert.is_true(lines <= 25, text)
+      local ending = gap == "_" and "last\n" or ""
+      assert.matches("\n  cluster cluster" .. gap .. "[^\n]*" .. ending, text)
+    end
+  end)
 end)

@@ -86,20 +86,31 @@ local function start_words(self)
   return "the user's " .. words.first_of(self.from)
 end
 
-local longest = 4 -- lines under one label
+local lines_most = 25
 
--- "text" after a label, wrapped at 78 columns.
-local function add_line(lines, label, text)
-  local indent, count = "  " .. label .. string.rep(" ", 8 - width_of(label)), 0
-  for line in show.wrap(text, 68):gmatch("[^\n]+") do
+-- How much of a text is shown: lines under one label, and columns of one word. Where names are so
+-- long that all would take more than 25 lines, the next one is tried.
+local limits = { { lines = 4 }, { lines = 4, word = 34 }, { lines = 3, word = 34 },
+  { lines = 2, word = 34 }, { lines = 1, word = 20 } }
+
+-- Adds a text wrapped at `width` columns, `first` before it and `following` before its other lines.
+local function add_wrapped(lines, text, width, first, following)
+  local limit, count = lines.limit, 0
+  if limit.word then text = show.clip_words(text, limit.word) end
+  for line in show.wrap(text, width):gmatch("[^\n]+") do
     count = count + 1
-    if count > longest then
+    if count > limit.lines then
       lines[#lines] = show.cut(lines[#lines], 76) .. " …"
       return
     end
-    lines[#lines + 1] = indent .. line
-    indent = string.rep(" ", 10)
+    lines[#lines + 1] = (count == 1 and first or following) .. line
   end
+end
+
+-- "text" after a label, wrapped at 78 columns.
+local function add_line(lines, label, text)
+  add_wrapped(lines, text, 68, "  " .. label .. string.rep(" ", 8 - width_of(label)),
+    string.rep(" ", 10))
 end
 
 local function listed(list)
@@ -144,10 +155,9 @@ local function add_conditions(lines, self)
   if self.cluster then add_line(lines, "cluster", self.cluster) end
 end
 
---- What tostring(hypothesis) gives.
----@return string
-function hypothesis_words.render(self)
-  local lines = { show.wrap(self.name, 80, "  ") }
+local function lines_of(self, limit)
+  local lines = { limit = limit }
+  add_wrapped(lines, self.name, 78, "", "  ")
   add_line(lines, "metric", tostring(self.metric))
   if self.metric.title then add_line(lines, "", "= " .. words.sentence(self.metric, true)) end
   add_line(lines, "outcome", tostring(self.outcome))
@@ -161,6 +171,17 @@ function hypothesis_words.render(self)
   add_conditions(lines, self)
   add_line(lines, "assumes", assumptions(self))
   lines[#lines + 1] = "  try     log:validate(hypothesis)"
+  return lines
+end
+
+--- What tostring(hypothesis) gives.
+---@return string
+function hypothesis_words.render(self)
+  local lines
+  for _, limit in ipairs(limits) do
+    lines = lines_of(self, limit)
+    if #lines <= lines_most then break end
+  end
   return table.concat(lines, "\n")
 end
 
