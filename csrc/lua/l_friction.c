@@ -1,7 +1,7 @@
 /* Stays in stages, signals of friction, effects of touches: binding of journey/stage_spans.h,
 ** friction.h and clarity.h. lua/wayproof/{friction,clarity}.lua check what people type and make
 ** the plan; the handle owns the stays, and its user value keeps the plan's selections alive. */
-#include "lua/binding.h"
+#include "lua/l_vector.h"
 #include "lua/selection.h"
 
 #include "base/memory.h"
@@ -20,6 +20,7 @@ typedef struct stays_handle {
     wp_friction_options options;
     wp_friction friction; /* of the stage that was asked for last */
     wp_clarity clarity;   /* while its items are pushed */
+    double *numbers;      /* while a vector is made of them */
 } stays_handle;
 
 static int m_close(lua_State *L)
@@ -27,6 +28,8 @@ static int m_close(lua_State *L)
     stays_handle *handle = luaL_checkudata(L, 1, WPL_STAYS);
     wp_friction_reset(&handle->friction);
     wp_clarity_reset(&handle->clarity);
+    wp_free(handle->numbers);
+    handle->numbers = NULL;
     if (handle->stays.log != NULL)
         wp_stays_reset(&handle->stays);
     return 0;
@@ -46,6 +49,59 @@ static void fail(lua_State *L, const wp_error *err)
     wpl_push_failure(L, err);
     lua_pushvalue(L, -2);
     lua_error(L);
+}
+
+/* Room for the numbers of a vector, which push_numbers makes. */
+static double *start_numbers(lua_State *L, stays_handle *handle, size_t count)
+{
+    wp_free(handle->numbers);
+    handle->numbers = wp_alloc_array(count + 1, sizeof(double));
+    wp_error err;
+    if (handle->numbers == NULL) {
+        (void)wp_fail_memory(&err, count * sizeof(double));
+        fail(L, &err);
+    }
+    return handle->numbers;
+}
+
+/* The largest of numbers that are all whole and from 0 to 8,191, as most signals are; -1: they are
+** not. */
+static int largest_whole(const double *numbers, size_t count)
+{
+    int largest = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!(numbers[i] >= 0 && numbers[i] < WP_TABLE_MOST) || numbers[i] != floor(numbers[i]) ||
+            signbit(numbers[i]))
+            return -1;
+        largest = (int)numbers[i] > largest ? (int)numbers[i] : largest;
+    }
+    return largest;
+}
+
+/* Pushes the handle's numbers as a vector, with one or two bytes each where they are small. */
+static int push_numbers(lua_State *L, stays_handle *handle, size_t count)
+{
+    const double *numbers = handle->numbers;
+    int largest = largest_whole(numbers, count);
+    if (largest < 0) {
+        memcpy(wpl_new_vector(L, count), numbers, count * sizeof *numbers);
+    } else {
+        wpl_codes *codes = wpl_push_codes(L, count, (size_t)largest + 1);
+        uint8_t *bytes = wpl_code_bytes(codes);
+        uint16_t *pairs = wpl_code_bytes(codes);
+        bool narrow = wp_code_width((size_t)largest + 1) == 1;
+        for (size_t i = 0; i < count; i++)
+            if (narrow)
+                bytes[i] = (uint8_t)numbers[i];
+            else
+                pairs[i] = (uint16_t)numbers[i];
+        double *table = wpl_push_coded(L, count, -1)->payload;
+        for (int i = 0; i <= largest; i++)
+            table[i] = i;
+    }
+    wp_free(handle->numbers);
+    handle->numbers = NULL;
+    return 1;
 }
 
 /* A stage argument, 1-based in Lua. */
@@ -171,12 +227,12 @@ static int m_signal(lua_State *L)
     uint32_t stage = check_stage(L, handle, 2);
     int which = luaL_checkoption(L, 3, NULL, signal_names);
     need_stage(L, handle, stage);
-    double *out = wpl_new_vector(L, handle->friction.used_count);
+    double *out = start_numbers(L, handle, handle->friction.used_count);
     wp_error err;
     if (wp_friction_signal(&handle->friction, &handle->stays, &handle->options, (wp_signal)which,
                            out, &err) != WP_OK)
         fail(L, &err);
-    return 1;
+    return push_numbers(L, handle, handle->friction.used_count);
 }
 
 /* events(stage) -> list of { code = 1-based, users } over the stays in use, most users first */
@@ -205,14 +261,14 @@ static int m_times(lua_State *L)
     uint32_t stage = check_stage(L, handle, 2);
     uint32_t code = (uint32_t)(luaL_checkinteger(L, 3) - 1);
     need_stage(L, handle, stage);
-    double *out = wpl_new_vector(L, handle->friction.used_count);
+    double *out = start_numbers(L, handle, handle->friction.used_count);
     wp_error err;
     wpl_poll poll;
     wp_run run = wpl_run(L, &poll);
     if (wp_friction_times(&handle->friction, &handle->stays, &handle->options, code, &run, out,
                           &err) != WP_OK)
         fail(L, &err);
-    return 1;
+    return push_numbers(L, handle, handle->friction.used_count);
 }
 
 /* --- Columns of stays ----------------------------------------------------------------------- */
@@ -278,9 +334,10 @@ static int m_mask(lua_State *L)
     stays_handle *handle = check_handle(L);
     uint32_t stage = check_stage(L, handle, 2);
     wp_stay_filter filter = check_filter(L, handle, stage, 3);
-    double *out = wpl_new_vector(L, wp_stays_in(&handle->stays, stage));
+    size_t count = wp_stays_in(&handle->stays, stage);
+    double *out = start_numbers(L, handle, count);
     wp_stays_mask(&handle->stays, stage, &filter, out);
-    return 1;
+    return push_numbers(L, handle, count);
 }
 
 /* column(stage, name [, filter]) -> a vector over the stays that the filter lets through */
@@ -293,9 +350,9 @@ static int m_column(lua_State *L)
     wp_stay_filter filter = check_filter(L, handle, stage, 4);
     size_t count =
         all ? wp_stays_in(&handle->stays, stage) : wp_stays_count(&handle->stays, stage, &filter);
-    double *out = wpl_new_vector(L, count);
+    double *out = start_numbers(L, handle, count);
     wp_stays_numbers(&handle->stays, stage, &filter, (wp_stay_number)which, out);
-    return 1;
+    return push_numbers(L, handle, count);
 }
 
 /* users(first, last) -> people with a stay in any of these stages */
