@@ -86,6 +86,36 @@ local function robust_squares(own, rest, difference)
   return scores:dot(scores)
 end
 
+-- The chance of an outcome as the baseline has it, kept within 0 and 1: how many are expected among
+-- those with the signal, and the variance p (1 - p) of everybody.
+local function expectation(y, x, rest)
+  local chance = (y - rest):maximum(0):minimum(1)
+  return chance:dot(x), chance * (1 - chance)
+end
+
+-- The difference, its standard error and the mean variance of outcomes; nil when too few are alike.
+-- Vectors of everybody are let go of before more is made.
+local function compare(y, x, columns, activity)
+  local n, users = #y, x:sum()
+  local rest = activity and activity.y == y and activity.rest or residual(y, columns)
+  if activity then activity.y, activity.rest = y, rest end -- many signals share their baseline
+  local expected, variance = expectation(y, x, rest)
+  if expected < effect.expected_least or users - expected < effect.expected_least then
+    return nil
+  end
+  effect.tidy(n)
+  local own = residual(x, columns)
+  local squares = own:dot(own)
+  if squares <= 1e-9 * users then return nil end -- the columns tell who has the signal
+  local difference = own:dot(rest) / squares
+  if math.abs(difference) > 1 then return nil end -- no rates differ so: too few are alike
+  local binomial, mean_variance = (own * own):dot(variance), variance:mean()
+  variance = nil -- luacheck: ignore 311 (collected before more is made)
+  effect.tidy(n)
+  local robust = robust_squares(own, rest, difference) * n / math.max(1, n - #columns - 2)
+  return difference, math.sqrt(math.max(robust, binomial)) / squares, mean_variance
+end
+
 --- The difference in the rate of `y` between people with the signal `x` and equals without it.
 ---@param y wayproof.Vector  0/1
 ---@param x wayproof.Vector  0/1
@@ -98,24 +128,9 @@ end
 function effect.difference(y, x, columns, activity)
   local n, users = #y, x:sum()
   if users < effect.users_least or n - users < effect.users_least then return nil end
-  local rest = activity and activity.y == y and activity.rest or residual(y, columns)
-  if activity then activity.y, activity.rest = y, rest end -- many signals share their baseline
-  local chance = (y - rest):maximum(0):minimum(1)
-  local expected = chance:dot(x)
-  if expected < effect.expected_least or users - expected < effect.expected_least then
-    return nil
-  end
-  local own = residual(x, columns)
-  local squares = own:dot(own)
-  if squares <= 1e-9 * users then return nil end -- the columns tell who has the signal
-  local difference = own:dot(rest) / squares
-  if math.abs(difference) > 1 then return nil end -- no rates differ so: too few are alike
-  local variance = chance * (1 - chance)
-  local robust = robust_squares(own, rest, difference) * n / math.max(1, n - #columns - 2)
+  local difference, se, variance = compare(y, x, columns, activity)
   effect.tidy(n)
-  local binomial = (own * own):dot(variance)
-  local se = math.sqrt(math.max(robust, binomial)) / squares
-  effect.tidy(n)
+  if not difference then return nil end
   local hits, z = y:dot(x), stats.normal_quantile(0.975)
   local p = se > 0 and math.min(1, 2 * stats.normal_upper(math.abs(difference) / se)) or 1.0
   return {
@@ -123,8 +138,7 @@ function effect.difference(y, x, columns, activity)
     rate_with = hits / users, rate_without = (y:sum() - hits) / (n - users),
     difference = difference, low = math.max(-1, difference - z * se),
     high = math.min(1, difference + z * se), se = se,
-    p = p, holds = p < 0.05
-      and (not activity or survives(y, x, activity, variance:mean())),
+    p = p, holds = p < 0.05 and (not activity or survives(y, x, activity, variance)),
   }
 end
 

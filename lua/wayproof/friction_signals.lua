@@ -49,7 +49,7 @@ local function baseline(people, own)
     effect.add(before, people.before:log1p())
     effect.add(others, people.column("tenure_seconds"):log1p())
     effect.add_curve(others, people.read("quiet_seconds"):log1p())
-    effect.add_curve(others, people.entry)
+    effect.add_curve(others, people.column "entry_us")
     people.others, people.before_column = others, before[1]
   end
   columns[#columns + 1] = people.before_column
@@ -78,15 +78,17 @@ end
 
 -- Prices one signal; `keep` (0/1) restricts it to some people. Returns it when it was priced.
 local function price(list, people, name, x, base, keep)
-  local y, entry = people.y, people.entry
+  local y, span_us = people.y, people.span_us
   if keep then
-    y, x, entry, base = y:select(keep), x:select(keep), entry:select(keep), restrict(base, keep)
+    local entry = people.column("entry_us"):select(keep)
+    y, x, base = y:select(keep), x:select(keep), restrict(base, keep)
+    span_us = entry:max() and entry:max() - entry:min()
   end
   local found = effect.difference(y, x, base.columns, base)
   effect.tidy(#y)
   if not found then return {} end
   found.name, found.stage = name, people.name
-  found.outcomes_per_month = month_price(found, entry:max() - entry:min())
+  found.outcomes_per_month = month_price(found, span_us)
   list[#list + 1] = found
   return found
 end
@@ -95,7 +97,7 @@ end
 -- later ones are judged.
 local function hesitation(list, people)
   local gaps, base = people.read("hesitation"):fill(-100), baseline(people)
-  local earlier = people.entry:below(people.cut_us)
+  local earlier = people.column("entry_us"):below(people.cut_us)
   local function best_deviations()
     local y, columns = people.y:select(earlier), select_all(base.columns, earlier)
     local best, best_z = nil, 0
@@ -115,11 +117,16 @@ end
 
 -- Slow to start, not starting, and looking at many different things.
 local function pace(list, people, observe_seconds)
-  local delay, none = people.read "start_delay", people.read("events"):at_most(1)
-  local slow = delay:select(1 - none):quantiles({ 0.75 })[1]
+  local none = people.read("events"):at_most(1)
   price(list, people, "no_start", none, baseline(people))
-  if slow and slow < observe_seconds then
-    price(list, people, "slow_start", delay:above(slow), baseline(people), 1 - none).above = slow
+  local function slow_start()
+    local delay = people.read "start_delay"
+    local slow = delay:select(1 - none):quantiles({ 0.75 })[1]
+    if slow and slow < observe_seconds then return slow, delay:above(slow) end
+  end
+  local slow, is_slow = slow_start()
+  if slow then
+    price(list, people, "slow_start", is_slow, baseline(people), 1 - none).above = slow
   end
   local breadth = people.read "distinct"
   local wide = breadth:quantiles({ 0.75 })[1]
@@ -159,10 +166,13 @@ function signals.of_stage(request)
   local function column(name) return handle:column(stage, name, { used = true }) end
   local people = { name = request.name, cut_us = request.cut_us, column = column,
     read = function(name) return handle:signal(stage, name) end,
-    entry = column "entry_us", before = column "before" }
+    before = column "before" }
   people.y = people.read "outcome"
   local list = {}
   if #people.y < 2 * effect.users_least or people.y:sum() == 0 then return list end
+  local entry = people.column "entry_us"
+  people.span_us = entry:max() - entry:min()
+  entry = nil -- luacheck: ignore 311 (collected before more is made)
   for _, kind in ipairs(counted) do
     local count = people.read(kind.column)
     local x = count:at_least(kind.least)
