@@ -7,7 +7,6 @@
 #include "stats/resample.h"
 
 #include "base/memory.h"
-#include "stats/cells.h"
 #include "stats/sampler.h"
 #include "stats/score_cells.h"
 
@@ -16,13 +15,7 @@
 
 enum { POSITIVES_PER_DRAW = 16, TIES_PER_DRAW = 2 };
 
-/* Cells of (stratum, score), strata together; strata NULL: all are one. */
-typedef struct permute_cells {
-    size_t count;
-    const double *strata, *scores, *weights, *positives;
-} permute_cells;
-
-static bool same_stratum(const permute_cells *cells, size_t a, size_t b)
+static bool same_stratum(const wp_score_cells *cells, size_t a, size_t b)
 {
     return cells->strata == NULL || cells->strata[a] == cells->strata[b];
 }
@@ -157,7 +150,7 @@ static wp_status permute_one(void *context, size_t resample, unsigned worker, wp
 }
 
 /* Strata of the cells, and the observed sum with its exact permutation moments. */
-static size_t find_strata(stratum *strata, const permute_cells *cells, wp_permuted *found)
+static size_t find_strata(stratum *strata, const wp_score_cells *cells, wp_permuted *found)
 {
     size_t count = 0;
     uint64_t slot = 0;
@@ -297,58 +290,28 @@ static void rank_scores(wp_score_cells *cells)
     }
 }
 
-static wp_status permute(const permute_cells *cells, const wp_resample_input *input, double *out,
-                         wp_permuted *found, const wp_run *run, wp_error *err)
-{
-    stratum *strata = wp_alloc_array(cells->count, sizeof *strata);
-    if (strata == NULL)
-        return wp_fail_memory(err, cells->count * sizeof *strata);
-    permute_work work = {.input = input,
-                         .scores = cells->scores,
-                         .weights = cells->weights,
-                         .strata = strata,
-                         .out = out};
-    work.strata_count = find_strata(strata, cells, found);
-    wp_status status = draw_all(&work, run, err);
-    wp_free(strata);
-    return status;
-}
-
-static wp_status permute_within(const wp_resample_input *input, double *out, wp_permuted *found,
-                                const wp_run *run, wp_error *err)
-{
-    wp_cells cells;
-    const double *columns[] = {input->strata, input->score};
-    WP_TRY(wp_cells_make(&cells, columns, 2, input->rows, input->weights, run, err));
-    double *positives = wp_alloc_array_zero(cells.count, sizeof *positives);
-    wp_status status;
-    if (positives == NULL) {
-        status = wp_fail_memory(err, cells.count * sizeof *positives);
-    } else {
-        for (size_t i = 0; i < input->rows; i++)
-            positives[cells.index[i]] +=
-                input->label[i] * (input->weights == NULL ? 1 : input->weights[i]);
-        permute_cells list = {cells.count, cells.columns[0], cells.columns[1], cells.weights,
-                              positives};
-        status = permute(&list, input, out, found, run, err);
-    }
-    wp_free(positives);
-    wp_cells_free(&cells);
-    return status;
-}
-
 wp_status wp_permute_sum(const wp_resample_input *input, double *out, wp_permuted *found,
                          const wp_run *run, wp_error *err)
 {
-    WP_TRY(wp__resample_check(input, err));
-    if (input->strata != NULL)
-        return permute_within(input, out, found, run, err);
     wp_score_cells cells;
+    WP_TRY(wp__resample_check(input, err));
     WP_TRY(wp_score_cells_make(&cells, input, run, err));
     if (input->ranks)
         rank_scores(&cells);
-    permute_cells list = {cells.count, NULL, cells.scores, cells.weights, cells.positives};
-    wp_status status = permute(&list, input, out, found, run, err);
+    stratum *strata = wp_alloc_array(cells.count, sizeof *strata);
+    wp_status status;
+    if (strata == NULL) {
+        status = wp_fail_memory(err, cells.count * sizeof *strata);
+    } else {
+        permute_work work = {.input = input,
+                             .scores = cells.scores,
+                             .weights = cells.weights,
+                             .strata = strata,
+                             .out = out};
+        work.strata_count = find_strata(strata, &cells, found);
+        status = draw_all(&work, run, err);
+    }
+    wp_free(strata);
     wp_score_cells_free(&cells);
     return status;
 }

@@ -1,9 +1,10 @@
 /* See score_cells.h. Cost: one sort; equal scores never lie in two of its parts, so parts count
-** and write their cells in parallel. */
+** and write their cells in parallel. With strata the sorted rows are dealt to them, in order. */
 #include "stats/score_cells.h"
 
 #include "base/memory.h"
 #include "stats/sort.h"
+#include "stats/vector.h"
 
 #include <math.h>
 
@@ -42,6 +43,7 @@ typedef struct cells_work {
     wp_item *items; /* tag: twice the weight, plus the label */
     wp_sort_parts parts;
     size_t first[WP_SORT_PARTS]; /* cell of each part: how many there are, then the first */
+    wp_factor strata;            /* with strata: those of the rows */
     wp_score_cells cells;
 } cells_work;
 
@@ -91,10 +93,20 @@ static wp_status write_part(void *context, size_t part, unsigned worker, wp_erro
     return WP_OK;
 }
 
+static wp_status alloc_cells(wp_score_cells *cells, size_t count, wp_error *err)
+{
+    cells->count = count;
+    cells->scores = wp_alloc_array(count, sizeof(double));
+    cells->weights = wp_alloc_array(count, sizeof(double));
+    cells->positives = wp_alloc_array(count, sizeof(double));
+    if (cells->scores == NULL || cells->weights == NULL || cells->positives == NULL)
+        return wp_fail_memory(err, count * sizeof(double));
+    return WP_OK;
+}
+
 static wp_status make_cells(cells_work *work, const wp_run *run, wp_error *err)
 {
     size_t rows = work->input->rows, count = 0;
-    wp_score_cells *cells = &work->cells;
     WP_TRY(wp_pool_run(run, (rows + FILL_ROWS - 1) / FILL_ROWS, fill_chunk, work, err));
     WP_TRY(wp_items_sort(work->items, rows, &work->parts, run, err));
     WP_TRY(wp_pool_run(run, work->parts.count, count_part, work, err));
@@ -103,13 +115,100 @@ static wp_status make_cells(cells_work *work, const wp_run *run, wp_error *err)
         work->first[part] = count;
         count += here;
     }
-    cells->count = count;
-    cells->scores = wp_alloc_array(count, sizeof(double));
-    cells->weights = wp_alloc_array(count, sizeof(double));
-    cells->positives = wp_alloc_array(count, sizeof(double));
-    if (cells->scores == NULL || cells->weights == NULL || cells->positives == NULL)
-        return wp_fail_memory(err, count * sizeof(double));
+    WP_TRY(alloc_cells(&work->cells, count, err));
     return wp_pool_run(run, work->parts.count, write_part, work, err);
+}
+
+/* ---- strata ---- */
+
+/* Tag: the label, and above it what tells the stratum: its number, or with weights the row. */
+static wp_status fill_strata_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    (void)worker, (void)err;
+    const cells_work *work = context;
+    const wp_resample_input *input = work->input;
+    size_t first = chunk * FILL_ROWS, last = first + FILL_ROWS;
+    for (size_t i = first; i < last && i < input->rows; i++) {
+        uint64_t place = input->weights == NULL ? work->strata.codes[i] : i;
+        work->items[i] =
+            (wp_item){wp_order_key(input->score[i]), 2 * place + (input->label[i] != 0)};
+    }
+    return WP_OK;
+}
+
+/* Deals the items sorted by score to their strata; ends[k]: where stratum k ends. */
+static void deal_to_strata(const cells_work *work, wp_item *dealt, size_t *ends)
+{
+    const uint32_t *codes = work->strata.codes;
+    bool weighted = work->input->weights != NULL;
+    for (size_t i = 0; i < work->input->rows; i++)
+        ends[codes[i] + 1]++;
+    for (size_t k = 1; k <= work->strata.numbers_count; k++)
+        ends[k] += ends[k - 1];
+    for (size_t i = 0; i < work->input->rows; i++) {
+        uint64_t place = work->items[i].tag >> 1;
+        dealt[ends[weighted ? codes[place] : place]++] = work->items[i];
+    }
+}
+
+static size_t count_dealt(const wp_item *dealt, const size_t *ends, size_t strata)
+{
+    size_t count = 0, i = 0;
+    for (size_t k = 0; k < strata; k++)
+        for (size_t start = i; i < ends[k]; i++)
+            count += i == start || dealt[i].key != dealt[i - 1].key;
+    return count;
+}
+
+static void write_dealt(cells_work *work, const wp_item *dealt, const size_t *ends)
+{
+    wp_score_cells *cells = &work->cells;
+    const double *weights = work->input->weights;
+    size_t cell = 0, i = 0;
+    for (size_t k = 0; k < work->strata.numbers_count; k++)
+        for (; i < ends[k]; cell++) {
+            uint64_t key = dealt[i].key;
+            double weight = 0, positives = 0;
+            for (; i < ends[k] && dealt[i].key == key; i++) {
+                double here = weights == NULL ? 1 : weights[dealt[i].tag >> 1];
+                weight += here;
+                positives += here * (double)(dealt[i].tag & 1);
+            }
+            cells->strata[cell] = (uint32_t)k;
+            cells->scores[cell] = wp_order_number(key);
+            cells->weights[cell] = weight;
+            cells->positives[cell] = positives;
+        }
+}
+
+static wp_status sort_within(cells_work *work, wp_item *dealt, size_t *ends, const wp_run *run,
+                             wp_error *err)
+{
+    size_t rows = work->input->rows;
+    wp_score_cells *cells = &work->cells;
+    WP_TRY(wp_pool_run(run, (rows + FILL_ROWS - 1) / FILL_ROWS, fill_strata_chunk, work, err));
+    WP_TRY(wp_items_sort(work->items, rows, NULL, run, err));
+    deal_to_strata(work, dealt, ends);
+    WP_TRY(alloc_cells(cells, count_dealt(dealt, ends, work->strata.numbers_count), err));
+    cells->strata = wp_alloc_array(cells->count, sizeof *cells->strata);
+    if (cells->strata == NULL)
+        return wp_fail_memory(err, cells->count * sizeof *cells->strata);
+    write_dealt(work, dealt, ends);
+    return WP_OK;
+}
+
+static wp_status make_cells_within(cells_work *work, const wp_run *run, wp_error *err)
+{
+    WP_TRY(wp_factor_make(&work->strata, work->input->strata, work->input->rows, err));
+    wp_item *dealt = wp_alloc_array(work->input->rows, sizeof *dealt);
+    size_t *ends = wp_alloc_array_zero(work->strata.numbers_count + 1, sizeof *ends);
+    wp_status status = dealt == NULL || ends == NULL
+                           ? wp_fail_memory(err, work->input->rows * sizeof *dealt)
+                           : sort_within(work, dealt, ends, run, err);
+    wp_free(ends);
+    wp_free(dealt);
+    wp_factor_free(&work->strata);
+    return status;
 }
 
 wp_status wp_score_cells_make(wp_score_cells *cells, const wp_resample_input *input,
@@ -119,7 +218,8 @@ wp_status wp_score_cells_make(wp_score_cells *cells, const wp_resample_input *in
     work.items = wp_alloc_array(input->rows, sizeof *work.items);
     if (work.items == NULL)
         return wp_fail_memory(err, input->rows * sizeof *work.items);
-    wp_status status = make_cells(&work, run, err);
+    wp_status status =
+        input->strata == NULL ? make_cells(&work, run, err) : make_cells_within(&work, run, err);
     wp_free(work.items);
     if (status != WP_OK)
         wp_score_cells_free(&work.cells);
@@ -130,6 +230,7 @@ wp_status wp_score_cells_make(wp_score_cells *cells, const wp_resample_input *in
 
 void wp_score_cells_free(wp_score_cells *cells)
 {
+    wp_free(cells->strata);
     wp_free(cells->scores);
     wp_free(cells->weights);
     wp_free(cells->positives);

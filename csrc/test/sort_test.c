@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
+#include "stats/cells.h"
 #include "stats/rank.h"
 #include "stats/score_cells.h"
 #include "stats/sort.h"
@@ -131,6 +132,44 @@ TEST(cells_of_scores_hold_every_row_once)
             CHECK(found && ascend);
             wp_score_cells_free(&cells);
         }
+    wp_free(p);
+}
+
+TEST(cells_within_strata_are_those_of_the_pairs)
+{
+    people *p = wp_alloc(sizeof *p);
+    double *strata = wp_alloc_array(ROWS_MOST, sizeof *strata);
+    for (int shape = 0; shape < SHAPES; shape++)
+        for (int weighted = 0; weighted < 2; weighted++) {
+            size_t count = shape % 2 ? 900 : 30000;
+            draw_people(p, shape, count, 0.3, 11);
+            for (size_t i = 0; i < count; i++)
+                strata[i] = (double)(i * i % 11) - 3;
+            wp_resample_input input = {
+                .score = p->score, .label = p->label, .strata = strata, .rows = count};
+            input.weights = weighted ? p->weights : NULL;
+            const double *columns[] = {strata, p->score};
+            wp_score_cells cells;
+            wp_cells pairs;
+            wp_run run = {.threads = 1 + (unsigned)(shape % 3)};
+            CHECK(wp_score_cells_make(&cells, &input, &run, NULL) == WP_OK);
+            CHECK(wp_cells_make(&pairs, columns, 2, count, input.weights, NULL, NULL) == WP_OK);
+            CHECK(cells.count == pairs.count);
+            bool same = cells.count == pairs.count;
+            for (size_t i = 0; same && i < count; i++)
+                cells.positives[pairs.index[i]] -= p->label[i] * (weighted ? p->weights[i] : 1);
+            for (size_t c = 0; same && c < cells.count; c++) {
+                same = cells.scores[c] == pairs.columns[1][c] && cells.positives[c] == 0 &&
+                       cells.weights[c] == pairs.weights[c];
+                if (same && c > 0)
+                    same = (cells.strata[c] != cells.strata[c - 1]) ==
+                           (pairs.columns[0][c] != pairs.columns[0][c - 1]);
+            }
+            CHECK(same);
+            wp_score_cells_free(&cells);
+            wp_cells_free(&pairs);
+        }
+    wp_free(strata);
     wp_free(p);
 }
 
