@@ -24,6 +24,12 @@ local calls = {
     return stats.auc_bootstrap(x, y, { resamples = 5, clusters = group })
   end,
   ["a permutation"] = function() return stats.score_permutation(x, y, { resamples = 5 }) end,
+  ["a permutation of ranks"] = function()
+    return stats.score_permutation(x, y, { ranks = true, resamples = 5 })
+  end,
+  ["a permutation within strata"] = function()
+    return stats.score_permutation(x, y, { strata = half, resamples = 5 })
+  end,
   ["a quantile"] = function() return core.vector.new(x):quantiles { 0.5 } end,
   ["ranks"] = function() return core.vector.new(x):ranks() end,
   ["residuals"] = function() return core.vector.new(x):residual { z } end,
