@@ -46,6 +46,8 @@ build = {
         "csrc/base/pool.c",
         "csrc/base/terminal.c",
         "csrc/base/time.c",
+        "csrc/base/time_format.c",
+        "csrc/base/time_parts.c",
         "csrc/base/zone.c",
         "csrc/ingest/attributes.c",
         "csrc/ingest/batch.c",

@@ -2,6 +2,7 @@
 #include "base/time.h"
 
 #include "base/hash.h"
+#include "base/time_inside.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -32,188 +33,48 @@ void wp_date_from_days(int64_t days, int64_t *year, unsigned *month, unsigned *d
     *year = years + era * 400 + (*month <= 2);
 }
 
-static unsigned days_in_month(int64_t year, unsigned month)
-{
-    static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    return days[month - 1] + (month == 2 && leap);
-}
-
-/* --- Parts of a text -------------------------------------------------------------------------- */
-
-typedef struct cursor {
-    const char *at, *end;
-} cursor;
-
-static inline bool is_digit(char c)
-{
-    return (unsigned char)(c - '0') <= 9;
-}
-
-static inline bool next_is(cursor *c, char expected)
-{
-    if (c->at == c->end || *c->at != expected)
-        return false;
-    c->at++;
-    return true;
-}
-
-/* Exactly `count` digits. */
-static inline bool read_digits(cursor *c, int count, int *number)
-{
-    if (c->end - c->at < count)
-        return false;
-    int value = 0;
-    for (int i = 0; i < count; i++) {
-        if (!is_digit(c->at[i]))
-            return false;
-        value = value * 10 + (c->at[i] - '0');
-    }
-    c->at += count;
-    *number = value;
-    return true;
-}
-
-/* One to `most` digits. */
-static bool read_up_to(cursor *c, int most, int *number)
-{
-    int value = 0, count = 0;
-    while (count < most && c->at < c->end && is_digit(*c->at)) {
-        value = value * 10 + (*c->at++ - '0');
-        count++;
-    }
-    *number = value;
-    return count > 0;
-}
-
-/* Digits of a fraction as microseconds; those beyond are cut off. */
-static bool read_fraction(cursor *c, int64_t *micros)
-{
-    int64_t value = 0, place = 100000;
-    const char *start = c->at;
-    for (; c->at < c->end && is_digit(*c->at); c->at++, place /= 10)
-        value += (*c->at - '0') * place;
-    *micros = value;
-    return c->at > start;
-}
-
-static void skip_blanks(cursor *c)
-{
-    while (c->at < c->end && (*c->at == ' ' || *c->at == '\t'))
-        c->at++;
-}
-
-typedef struct moment {
-    int year, month, day, hour, minute, second;
-    int64_t micros;
-    bool has_offset;
-    int offset_seconds;
-} moment;
-
-static bool read_word(cursor *c, const char *word)
-{
-    size_t length = strlen(word);
-    if ((size_t)(c->end - c->at) < length)
-        return false;
-    for (size_t i = 0; i < length; i++)
-        if ((c->at[i] | 0x20) != (word[i] | 0x20))
-            return false;
-    c->at += length;
-    return true;
-}
-
-/* Z, UTC, GMT, +02, +0200, +02:00, +02:00:00 */
-static bool read_offset(cursor *c, moment *m)
-{
-    if (c->at == c->end)
-        return false;
-    int sign = *c->at == '+' ? 1 : *c->at == '-' ? -1 : 0, hours, minutes = 0, seconds = 0;
-    m->has_offset = true;
-    if (sign == 0) {
-        m->offset_seconds = 0;
-        return read_word(c, "UTC") || read_word(c, "GMT") || read_word(c, "Z");
-    }
-    c->at++;
-    if (!read_digits(c, 2, &hours))
-        return false;
-    if (c->at < c->end && (*c->at == ':' || is_digit(*c->at))) {
-        bool colon = next_is(c, ':');
-        if (!read_digits(c, 2, &minutes))
-            return false;
-        if (colon && next_is(c, ':') && !read_digits(c, 2, &seconds))
-            return false;
-    }
-    m->offset_seconds = sign * (hours * 3600 + minutes * 60 + seconds);
-    return hours <= 18 && minutes < 60 && seconds < 60;
-}
-
-static bool is_real_time(const moment *m)
-{
-    if (m->month < 1 || m->month > 12 || m->day < 1 || m->minute > 59 || m->second > 60 ||
-        (unsigned)m->day > days_in_month(m->year, (unsigned)m->month))
-        return false;
-    return m->hour < 24 || (m->hour == 24 && m->minute == 0 && m->second == 0 && m->micros == 0);
-}
-
-static bool to_instant(const wp_time_rule *rule, const moment *m, int64_t *time_us,
-                       bool *zone_assumed)
-{
-    if (!is_real_time(m))
-        return false;
-    int64_t seconds = wp_days_from_date(m->year, (unsigned)m->month, (unsigned)m->day) * 86400 +
-                      m->hour * 3600 + m->minute * 60 + m->second;
-    if (m->has_offset) {
-        seconds -= m->offset_seconds;
-    } else {
-        seconds = wp_zone_utc_from_local(rule->zone, seconds);
-        *zone_assumed |= rule->zone == NULL;
-    }
-    *time_us = seconds * WP_US_PER_SECOND + m->micros;
-    return true;
-}
-
 /* --- ISO 8601 --------------------------------------------------------------------------------- */
 
-static bool read_clock(cursor *c, moment *m)
+static bool read_clock(wp__cursor *c, wp__moment *m)
 {
-    if (!read_digits(c, 2, &m->hour))
+    if (!wp__read_digits(c, 2, &m->hour))
         return false;
-    if (c->at == c->end || !(*c->at == ':' || is_digit(*c->at)))
+    if (c->at == c->end || !(*c->at == ':' || wp__is_digit(*c->at)))
         return true;
-    bool colon = next_is(c, ':');
-    if (!read_digits(c, 2, &m->minute))
+    bool colon = wp__next_is(c, ':');
+    if (!wp__read_digits(c, 2, &m->minute))
         return false;
-    if (colon ? !next_is(c, ':') : c->at == c->end || !is_digit(*c->at))
+    if (colon ? !wp__next_is(c, ':') : c->at == c->end || !wp__is_digit(*c->at))
         return true;
-    if (!read_digits(c, 2, &m->second))
+    if (!wp__read_digits(c, 2, &m->second))
         return false;
-    if (next_is(c, '.') || next_is(c, ','))
-        return read_fraction(c, &m->micros);
+    if (wp__next_is(c, '.') || wp__next_is(c, ','))
+        return wp__read_fraction(c, &m->micros);
     return true;
 }
 
 /* 2024-03-01, 2024/03/01, 20240301; then T or blanks and a clock; then an offset. */
-static bool parse_iso(const wp_time_rule *rule, cursor c, int64_t *time_us, bool *zone_assumed)
+static bool parse_iso(const wp_time_rule *rule, wp__cursor c, int64_t *time_us, bool *zone_assumed)
 {
-    moment m = {0};
-    if (!read_digits(&c, 4, &m.year))
+    wp__moment m = {0};
+    if (!wp__read_digits(&c, 4, &m.year))
         return false;
     char separator = c.at < c.end && (*c.at == '-' || *c.at == '/') ? *c.at : '\0';
-    if ((separator != '\0' && !next_is(&c, separator)) || !read_digits(&c, 2, &m.month) ||
-        (separator != '\0' && !next_is(&c, separator)) || !read_digits(&c, 2, &m.day))
+    if ((separator != '\0' && !wp__next_is(&c, separator)) || !wp__read_digits(&c, 2, &m.month) ||
+        (separator != '\0' && !wp__next_is(&c, separator)) || !wp__read_digits(&c, 2, &m.day))
         return false;
     if (c.at < c.end && (*c.at == 'T' || *c.at == 't' || *c.at == ' ')) {
         if (*c.at == ' ')
-            skip_blanks(&c);
+            wp__skip_blanks(&c);
         else
             c.at++;
         if (!read_clock(&c, &m))
             return false;
-        skip_blanks(&c);
-        if (c.at < c.end && !read_offset(&c, &m))
+        wp__skip_blanks(&c);
+        if (c.at < c.end && !wp__read_offset(&c, &m))
             return false;
     }
-    return c.at == c.end && to_instant(rule, &m, time_us, zone_assumed);
+    return c.at == c.end && wp__moment_instant(rule, &m, time_us, zone_assumed);
 }
 
 /* Eight bytes as digits: each must be '0' .. '9' where `shape` has '0', and the very byte of
@@ -282,20 +143,16 @@ static wp_time_unit unit_of(const wp_time_rule *rule, uint64_t magnitude)
                                             : WP_UNIT_MICROSECONDS;
 }
 
-/* Year 0 to 9999: what can be shown again, far inside 2^62. */
-#define FIRST_US (-62167219200LL * WP_US_PER_SECOND)
-#define LAST_US  (253402300800LL * WP_US_PER_SECOND)
-
 static bool scale_epoch(const wp_time_rule *rule, bool negative, uint64_t whole, int64_t millionths,
                         int64_t *time_us)
 {
     int64_t unit = unit_us[unit_of(rule, whole)];
-    if (whole > (uint64_t)(LAST_US / unit))
+    if (whole > (uint64_t)(WP__TIME_LAST_US / unit))
         return false;
     /* millionths of the unit to microseconds, to the nearest */
     int64_t value = (int64_t)whole * unit + (millionths * unit + 500000) / 1000000;
     value = negative ? -value : value;
-    if (value < FIRST_US || value >= LAST_US)
+    if (value < WP__TIME_FIRST_US || value >= WP__TIME_LAST_US)
         return false;
     *time_us = value;
     return true;
@@ -337,7 +194,7 @@ static inline bool parse_usual_epoch(const wp_time_rule *rule, const char *text,
 }
 
 /* [+-] digits [ . digits ]: integers all the way, so 1289241911.72836 is exact. */
-static bool parse_epoch(const wp_time_rule *rule, cursor c, int64_t *time_us)
+static bool parse_epoch(const wp_time_rule *rule, wp__cursor c, int64_t *time_us)
 {
     bool negative = false;
     uint64_t whole = 0;
@@ -345,16 +202,16 @@ static bool parse_epoch(const wp_time_rule *rule, cursor c, int64_t *time_us)
     if (c.at < c.end && (*c.at == '-' || *c.at == '+'))
         negative = *c.at++ == '-';
     const char *start = c.at;
-    for (; c.at < c.end && is_digit(*c.at); c.at++) {
+    for (; c.at < c.end && wp__is_digit(*c.at); c.at++) {
         if (whole > 1000000000000000000ULL)
             return false;
         whole = whole * 10 + (uint64_t)(*c.at - '0');
     }
     if (c.at == start)
         return false;
-    if (next_is(&c, '.')) {
+    if (wp__next_is(&c, '.')) {
         const char *digits = c.at;
-        read_fraction(&c, &millionths);
+        wp__read_fraction(&c, &millionths);
         if (c.at - digits > 6 && digits[6] >= '5')
             millionths++;
     }
@@ -366,16 +223,16 @@ static bool parse_epoch(const wp_time_rule *rule, cursor c, int64_t *time_us)
 static bool parse_compact(const wp_time_rule *rule, const char *text, size_t length,
                           int64_t *time_us, bool *zone_assumed)
 {
-    moment m = {0};
-    cursor c = {text, text + length};
+    wp__moment m = {0};
+    wp__cursor c = {text, text + length};
     if ((length != 8 && length != 14) || rule->unit != WP_UNIT_AUTO ||
-        !read_digits(&c, 4, &m.year) || m.year < 1900 || m.year > 2199 ||
-        !read_digits(&c, 2, &m.month) || !read_digits(&c, 2, &m.day))
+        !wp__read_digits(&c, 4, &m.year) || m.year < 1900 || m.year > 2199 ||
+        !wp__read_digits(&c, 2, &m.month) || !wp__read_digits(&c, 2, &m.day))
         return false;
-    if (length == 14 && (!read_digits(&c, 2, &m.hour) || !read_digits(&c, 2, &m.minute) ||
-                         !read_digits(&c, 2, &m.second)))
+    if (length == 14 && (!wp__read_digits(&c, 2, &m.hour) || !wp__read_digits(&c, 2, &m.minute) ||
+                         !wp__read_digits(&c, 2, &m.second)))
         return false;
-    return to_instant(rule, &m, time_us, zone_assumed);
+    return wp__moment_instant(rule, &m, time_us, zone_assumed);
 }
 
 bool wp_time_from_integer(const wp_time_rule *rule, int64_t number, int64_t *time_us)
@@ -397,178 +254,6 @@ bool wp_time_from_double(const wp_time_rule *rule, double number, int64_t *time_
                        time_us);
 }
 
-/* --- strptime formats ------------------------------------------------------------------------- */
-
-static const char *const month_names[] = {"january",   "february", "march",    "april",
-                                          "may",       "june",     "july",     "august",
-                                          "september", "october",  "november", "december"};
-static const char *const day_names[] = {"sunday",   "monday", "tuesday", "wednesday",
-                                        "thursday", "friday", "saturday"};
-
-/* A full name or its first three letters; -1 when neither. */
-static int read_name(cursor *c, const char *const *names, int count)
-{
-    for (int i = 0; i < count; i++) {
-        char brief[4] = {names[i][0], names[i][1], names[i][2], '\0'};
-        if (read_word(c, names[i]) || read_word(c, brief))
-            return i;
-    }
-    return -1;
-}
-
-typedef struct reading {
-    moment m;
-    int hour12, day_of_year; /* 0: absent */
-    bool is_afternoon, has_half, has_epoch;
-    int64_t epoch_seconds;
-} reading;
-
-static bool read_epoch_seconds(cursor *c, reading *r)
-{
-    bool negative = next_is(c, '-');
-    int64_t value = 0;
-    const char *start = c->at;
-    while (c->at < c->end && is_digit(*c->at) && c->at - start < 12)
-        value = value * 10 + (*c->at++ - '0');
-    r->epoch_seconds = negative ? -value : value;
-    r->has_epoch = true;
-    return c->at > start && value <= LAST_US / WP_US_PER_SECOND;
-}
-
-static bool read_by_format(cursor *c, const char *format, reading *r);
-
-static bool read_directive(cursor *c, char directive, reading *r)
-{
-    moment *m = &r->m;
-    int number;
-    switch (directive) {
-    case 'Y':
-        return read_up_to(c, 4, &m->year);
-    case 'y':
-        if (!read_up_to(c, 2, &number))
-            return false;
-        m->year = number + (number < 69 ? 2000 : 1900);
-        return true;
-    case 'm':
-        return read_up_to(c, 2, &m->month);
-    case 'd':
-    case 'e':
-        skip_blanks(c);
-        return read_up_to(c, 2, &m->day);
-    case 'j':
-        return read_up_to(c, 3, &r->day_of_year) && r->day_of_year > 0;
-    case 'H':
-    case 'k':
-        skip_blanks(c);
-        return read_up_to(c, 2, &m->hour);
-    case 'I':
-    case 'l':
-        skip_blanks(c);
-        return read_up_to(c, 2, &r->hour12) && r->hour12 >= 1 && r->hour12 <= 12;
-    case 'M':
-        return read_up_to(c, 2, &m->minute);
-    case 'S':
-        return read_up_to(c, 2, &m->second);
-    case 'f':
-        return read_fraction(c, &m->micros);
-    case 'p':
-        r->has_half = true;
-        r->is_afternoon = c->at < c->end && (*c->at | 0x20) == 'p';
-        return read_word(c, "am") || read_word(c, "pm") || read_word(c, "a.m.") ||
-               read_word(c, "p.m.");
-    case 'b':
-    case 'B':
-    case 'h':
-        m->month = read_name(c, month_names, 12) + 1;
-        return m->month > 0;
-    case 'a':
-    case 'A':
-        return read_name(c, day_names, 7) >= 0;
-    case 'z':
-    case 'Z':
-        return read_offset(c, m);
-    case 's':
-        return read_epoch_seconds(c, r);
-    case 'F':
-        return read_by_format(c, "%Y-%m-%d", r);
-    case 'T':
-        return read_by_format(c, "%H:%M:%S", r);
-    case 'R':
-        return read_by_format(c, "%H:%M", r);
-    case 'D':
-        return read_by_format(c, "%m/%d/%y", r);
-    case 'n':
-    case 't':
-        skip_blanks(c);
-        return true;
-    default:
-        return directive == '%' && next_is(c, '%');
-    }
-}
-
-static bool read_by_format(cursor *c, const char *format, reading *r)
-{
-    for (; *format != '\0'; format++) {
-        if (*format == ' ') {
-            skip_blanks(c);
-        } else if (*format == '%') {
-            if (!read_directive(c, *++format, r))
-                return false;
-        } else if (!next_is(c, *format)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool parse_format(const wp_time_rule *rule, cursor c, int64_t *time_us, bool *zone_assumed)
-{
-    reading r = {.m = {.month = 1, .day = 1}};
-    if (!read_by_format(&c, rule->format, &r) || c.at != c.end)
-        return false;
-    if (r.has_epoch) {
-        *time_us = r.epoch_seconds * WP_US_PER_SECOND + r.m.micros;
-        return true;
-    }
-    if (r.has_half)
-        r.m.hour = r.hour12 % 12 + (r.is_afternoon ? 12 : 0);
-    if (r.day_of_year > 0) {
-        int64_t year, start = wp_days_from_date(r.m.year, 1, 1);
-        unsigned month, day;
-        wp_date_from_days(start + r.day_of_year - 1, &year, &month, &day);
-        if (year != r.m.year)
-            return false;
-        r.m.month = (int)month;
-        r.m.day = (int)day;
-    }
-    return to_instant(rule, &r.m, time_us, zone_assumed);
-}
-
-const char *wp_time_format_problem(const char *format)
-{
-    bool year = false, half = false, hour12 = false;
-    if (*format == '\0')
-        return "is empty";
-    for (const char *at = format; *at != '\0'; at++) {
-        if (*at != '%')
-            continue;
-        at++;
-        if (*at == '\0')
-            return "ends in a lone '%'";
-        if (strchr("YymdejHkIlMSfpbBhaAzZsFTRDnt%", *at) == NULL)
-            return "has a directive that is not known (expected %Y %y %m %d %e %b %B %j %H %I %p "
-                   "%M %S %f %z %Z %s %F %T %R %D %a %A)";
-        year |= strchr("YysFD", *at) != NULL;
-        half |= *at == 'p';
-        hour12 |= *at == 'I' || *at == 'l';
-    }
-    if (!year)
-        return "has no year (expected %Y, %y, %F, %D or %s)";
-    if (hour12 != half)
-        return "has only one of %I and %p (expected both)";
-    return NULL;
-}
-
 /* --- Both ways -------------------------------------------------------------------------------- */
 
 static inline bool parse_quick(const wp_time_rule *rule, const char *text, size_t length,
@@ -582,14 +267,14 @@ static inline bool parse_quick(const wp_time_rule *rule, const char *text, size_
 static bool parse_any(const wp_time_rule *rule, const char *text, size_t length, int64_t *time_us,
                       bool *zone_assumed)
 {
-    cursor c = {text, text + length};
-    skip_blanks(&c);
+    wp__cursor c = {text, text + length};
+    wp__skip_blanks(&c);
     while (c.end > c.at && (c.end[-1] == ' ' || c.end[-1] == '\t'))
         c.end--;
     if (c.at == c.end)
         return false;
     if (rule->format != NULL)
-        return parse_format(rule, c, time_us, zone_assumed);
+        return wp__time_by_format(rule, c, time_us, zone_assumed);
     return parse_compact(rule, c.at, (size_t)(c.end - c.at), time_us, zone_assumed) ||
            parse_epoch(rule, c, time_us) || parse_iso(rule, c, time_us, zone_assumed);
 }
