@@ -64,6 +64,7 @@ build = {
         "csrc/ingest/source.c",
         "csrc/ingest/sqlite.c",
         "csrc/ingest/sqlite_source.c",
+        "csrc/ingest/sqlite_users.c",
         "csrc/ingest/table.c",
         "csrc/ingest/users.c",
         "csrc/ingest/users_csv.c",

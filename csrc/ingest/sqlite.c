@@ -9,7 +9,6 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "ingest/sqlite_source.h"
-#include "ingest/users.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -62,29 +61,6 @@ typedef struct read_work {
 
 /* Cells of a row: user, time, (event), (order), numbers, texts. */
 enum { USER, TIME, EVENT };
-
-/* One look at the column's value instead of one per question; the connection belongs to this thread
-** alone, so the value needs no lock. */
-static void read_cell(sqlite3_value *value, wp_cell *cell)
-{
-    switch (sqlite3_value_type(value)) {
-    case SQLITE_INTEGER:
-        cell->kind = WP_CELL_INTEGER;
-        cell->integer = sqlite3_value_int64(value);
-        break;
-    case SQLITE_FLOAT:
-        cell->kind = WP_CELL_REAL;
-        cell->real = sqlite3_value_double(value);
-        break;
-    case SQLITE_NULL:
-        cell->kind = WP_CELL_NULL;
-        break;
-    default: /* a blob is taken as the bytes of a text */
-        cell->kind = WP_CELL_TEXT;
-        cell->text.text = (const char *)sqlite3_value_text(value);
-        cell->text.length = (size_t)sqlite3_value_bytes(value);
-    }
-}
 
 /* Asks for the values of the row that a statement stands on. */
 static void take_columns(const wp__sqlite_table *table, sqlite3_stmt *statement,
@@ -155,37 +131,37 @@ static wp_status add_row(const read_work *work, reader *from, wp_error *err)
     wp_cell user, event, time, cell;
     wp_row row = {.numbers = from->numbers, .texts = from->texts, .order = WP_ORDER_MISSING};
     uint32_t column = EVENT;
-    read_cell(values[USER], &user);
+    wp__sqlite_cell(values[USER], &user);
     known_user *known = known_place(from, &user);
     if (known != NULL && known->id == user.integer && known->batch == from->batch)
         row.known_user = known->code + 1;
     else if ((row.user = wp_cell_text(&user)).length == 0)
         return bad_row(work, from, USER, NULL, &user, err);
-    read_cell(values[TIME], &time);
+    wp__sqlite_cell(values[TIME], &time);
     if (!wp_cell_time(&time, &source->time_rule, &row.time_us, &row.time_zone_assumed))
         return bad_row(work, from, TIME, NULL, &time, err);
     if (source->event_name != NULL) {
         row.event = (wp_slice){source->event_name, strlen(source->event_name)};
     } else {
-        read_cell(values[column], &event);
+        wp__sqlite_cell(values[column], &event);
         row.event = wp_cell_text(&event);
         if (row.event.length == 0)
             return bad_row(work, from, column, NULL, &event, err);
         column++;
     }
     if (source->order != NULL) {
-        read_cell(values[column], &cell);
+        wp__sqlite_cell(values[column], &cell);
         if (!wp_cell_order(&cell, &row.order))
             return bad_row(work, from, column, wp_fail_order, &cell, err);
         column++;
     }
     for (uint32_t i = 0; i < source->schema.numbers_count; i++, column++) {
-        read_cell(values[column], &cell);
+        wp__sqlite_cell(values[column], &cell);
         if (!wp_cell_number(&cell, &from->numbers[i]))
             return bad_row(work, from, column, wp_fail_number, &cell, err);
     }
     for (uint32_t i = 0; i < source->schema.texts_count; i++, column++) {
-        read_cell(values[column], &from->cells[i]);
+        wp__sqlite_cell(values[column], &from->cells[i]);
         from->texts[i] = wp_cell_text(&from->cells[i]);
     }
     WP_TRY(wp_writer_add(from->writer, &row, err));
@@ -447,61 +423,5 @@ wp_status wp_sqlite_read_events(const wp_sqlite_source *from, const wp_source *s
     end_readers(&work);
     wp__sqlite_free(work.table);
     wp_free(columns);
-    return status;
-}
-
-/* --- Users tables --------------------------------------------------------------------------------
- */
-
-static wp_status read_users(wp__sqlite_table *table, sqlite3 *connection, sqlite3_stmt *statement,
-                            wp_users *users, wp_cell *cells, const wp_run *run, wp_error *err)
-{
-    uint32_t columns_count = wp_users_columns_count(users);
-    char place[WP_PLACE_TEXT];
-    wp__sqlite_watch(connection, run);
-    for (uint64_t row = 1;; row++) {
-        int code = sqlite3_step(statement);
-        if (code == SQLITE_DONE)
-            return WP_OK;
-        if (code != SQLITE_ROW)
-            return wp__sqlite_fail(table, connection, err);
-        for (uint32_t i = 0; i < columns_count; i++)
-            read_cell(sqlite3_column_value(statement, table->places[i]), &cells[i]);
-        snprintf(place, sizeof place, "%.200s: users: row %" PRIu64, table->path, row);
-        WP_TRY(wp_users_add(users, cells, place, err));
-        if (row % 4096 == 0 && wp_run_interrupted(run))
-            return wp_fail(err, WP_INTERRUPTED, "interrupted");
-    }
-}
-
-wp_status wp_sqlite_read_users(const wp_sqlite_source *from, wp_users *users, const wp_run *run,
-                               wp_error *err)
-{
-    uint32_t columns_count = wp_users_columns_count(users);
-    const char **columns = wp_alloc_array(columns_count, sizeof *columns);
-    wp_cell *cells = wp_alloc_array(columns_count, sizeof *cells);
-    wp__sqlite_table *table = NULL;
-    sqlite3_stmt *statement = NULL;
-    sqlite3 *connection = NULL;
-    wp_status status = WP_OK;
-    if (columns == NULL || cells == NULL)
-        status = wp_fail_memory(err, columns_count * sizeof *cells);
-    for (uint32_t i = 0; status == WP_OK && i < columns_count; i++)
-        columns[i] = wp_users_column(users, i);
-    if (status == WP_OK)
-        status = wp__sqlite_open(from, columns, columns_count, &table, err);
-    if (status == WP_OK) {
-        connection = wp__sqlite_take_connection(table);
-        status = wp__sqlite_prepare(table, connection, table->sql, &statement, err);
-    }
-    if (status == WP_OK)
-        status = read_users(table, connection, statement, users, cells, run, err);
-    if (status == WP_OK)
-        status = wp__sqlite_check_unchanged(table, err);
-    sqlite3_finalize(statement);
-    wp__sqlite_close(connection);
-    wp__sqlite_free(table);
-    wp_free(columns);
-    wp_free(cells);
     return status;
 }

@@ -3,6 +3,7 @@
 #ifndef WP_INGEST_SQLITE_SOURCE_H
 #define WP_INGEST_SQLITE_SOURCE_H
 
+#include "ingest/cell.h"
 #include "ingest/sqlite.h"
 
 #include <sqlite3.h>
@@ -54,5 +55,28 @@ void wp__sqlite_watch(sqlite3 *connection, const wp_run *run);
 WP_NODISCARD wp_status wp__sqlite_check_unchanged(const wp__sqlite_table *table, wp_error *err);
 /* "path: what SQLite says". */
 wp_status wp__sqlite_fail(const wp__sqlite_table *table, sqlite3 *connection, wp_error *err);
+
+/* One look at the column's value instead of one per question; the connection belongs to this thread
+** alone, so the value needs no lock. */
+static inline void wp__sqlite_cell(sqlite3_value *value, wp_cell *cell)
+{
+    switch (sqlite3_value_type(value)) {
+    case SQLITE_INTEGER:
+        cell->kind = WP_CELL_INTEGER;
+        cell->integer = sqlite3_value_int64(value);
+        break;
+    case SQLITE_FLOAT:
+        cell->kind = WP_CELL_REAL;
+        cell->real = sqlite3_value_double(value);
+        break;
+    case SQLITE_NULL:
+        cell->kind = WP_CELL_NULL;
+        break;
+    default: /* a blob is taken as the bytes of a text */
+        cell->kind = WP_CELL_TEXT;
+        cell->text.text = (const char *)sqlite3_value_text(value);
+        cell->text.length = (size_t)sqlite3_value_bytes(value);
+    }
+}
 
 #endif
