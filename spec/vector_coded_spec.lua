@@ -1,5 +1,5 @@
--- Vectors that hold codes say what plain ones say. Oracle: the same numbers, a double per row
--- (vector_spec.lua checks those).
+-- Vectors that hold codes, or curves, say what plain ones say. Oracle: the same numbers, a double
+-- per row (vector_spec.lua checks those).
 local core = require "wayproof.core"
 local wp = require "wayproof"
 
@@ -124,6 +124,51 @@ describe("vectors of codes", function()
       same(core.vector.concat { plain, plain }, core.vector.concat { coded, coded }, "concat")
     end)
   end
+
+  it("and curves over vectors say what their numbers say", function()
+    math.randomseed(8)
+    local values = {}
+    for i = 1, 9000 do values[i] = math.random() < 0.9 and math.random() * 10 or nil end
+    local base = core.vector.new(values, 9000)
+    local mask = base:above(5)
+    for _, curve in ipairs(base:spline { 1, 2, 5, 7, 9 }) do
+      local plain = curve:plain()
+      same(plain, curve, "rows")
+      for _, method in ipairs(figures) do
+        same(plain[method](plain), curve[method](curve), method)
+      end
+      for _, method in ipairs(unary) do
+        same(plain[method](plain), curve[method](curve), method)
+      end
+      same(plain + base, curve + base, "sum")
+      same(plain * curve, curve * curve, "square")
+      same(plain:scaled(1, 2), curve:scaled(1, 2), "scaled")
+      same(plain:select(mask), curve:select(mask), "select")
+      same(plain:slice(3, 80), curve:slice(3, 80), "slice")
+      same(plain:take { 9000, 2 }, curve:take { 9000, 2 }, "take")
+      same(plain:quantiles { 0, 0.3, 1 }, curve:quantiles { 0, 0.3, 1 }, "quantiles")
+      same((plain:distinct()), (curve:distinct()), "distinct")
+      same(plain:groups(5), curve:groups(5), "groups")
+      same(plain:bin { 1, 2 }, curve:bin { 1, 2 }, "bin")
+      same(core.vector.combine({ plain, base }, { 2, 3 }), core.vector.combine({ curve, base },
+        { 2, 3 }), "combine")
+      same(plain:spline({ 0, 1, 2 })[1], curve:spline({ 0, 1, 2 })[1], "curve of a curve")
+      assert.equal(plain[17], curve[17])
+      local y = base:above(4):fill(0)
+      local fit_plain = core.model.glm({ base, plain }, y)
+      local fit = core.model.glm({ base, curve }, y)
+      assert.equal(fit_plain.coefficients[2].note, fit.coefficients[2].note)
+      local noisy = {}
+      for i = 1, 9000 do noisy[i] = math.random() < 1 / (1 + (values[i] or 3)) and 1 or 0 end
+      for _, weights in ipairs { false, y + 1 } do
+        local options = { weights = weights or nil }
+        same(core.model.glm({ base, plain }, noisy, options).coefficients[3].estimate,
+          core.model.glm({ base, curve }, noisy, options).coefficients[3].estimate, "fit")
+      end
+      same(core.model.cox({ plain }, base:fill(1) + 1, noisy).coefficients[1].estimate,
+        core.model.cox({ curve }, base:fill(1) + 1, noisy).coefficients[1].estimate, "cox")
+    end
+  end)
 
   it("make the same fits, with the same bits for any number of threads", function()
     math.randomseed(5)

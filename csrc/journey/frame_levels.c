@@ -8,6 +8,7 @@
 
 #define LEVEL_ROWS  32768u /* at a time */
 #define LEVELS_MOST 65536u /* different cells that are counted */
+#define SMALL       256
 
 typedef struct level_work {
     const wp_frame *frame;
@@ -77,8 +78,18 @@ static wp_status rows_chunk(void *context, size_t chunk, unsigned worker, wp_err
     cells c = cells_of(work, chunk);
     size_t count = work->levels->cells_count;
     uint64_t *rows = work->rows + worker * count;
-    for (uint32_t row = c.first; row < c.last; row++)
-        rows[place_of(&c, row, count - 1)]++;
+    /* Neighbours often are alike, mostly 0: four tallies, so that no addition waits for the one
+    ** before. */
+    uint32_t small[4][SMALL] = {{0}};
+    for (uint32_t row = c.first; row < c.last; row++) {
+        size_t place = place_of(&c, row, count - 1);
+        if (place < SMALL)
+            small[row % 4][place]++;
+        else
+            rows[place]++;
+    }
+    for (size_t place = 0; place < SMALL && place < count; place++)
+        rows[place] += small[0][place] + small[1][place] + small[2][place] + small[3][place];
     return WP_OK;
 }
 

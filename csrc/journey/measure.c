@@ -268,7 +268,8 @@ static wp_status prepare_room(const measuring *m, worker_room *room, wp_error *e
                         err));
     room->ready = true;
     room->span.latest_us = m->latest_us;
-    WP_TRY(wp_metric_room_init(&room->metric, m->plan, m->log->columns, m->rows_room, err));
+    WP_TRY(wp_metric_room_init(&room->metric, m->plan, m->log->columns, m->users_room, m->rows_room,
+                               err));
     size_t users = m->users_room;
     room->numbers = wp_alloc_array(users, m->plan->leaves_count * sizeof(double));
     room->stack = wp_alloc_array(users, m->stack_depth * sizeof(double));

@@ -15,6 +15,10 @@ typedef struct wp_metric_room {
     uint32_t stamps_count;
     double *numbers; /* one per row of the longest journey; for distinct numbers */
     int64_t *gaps;   /* the same; for medians */
+    /* For matches: behind the last row of each user (of a span) that the last step accepts. Leaves
+    ** that ask one after the other for the same last step share it. */
+    uint32_t *ends;
+    uint32_t ends_span, ends_step, ends_window; /* whose they are; ends_span: 1 + first frame row */
 } wp_metric_room;
 
 typedef struct wp_leaf_run {
@@ -26,10 +30,10 @@ typedef struct wp_leaf_run {
     double *out;              /* one per user of the span */
 } wp_leaf_run;
 
-/* Room for the leaves of a plan over journeys of at most rows_room rows. */
+/* Room for the leaves of a plan over spans of at most users_room users and rows_room rows. */
 WP_NODISCARD wp_status wp_metric_room_init(wp_metric_room *room, const wp_plan *plan,
-                                           const wp_columns *columns, uint32_t rows_room,
-                                           wp_error *err);
+                                           const wp_columns *columns, uint32_t users_room,
+                                           uint32_t rows_room, wp_error *err);
 void wp_metric_room_reset(wp_metric_room *room);
 
 void wp_leaf_measure(const wp_leaf_run *run);

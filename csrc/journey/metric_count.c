@@ -154,13 +154,14 @@ static const wp_texts *text_source(const wp_leaf *leaf, const wp_columns *column
 }
 
 wp_status wp_metric_room_init(wp_metric_room *room, const wp_plan *plan, const wp_columns *columns,
-                              uint32_t rows_room, wp_error *err)
+                              uint32_t users_room, uint32_t rows_room, wp_error *err)
 {
     *room = (wp_metric_room){0};
-    bool numbers = false, gaps = false;
+    bool numbers = false, gaps = false, ends = false;
     for (uint32_t i = 0; i < plan->leaves_count; i++) {
         const wp_leaf *leaf = &plan->leaves[i];
         gaps |= leaf->kind == WP_LEAF_PACE;
+        ends |= leaf->kind == WP_LEAF_MATCHES;
         if (leaf->kind != WP_LEAF_DISTINCT)
             continue;
         uint32_t codes = 0;
@@ -174,8 +175,9 @@ wp_status wp_metric_room_init(wp_metric_room *room, const wp_plan *plan, const w
     room->stamps = wp_alloc_array_zero(room->stamps_count, sizeof *room->stamps);
     room->numbers = numbers ? wp_alloc_array(rows_room, sizeof *room->numbers) : NULL;
     room->gaps = gaps ? wp_alloc_array(rows_room, sizeof *room->gaps) : NULL;
+    room->ends = ends ? wp_alloc_array(users_room, sizeof *room->ends) : NULL;
     if (room->stamps == NULL || (numbers && room->numbers == NULL) ||
-        (gaps && room->gaps == NULL)) {
+        (gaps && room->gaps == NULL) || (ends && room->ends == NULL)) {
         wp_metric_room_reset(room);
         return wp_fail_memory(err, room->stamps_count * 4ULL + rows_room * 16ULL);
     }
@@ -187,5 +189,6 @@ void wp_metric_room_reset(wp_metric_room *room)
     wp_free(room->stamps);
     wp_free(room->numbers);
     wp_free(room->gaps);
+    wp_free(room->ends);
     *room = (wp_metric_room){0};
 }

@@ -93,12 +93,34 @@ static uint32_t match_from(const wp_leaf_run *run, uint32_t first, uint32_t hi, 
     return at;
 }
 
+/* Where the search for matches may end. Most users have no row of the last step, and plans ask for
+** many matches that end in the same step: it is looked for once. */
+static void find_ends(const wp_leaf_run *run)
+{
+    const wp_span *span = run->span;
+    const wp_leaf *leaf = run->leaf;
+    wp_metric_room *room = run->room;
+    uint32_t step = span->plan->steps[leaf->first_step + leaf->steps_count - 1];
+    if (room->ends_span == run->first_frame_row + 1 && room->ends_step == step &&
+        room->ends_window == leaf->window)
+        return;
+    for (uint32_t i = 0; i < span->users_count; i++) {
+        uint32_t end = run->hi[i];
+        while (end > run->lo[i] && !wp_span_has(span, step, end - 1))
+            end--;
+        room->ends[i] = end;
+    }
+    room->ends_span = run->first_frame_row + 1;
+    room->ends_step = step;
+    room->ends_window = leaf->window;
+}
+
 /* A start whose match is too late is given up for the next start; one whose steps run out ends the
 ** search, since every later start would run out as well. */
 static double matches(const wp_leaf_run *run, uint32_t i)
 {
     const wp_span *span = run->span;
-    uint32_t step = span->plan->steps[run->leaf->first_step], hi = run->hi[i], count = 0;
+    uint32_t step = span->plan->steps[run->leaf->first_step], hi = run->room->ends[i], count = 0;
     uint32_t first = wp_next_match(span, step, run->lo[i], hi);
     while (first < hi) {
         bool late;
@@ -133,6 +155,8 @@ void wp__measure_order(const wp_leaf_run *run)
     default:
         break;
     }
+    if (run->leaf->kind == WP_LEAF_MATCHES)
+        find_ends(run);
     for (uint32_t i = 0; i < run->span->users_count; i++)
         run->out[i] = measure(run, i);
 }

@@ -46,13 +46,13 @@ wpl_vector *wpl_push_coded(lua_State *L, size_t count, int codes)
     v->column = (wp_column){
         .codes = wpl_code_bytes(shared), .table = v->payload, .table_count = shared->table_count};
     lua_pushvalue(L, codes);
-    lua_setiuservalue(L, -2, WPL_CODES);
+    lua_setiuservalue(L, -2, WPL_SOURCE);
     return v;
 }
 
 wpl_codes *wpl_codes_of(lua_State *L, int index)
 {
-    lua_getiuservalue(L, index, WPL_CODES);
+    lua_getiuservalue(L, index, WPL_SOURCE);
     return lua_touserdata(L, -1);
 }
 
@@ -71,7 +71,7 @@ const uint64_t *wpl_tally(lua_State *L, int index)
 wpl_vector *wpl_check_plain(lua_State *L, int index)
 {
     wpl_vector *v = wpl_check_vector(L, index);
-    if (!wpl_is_coded(v))
+    if (!wpl_is_coded(v) && !wpl_is_curve(v))
         return v;
     index = lua_absindex(L, index);
     double *out = wpl_new_vector(L, v->count);
@@ -83,6 +83,25 @@ wpl_vector *wpl_check_plain(lua_State *L, int index)
     plain->moments = v->moments;
     lua_replace(L, index);
     return plain;
+}
+
+wpl_vector *wpl_check_worked_out(lua_State *L, int index)
+{
+    wpl_vector *v = wpl_check_vector(L, index);
+    return wpl_is_curve(v) ? wpl_check_plain(L, index) : v;
+}
+
+void wpl_push_curve(lua_State *L, int index, const wp_spline *curve)
+{
+    index = lua_absindex(L, index);
+    const wpl_vector *base = wpl_check_vector(L, index);
+    wpl_new_vector(L, sizeof *curve / sizeof(double));
+    wpl_vector *v = lua_touserdata(L, -1);
+    memcpy(v->payload, curve, sizeof *curve);
+    v->count = base->count;
+    v->column = (wp_column){.numbers = base->payload, .curve = (const wp_spline *)v->payload};
+    lua_pushvalue(L, index);
+    lua_setiuservalue(L, -2, WPL_SOURCE);
 }
 
 const double *wpl_to_vector(lua_State *L, int index, size_t *count)
@@ -303,8 +322,8 @@ const wp_moments *wpl_measured(lua_State *L, int index, wpl_known wanted)
     if (wpl_is_coded(v)) {
         wanted = WPL_KNOWN_ALL;
         v->moments = wp_table_moments(v->payload, wpl_tally(L, index), v->column.table_count);
-    } else if (wp_vector_measure(v->payload, v->count, wanted == WPL_KNOWN_ALL, &v->moments, NULL,
-                                 &err) != WP_OK) {
+    } else if (wp_vector_measure(v->column.numbers, v->column.curve, v->count,
+                                 wanted == WPL_KNOWN_ALL, &v->moments, NULL, &err) != WP_OK) {
         wpl_raise(L, &err);
     }
     v->known = wanted;
@@ -331,7 +350,7 @@ static side check_side(lua_State *L, int index, size_t *count)
         luaL_error(L, "vectors differ in length: %I and %I", (lua_Integer)*count,
                    (lua_Integer)found);
     *count = found;
-    made.vector = wpl_check_vector(L, index);
+    made.vector = wpl_check_worked_out(L, index);
     return made;
 }
 
@@ -436,7 +455,7 @@ static int map_two(lua_State *L, wp_map map)
 
 static int map_one(lua_State *L, wp_map map)
 {
-    wpl_vector *v = wpl_check_vector(L, 1);
+    wpl_vector *v = wpl_check_worked_out(L, 1);
     wp_operand left = {v->payload, false}, none = {NULL, false};
     if (wpl_is_coded(v)) {
         wpl_codes_of(L, 1);
@@ -505,9 +524,13 @@ static wp_moments check_moments(lua_State *L, wpl_known wanted)
 {
     wpl_vector *v = wpl_check_vector(L, 1);
     const double *weights = wpl_opt_weights(L, 2, v->count);
-    if (weights != NULL)
-        return wp_column_moments(&v->column, weights, v->count);
-    return *wpl_measured(L, 1, wanted);
+    if (weights == NULL)
+        return *wpl_measured(L, 1, wanted);
+    wp_moments m;
+    wp_error err;
+    if (wp_column_moments(&v->column, weights, v->count, &m, &err) != WP_OK)
+        wpl_raise(L, &err);
+    return m;
 }
 
 bool wpl_vector_complete(lua_State *L, int index)
@@ -558,7 +581,7 @@ static int m_max(lua_State *L)
 
 static int push_scaled(lua_State *L, double mean, double sd)
 {
-    wpl_vector *v = wpl_check_vector(L, 1);
+    wpl_vector *v = wpl_check_worked_out(L, 1);
     size_t count = wpl_is_coded(v) ? v->column.table_count : v->count;
     double *out;
     if (wpl_is_coded(v)) {

@@ -17,7 +17,7 @@ static int factor_gc(lua_State *L)
 /* Factor of the payload of the vector at 1 (its numbers, or its table), in a box on the stack. */
 static wp_factor *push_factor(lua_State *L)
 {
-    wpl_vector *v = wpl_check_vector(L, 1);
+    wpl_vector *v = wpl_check_worked_out(L, 1);
     size_t count = wpl_is_coded(v) ? v->column.table_count : v->count;
     wp_factor *factor = lua_newuserdatauv(L, sizeof *factor, 0);
     *factor = (wp_factor){0};
@@ -32,7 +32,7 @@ static wp_factor *push_factor(lua_State *L)
 ** plain. */
 static const double *check_weights(lua_State *L, int index)
 {
-    wpl_vector *v = wpl_check_vector(L, 1);
+    wpl_vector *v = wpl_check_worked_out(L, 1);
     const double *weights = wpl_opt_weights(L, index, v->count);
     if (weights != NULL)
         wpl_check_plain(L, 1);
@@ -185,7 +185,7 @@ static const double *check_cuts(lua_State *L, int index, size_t *count)
 static int m_bin(lua_State *L)
 {
     size_t cuts_count;
-    wpl_vector *v = wpl_check_vector(L, 1);
+    wpl_vector *v = wpl_check_worked_out(L, 1);
     const double *cuts = check_cuts(L, 2, &cuts_count);
     wp_vector_bin(v->payload, wpl_is_coded(v) ? v->column.table_count : v->count, cuts, cuts_count,
                   push_like(L));
@@ -197,16 +197,19 @@ static int m_spline(lua_State *L)
 {
     size_t knots_count;
     lua_settop(L, 2);
-    wpl_vector *v = wpl_check_vector(L, 1);
+    wpl_vector *v = wpl_check_worked_out(L, 1);
     const double *knots = wpl_check_numbers(L, 2, &knots_count);
     luaL_argcheck(L, knots_count >= 3 && knots_count <= 100, 2, "expected 3 to 100 knots");
     lua_createtable(L, (int)knots_count - 2, 0);
     for (size_t column = 0; column + 2 < knots_count; column++) {
-        double *out = push_like(L);
+        wp_spline curve;
         wp_error err;
-        if (wp_vector_spline(v->payload, wpl_is_coded(v) ? v->column.table_count : v->count, knots,
-                             knots_count, column, out, NULL, &err) != WP_OK)
+        if (wp_vector_curve(knots, knots_count, column, &curve, &err) != WP_OK)
             return wpl_raise(L, &err);
+        if (wpl_is_coded(v))
+            wp_kernel_spline(v->payload, &curve, v->column.table_count, push_like(L));
+        else
+            wpl_push_curve(L, 1, &curve);
         lua_rawseti(L, 3, (lua_Integer)column + 1);
         lua_settop(L, 3);
     }
@@ -261,6 +264,7 @@ static int m_take(lua_State *L)
 {
     size_t count;
     lua_settop(L, 2);
+    wpl_check_worked_out(L, 1);
     const double *places = wpl_check_numbers(L, 2, &count);
     return take_rows(L, places, count);
 }
@@ -298,7 +302,7 @@ static int m_select(lua_State *L)
 {
     size_t count;
     lua_settop(L, 2);
-    wpl_vector *v = wpl_check_vector(L, 1);
+    wpl_vector *v = wpl_check_worked_out(L, 1);
     wpl_check_column(L, 2, &count);
     const choice *chosen = count == v->count ? push_choice(L, count) : NULL;
     if (chosen == NULL || !chosen->is_mask)
@@ -320,7 +324,7 @@ static int m_select(lua_State *L)
 /* v:slice(first [, last]) : places as in string.sub. */
 static int m_slice(lua_State *L)
 {
-    wpl_vector *v = wpl_check_vector(L, 1);
+    wpl_vector *v = wpl_check_worked_out(L, 1);
     lua_Integer count = (lua_Integer)v->count;
     lua_Integer first = luaL_checkinteger(L, 2), last = luaL_optinteger(L, 3, -1);
     first = first < 0 ? first + count + 1 : first;

@@ -44,6 +44,16 @@ void wp_column_look_up(const wp_column *column, const double *table, size_t firs
     }
 }
 
+void wp_column_read(const wp_column *column, size_t first, size_t count, double *out)
+{
+    if (column->numbers == NULL)
+        wp_column_look_up(column, column->table, first, count, out);
+    else if (column->curve != NULL)
+        wp_kernel_spline(column->numbers + first, column->curve, count, out);
+    else if (count > 0)
+        memcpy(out, column->numbers + first, count * sizeof *out);
+}
+
 typedef struct expand_work {
     const wp_column *column;
     size_t count;
@@ -55,8 +65,7 @@ static wp_status expand_chunk(void *context, size_t chunk, unsigned worker, wp_e
     (void)worker, (void)err;
     const expand_work *work = context;
     range rows = range_of(chunk, work->count);
-    wp_column_look_up(work->column, work->column->table, rows.first, rows.last - rows.first,
-                      work->out + rows.first);
+    wp_column_read(work->column, rows.first, rows.last - rows.first, work->out + rows.first);
     return WP_OK;
 }
 
@@ -64,11 +73,7 @@ wp_status wp_column_expand(const wp_column *column, size_t count, double *out, c
                            wp_error *err)
 {
     expand_work work = {column, count, out};
-    if (column->numbers == NULL)
-        return run_chunks(run, count, expand_chunk, &work, err);
-    if (count > 0)
-        memcpy(out, column->numbers, count * sizeof *out);
-    return WP_OK;
+    return run_chunks(run, count, expand_chunk, &work, err);
 }
 
 typedef struct combine_work {
@@ -92,9 +97,10 @@ static wp_status combine_chunk(void *context, size_t chunk, unsigned worker, wp_
             out[i] = work->constant;
         for (size_t c = 0; c < work->columns_count; c++) {
             const wp_column *column = &work->columns[c];
-            const double *v = column->numbers == NULL ? numbers : column->numbers + first;
-            if (column->numbers == NULL)
-                wp_column_look_up(column, column->table, first, count, numbers);
+            bool is_plain = column->numbers != NULL && column->curve == NULL;
+            const double *v = is_plain ? column->numbers + first : numbers;
+            if (!is_plain)
+                wp_column_read(column, first, count, numbers);
             for (size_t i = 0; i < count; i++)
                 out[i] += work->factors[c] * v[i];
         }
@@ -198,10 +204,8 @@ wp_moments wp_table_moments(const double *table, const uint64_t *rows, size_t ta
     return weighted_table(table, weights, table_count, numbers);
 }
 
-wp_moments wp_column_moments(const wp_column *column, const double *weights, size_t count)
+static wp_moments coded_moments(const wp_column *column, const double *weights, size_t count)
 {
-    if (column->numbers != NULL)
-        return wp_vector_moments(column->numbers, weights, count);
     double totals[WP_TABLE_MOST];
     size_t rows = 0;
     memset(totals, 0, column->table_count * sizeof *totals);
@@ -212,6 +216,24 @@ wp_moments wp_column_moments(const wp_column *column, const double *weights, siz
         rows += weight > 0 && !isnan(column->table[code]);
     }
     return weighted_table(column->table, totals, column->table_count, rows);
+}
+
+wp_status wp_column_moments(const wp_column *column, const double *weights, size_t count,
+                            wp_moments *out, wp_error *err)
+{
+    if (column->numbers == NULL) {
+        *out = coded_moments(column, weights, count);
+    } else if (column->curve == NULL) {
+        *out = wp_vector_moments(column->numbers, weights, count);
+    } else {
+        double *numbers = wp_alloc_array(count, sizeof *numbers);
+        if (numbers == NULL)
+            return wp_fail_memory(err, count * sizeof *numbers);
+        wp_column_read(column, 0, count, numbers);
+        *out = wp_vector_moments(numbers, weights, count);
+        wp_free(numbers);
+    }
+    return WP_OK;
 }
 
 /* ---- tables and codes ---- */

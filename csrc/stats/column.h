@@ -1,4 +1,5 @@
-/* A column of numbers as fits read it: plain, or codes into a table of few numbers.
+/* A column of numbers as fits read it: plain, codes into a table of few numbers, or a curve (a
+** column of a spline) over plain numbers.
 **
 ** Most columns that a verdict is made of are counts with a handful of different numbers. Held as
 ** one or two bytes per row they need an eighth of the memory, a pass of a fit waits for an eighth
@@ -7,12 +8,16 @@
 **
 ** A code is at least as wide as its table needs: one byte up to 256 numbers, two up to
 ** WP_TABLE_MOST. Numbers of a table may repeat and may stand in any order; NaN is missing. Columns
-** borrow everything. */
+** borrow everything.
+**
+** A curve is worked out again wherever it is read: that takes less time than eight bytes per row
+** take to arrive, and less memory than any. */
 #ifndef WP_STATS_COLUMN_H
 #define WP_STATS_COLUMN_H
 
 #include "base/error.h"
 #include "base/pool.h"
+#include "stats/kernel.h"
 #include "stats/vector.h"
 
 #include <stdbool.h>
@@ -22,8 +27,9 @@
 enum { WP_TABLE_MOST = 8192, WP_PAIRS_MOST = 65536 };
 
 typedef struct wp_column {
-    const double *numbers; /* plain: a number per row; else NULL */
-    const void *codes;     /* wp_code_width(table_count) bytes per row */
+    const double *numbers;  /* plain: a number per row; NULL for codes */
+    const wp_spline *curve; /* NULL, or what is made of numbers */
+    const void *codes;      /* wp_code_width(table_count) bytes per row */
     const double *table;
     size_t table_count;
 } wp_column;
@@ -40,8 +46,12 @@ static inline wp_column wp_column_plain(const double *numbers)
 
 static inline double wp_column_number(const wp_column *column, size_t row)
 {
-    if (column->numbers != NULL)
-        return column->numbers[row];
+    if (column->numbers != NULL) {
+        double number = column->numbers[row];
+        if (column->curve != NULL)
+            wp_kernel_spline(&column->numbers[row], column->curve, 1, &number);
+        return number;
+    }
     size_t code = column->table_count <= 256 ? ((const uint8_t *)column->codes)[row]
                                              : ((const uint16_t *)column->codes)[row];
     return column->table[code];
@@ -50,6 +60,8 @@ static inline double wp_column_number(const wp_column *column, size_t row)
 /* out = the rows first .. first + count - 1 of codes into `table` (as long as the column's own). */
 void wp_column_look_up(const wp_column *column, const double *table, size_t first, size_t count,
                        double *out);
+/* out = the rows first .. first + count - 1. */
+void wp_column_read(const wp_column *column, size_t first, size_t count, double *out);
 /* All numbers. Parallel. */
 WP_NODISCARD wp_status wp_column_expand(const wp_column *column, size_t count, double *out,
                                         const wp_run *run, wp_error *err);
@@ -65,7 +77,8 @@ WP_NODISCARD wp_status wp_column_tally(const wp_column *column, size_t count, ui
 /* Moments of a coded column without weights, from what wp_column_tally gave. */
 wp_moments wp_table_moments(const double *table, const uint64_t *rows, size_t table_count);
 /* Moments of any column. Linear in the length. */
-wp_moments wp_column_moments(const wp_column *column, const double *weights, size_t count);
+WP_NODISCARD wp_status wp_column_moments(const wp_column *column, const double *weights,
+                                         size_t count, wp_moments *out, wp_error *err);
 
 /* A table with every number once, ascending, missing first, for `count` numbers (at most
 ** WP_PAIRS_MOST): code_of[i] is the place of number i. table has WP_TABLE_MOST places. *table_count

@@ -225,26 +225,25 @@ static wp_status drop_uninformative(wp__cox *state, wp_design *design, double ev
 }
 
 static wp_status prepare(wp__cox *state, const wp_design *design, const double *time,
-                         const double *status, wp_error *err)
+                         const double *status, const wp_run *run, wp_error *err)
 {
     state->k = design->k - 1;
     WP_TRY(wp__cox_alloc(state, err));
     WP_TRY(wp__cox_sort(state, time, state->options->strata, err));
-    wp__cox_copy(state, design, status);
-    return WP_OK;
+    return wp__cox_copy(state, design, status, run, err);
 }
 
 static wp_status fit_terms(wp_cox_fit *fit, wp__cox *state, wp_design *design, const double *time,
                            const double *status, const wp_run *run, wp_error *err)
 {
-    WP_TRY(prepare(state, design, time, status, err));
+    WP_TRY(prepare(state, design, time, status, run, err));
     bool dropped = false, definite = evaluate(state);
     fit->null_loglik = state->sums[0];
     WP_TRY(drop_uninformative(state, design, fit->events, &dropped, err));
     if (dropped) {
         wp__cox_free(state);
         state->memory = NULL, state->source = NULL, state->groups = NULL;
-        WP_TRY(prepare(state, design, time, status, err));
+        WP_TRY(prepare(state, design, time, status, run, err));
         definite = evaluate(state);
     } else {
         memcpy(state->factor, state->sums + 1 + state->k, state->k * state->k * sizeof(double));

@@ -40,7 +40,8 @@ typedef struct wp__tie_plan {
 wp_status wp__cox_alloc(wp__cox *state, wp_error *err);
 void wp__cox_free(wp__cox *state);
 wp_status wp__cox_sort(wp__cox *state, const double *time, const double *strata, wp_error *err);
-void wp__cox_copy(wp__cox *state, const wp_design *design, const double *status);
+wp_status wp__cox_copy(wp__cox *state, const wp_design *design, const double *status,
+                       const wp_run *run, wp_error *err);
 double wp__cox_linear(const wp__cox *state, const double *b, size_t i);
 void wp__cox_risks(wp__cox *state, const double *b);
 wp__tie_plan wp__cox_ties(const wp__cox *state, const wp__time_group *group);

@@ -89,17 +89,24 @@ done:
     return status;
 }
 
-void wp__cox_copy(wp__cox *state, const wp_design *design, const double *status)
+wp_status wp__cox_copy(wp__cox *state, const wp_design *design, const double *status,
+                       const wp_run *run, wp_error *err)
 {
     const wp_design_input *input = &design->input;
+    double *numbers = wp_alloc_array(input->rows_count, sizeof *numbers);
+    if (numbers == NULL)
+        return wp_fail_memory(err, input->rows_count * sizeof *numbers);
+    wp_status result = WP_OK;
+    for (size_t t = 0; t < state->k && result == WP_OK; t++) {
+        size_t column = design->kept[t];
+        result = wp_column_expand(&input->columns[column], input->rows_count, numbers, run, err);
+        for (size_t i = 0; i < state->rows; i++)
+            state->z[i * state->k + t] =
+                (numbers[state->source[i]] - design->centre[column]) / design->scale[column];
+    }
+    wp_free(numbers);
     for (size_t i = 0; i < state->rows; i++) {
         size_t row = state->source[i];
-        for (size_t t = 0; t < state->k; t++) {
-            size_t column = design->kept[t];
-            state->z[i * state->k + t] =
-                (wp_column_number(&input->columns[column], row) - design->centre[column]) /
-                design->scale[column];
-        }
         state->weight[i] = input->weights == NULL ? 1 : input->weights[row];
         state->event[i] = status[row];
         state->offset[i] = input->offset == NULL ? 0 : input->offset[row];
@@ -107,6 +114,7 @@ void wp__cox_copy(wp__cox *state, const wp_design *design, const double *status)
     for (size_t g = 0; g < state->groups_count; g++)
         for (size_t i = state->groups[g].first; i < state->groups[g].last; i++)
             state->groups[g].has_events |= state->event[i] != 0;
+    return result;
 }
 
 double wp__cox_linear(const wp__cox *state, const double *b, size_t i)

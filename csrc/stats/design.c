@@ -66,12 +66,17 @@ void wp_design_block(const wp_design *design, size_t first, size_t count, double
         size_t place = design->kept[term - design->input.intercept];
         const wp_column *column = &design->input.columns[place];
         double *z = block + term * WP_BLOCK_ROWS;
-        if (column->numbers != NULL) {
-            wp_kernel_standardise(column->numbers + first, design->centre[place],
-                                  1 / design->scale[place], count, z);
-        } else {
+        if (column->numbers == NULL) {
             wp_column_look_up(column, table, first, count, z);
             table += column->table_count;
+        } else {
+            const double *numbers = column->numbers + first;
+            if (column->curve != NULL) {
+                wp_kernel_spline(numbers, column->curve, count, z);
+                numbers = z;
+            }
+            wp_kernel_standardise(numbers, design->centre[place], 1 / design->scale[place], count,
+                                  z);
         }
         pad(z, count);
     }
@@ -170,7 +175,8 @@ static wp_status measure_column(void *context, size_t column, unsigned worker, w
     (void)worker;
     wp_design *design = context;
     const wp_design_input *input = &design->input;
-    wp_moments m = wp_column_moments(&input->columns[column], input->weights, input->rows_count);
+    wp_moments m;
+    WP_TRY(wp_column_moments(&input->columns[column], input->weights, input->rows_count, &m, err));
     if (isinf(m.minimum) || isinf(m.maximum))
         return wp_fail(err, WP_INVALID, "column %zu: infinite number (expected finite ones)",
                        column + 1);

@@ -1,7 +1,7 @@
 /* Logistic regression on columns of codes with few pairs (or tuples) of numbers: rows that are
-*alike
-** become one row with a weight, an exact rewriting of the likelihood. One pass counts the cells;
-** what follows depends on their number only. */
+ *alike
+ ** become one row with a weight, an exact rewriting of the likelihood. One pass counts the cells;
+ ** what follows depends on their number only. */
 #include "stats/glm_internal.h"
 
 #include "base/memory.h"

@@ -246,6 +246,7 @@ static double squares_about(const double *v, const double *weights, size_t count
 ** distances from the mean (Chan, Golub & LeVeque 1983). */
 typedef struct measure_work {
     const double *v, *other;
+    const wp_spline *curve; /* NULL: v itself */
     size_t count;
     double mean;
     wp_figures *figures; /* per block */
@@ -258,11 +259,22 @@ static size_t block_rows(const measure_work *work, size_t block)
     return work->count - first < SUM_ROWS ? work->count - first : SUM_ROWS;
 }
 
+/* The rows of a block, in `room` (SUM_ROWS places) where they have to be worked out. */
+static const double *rows_of(const measure_work *work, size_t block, double *room)
+{
+    const double *v = work->v + block * SUM_ROWS;
+    if (work->curve == NULL)
+        return v;
+    wp_kernel_spline(v, work->curve, block_rows(work, block), room);
+    return room;
+}
+
 static wp_status figures_block(void *context, size_t block, unsigned worker, wp_error *err)
 {
     (void)worker, (void)err;
     const measure_work *work = context;
-    work->figures[block] = wp_kernel_figures(work->v + block * SUM_ROWS, block_rows(work, block));
+    double room[SUM_ROWS];
+    work->figures[block] = wp_kernel_figures(rows_of(work, block, room), block_rows(work, block));
     return WP_OK;
 }
 
@@ -270,8 +282,8 @@ static wp_status squares_block(void *context, size_t block, unsigned worker, wp_
 {
     (void)worker, (void)err;
     const measure_work *work = context;
-    double *sums = work->sums[block];
-    sums[0] = wp_kernel_squares(work->v + block * SUM_ROWS, work->mean, block_rows(work, block),
+    double *sums = work->sums[block], room[SUM_ROWS];
+    sums[0] = wp_kernel_squares(rows_of(work, block, room), work->mean, block_rows(work, block),
                                 &sums[1]);
     return WP_OK;
 }
@@ -314,11 +326,11 @@ static void set_variance(wp_moments *m, double squares, double drift)
         m->variance = squares > 0 ? squares / (m->weight - 1) : 0;
 }
 
-wp_status wp_vector_measure(const double *v, size_t count, bool variance, wp_moments *out,
-                            const wp_run *run, wp_error *err)
+wp_status wp_vector_measure(const double *v, const wp_spline *curve, size_t count, bool variance,
+                            wp_moments *out, const wp_run *run, wp_error *err)
 {
     size_t blocks = chunks_of(count, SUM_ROWS);
-    measure_work work = {.v = v, .count = count};
+    measure_work work = {.v = v, .curve = curve, .count = count};
     *out = no_moments;
     work.figures = wp_alloc_array(blocks, sizeof *work.figures + sizeof *work.sums);
     if (work.figures == NULL)
@@ -475,25 +487,8 @@ void wp_vector_bin(const double *v, size_t count, const double *cuts, size_t cut
     }
 }
 
-typedef struct spline_work {
-    const double *v;
-    double *out;
-    size_t count;
-    wp_spline spline;
-} spline_work;
-
-static wp_status spline_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
-{
-    (void)worker, (void)err;
-    const spline_work *s = context;
-    size_t first = chunk * MAP_ROWS,
-           rows = s->count - first < MAP_ROWS ? s->count - first : MAP_ROWS;
-    wp_kernel_spline(s->v + first, &s->spline, rows, s->out + first);
-    return WP_OK;
-}
-
-wp_status wp_vector_spline(const double *v, size_t count, const double *knots, size_t knots_count,
-                           size_t column, double *out, const wp_run *run, wp_error *err)
+wp_status wp_vector_curve(const double *knots, size_t knots_count, size_t column, wp_spline *out,
+                          wp_error *err)
 {
     if (knots_count < 3 || column + 2 >= knots_count)
         return wp_fail(err, WP_INVALID, "spline: %zu knots: too few (expected at least 3)",
@@ -503,12 +498,9 @@ wp_status wp_vector_spline(const double *v, size_t count, const double *knots, s
             return wp_fail(err, WP_INVALID, "spline: knots %g, %g: not ascending", knots[i - 1],
                            knots[i]);
     double range = knots[knots_count - 1] - knots[0];
-    spline_work work = {.v = v,
-                        .out = out,
-                        .count = count,
-                        .spline = {.knot = knots[column],
-                                   .before_last = knots[knots_count - 2],
-                                   .last = knots[knots_count - 1],
-                                   .norm = range * range}};
-    return run_chunks(run, chunks_of(count, MAP_ROWS), spline_chunk, &work, err);
+    *out = (wp_spline){.knot = knots[column],
+                       .before_last = knots[knots_count - 2],
+                       .last = knots[knots_count - 1],
+                       .norm = range * range};
+    return WP_OK;
 }

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/pool.h"
+#include "stats/kernel.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -68,10 +69,11 @@ typedef struct wp_moments {
     double variance; /* divisor weight - 1; missing when weight <= 1 */
 } wp_moments;
 wp_moments wp_vector_moments(const double *v, const double *weights, size_t count);
-/* The same numbers, in parallel. `variance`: or only those that one pass gives; the mean is then
-** not the corrected one. */
-WP_NODISCARD wp_status wp_vector_measure(const double *v, size_t count, bool variance,
-                                         wp_moments *out, const wp_run *run, wp_error *err);
+/* The same numbers, in parallel; of what `curve` makes of v where there is one. `variance`: or only
+** those that one pass gives; the mean is then not the corrected one. */
+WP_NODISCARD wp_status wp_vector_measure(const double *v, const wp_spline *curve, size_t count,
+                                         bool variance, wp_moments *out, const wp_run *run,
+                                         wp_error *err);
 
 /* Sum of v[i] * w[i] over rows where both are numbers. Parallel. */
 WP_NODISCARD wp_status wp_vector_dot(const double *v, const double *w, size_t count, double *out,
@@ -124,13 +126,12 @@ void wp_vector_bin(const double *v, size_t count, const double *cuts, size_t cut
                    double *out);
 
 /* Restricted cubic spline (Harrell, Regression Modeling Strategies, 2.4.5): columns
-** j = 1 .. knots-2 of the truncated power basis, linear beyond the outer knots, each divided by
+** j = 0 .. knots-3 of the truncated power basis, linear beyond the outer knots, each divided by
 ** (last knot - first knot)^2 so that it has the scale of v:
 **   (x-t_j)+^3 - (x-t_{k-1})+^3 (t_k-t_j) / (t_k-t_{k-1}) + (x-t_k)+^3 (t_{k-1}-t_j) /
 *(t_k-t_{k-1})
-** The linear column is v itself. Equals Hmisc::rcspline.eval(x, knots, norm = 2). */
-WP_NODISCARD wp_status wp_vector_spline(const double *v, size_t count, const double *knots,
-                                        size_t knots_count, size_t column, double *out,
-                                        const wp_run *run, wp_error *err);
-
+** The linear column is v itself. Equals Hmisc::rcspline.eval(x, knots, norm = 2). Worked out by
+** wp_kernel_spline. */
+WP_NODISCARD wp_status wp_vector_curve(const double *knots, size_t knots_count, size_t column,
+                                       wp_spline *out, wp_error *err);
 #endif
