@@ -33,15 +33,11 @@ static wp_status run_chunks(const wp_run *run, size_t count, wp_task task, void 
 void wp_column_look_up(const wp_column *column, const double *table, size_t first, size_t count,
                        double *out)
 {
-    if (column->table_count <= 256) {
-        const uint8_t *codes = (const uint8_t *)column->codes + first;
-        for (size_t i = 0; i < count; i++)
-            out[i] = table[codes[i]];
-    } else {
-        const uint16_t *codes = (const uint16_t *)column->codes + first;
-        for (size_t i = 0; i < count; i++)
-            out[i] = table[codes[i]];
-    }
+    if (column->table_count <= 256)
+        wp_kernel_look_up_8((const uint8_t *)column->codes + first, table, column->table_count,
+                            count, out);
+    else
+        wp_kernel_look_up_16((const uint16_t *)column->codes + first, table, count, out);
 }
 
 void wp_column_read(const wp_column *column, size_t first, size_t count, double *out)

@@ -23,6 +23,7 @@
 #undef TARGET
 
 #if defined(__x86_64__) && defined(__GNUC__)
+#    include <immintrin.h>
 #    define WIDE 1
 
 #    define WIDTH  4
@@ -73,6 +74,53 @@ static unsigned width(void)
 #else
 #    define RUN(name, ...) name##_2(__VA_ARGS__)
 #endif
+
+#if defined(WIDE)
+/* A table of 16 numbers fits two registers. */
+enum { SMALL_TABLE = 16 };
+
+__attribute__((target("avx512f,avx512dq"))) static size_t look_up_small(const uint8_t *codes,
+                                                                        const double *table,
+                                                                        size_t table_count,
+                                                                        size_t rows, double *out)
+{
+    double padded[SMALL_TABLE] = {0};
+    for (size_t i = 0; i < table_count; i++)
+        padded[i] = table[i];
+    __m512d low = _mm512_loadu_pd(padded), high = _mm512_loadu_pd(padded + 8);
+    size_t row = 0;
+    for (; row + 8 <= rows; row += 8) {
+        __m512i code = _mm512_cvtepu8_epi64(_mm_loadl_epi64((const void *)(codes + row)));
+        _mm512_storeu_pd(out + row, _mm512_permutex2var_pd(low, code, high));
+    }
+    return row;
+}
+#endif
+
+void wp_kernel_look_up_8(const uint8_t *codes, const double *table, size_t table_count, size_t rows,
+                         double *out)
+{
+    size_t row = 0;
+#if defined(WIDE)
+    if (table_count <= SMALL_TABLE && width() == 8)
+        row = look_up_small(codes, table, table_count, rows, out);
+#endif
+    for (; row + 4 <= rows; row += 4)
+        for (size_t i = 0; i < 4; i++)
+            out[row + i] = table[codes[row + i]];
+    for (; row < rows; row++)
+        out[row] = table[codes[row]];
+}
+
+void wp_kernel_look_up_16(const uint16_t *codes, const double *table, size_t rows, double *out)
+{
+    size_t row = 0;
+    for (; row + 4 <= rows; row += 4)
+        for (size_t i = 0; i < 4; i++)
+            out[row + i] = table[codes[row + i]];
+    for (; row < rows; row++)
+        out[row] = table[codes[row]];
+}
 
 void wp_kernel_gram(const double *z, size_t stride, const double *w, size_t first, size_t k,
                     size_t rows, double *scratch, double *gram)

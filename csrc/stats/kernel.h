@@ -11,6 +11,7 @@
 #define WP_STATS_KERNEL_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum { WP_LANES = 8, WP_KERNEL_ROWS = 256 };
 
@@ -45,11 +46,19 @@ wp_figures wp_kernel_figures(const double *x, size_t rows);
 double wp_kernel_squares(const double *x, double mean, size_t rows, double *drift);
 /* Sum of x y where both are numbers; any number of rows. */
 double wp_kernel_dot(const double *x, const double *y, size_t rows);
-/* One column of a restricted cubic spline (vector.h); any number of rows. */
+/* One column of a restricted cubic spline (vector.h): with (x)+ = x above 0, else 0,
+** ((v - knot)+^3 - before * (v - before_last)+^3 + behind * (v - last)+^3) * size. Any number of
+** rows. */
 typedef struct wp_spline {
-    double knot, before_last, last, norm;
+    double knot, before_last, last;
+    double before, behind, size;
 } wp_spline;
 void wp_kernel_spline(const double *v, const wp_spline *s, size_t rows, double *out);
+
+/* out = table[code] for codes of one byte or two; any number of rows. */
+void wp_kernel_look_up_8(const uint8_t *codes, const double *table, size_t table_count, size_t rows,
+                         double *out);
+void wp_kernel_look_up_16(const uint16_t *codes, const double *table, size_t rows, double *out);
 
 /* Lanes that a processor may use at once: 2, 4, 8 (0: all that it has). For tests only. */
 void wp_kernel_limit_width(unsigned lanes);

@@ -250,13 +250,11 @@ TARGET static inline __attribute__((always_inline)) real FN(cube_above_)(real x,
 
 TARGET static void FN(spline_)(const double *v, const wp_spline *s, size_t rows, double *out)
 {
-    double span = s->last - s->before_last;
     for (size_t row = 0; row < rows; row += WIDTH) {
         real x = FN(load_)(v + row);
-        real basis = FN(cube_above_)(x, s->knot) -
-                     FN(cube_above_)(x, s->before_last) * (s->last - s->knot) / span +
-                     FN(cube_above_)(x, s->last) * (s->before_last - s->knot) / span;
-        FN(store_)(out + row, basis / s->norm);
+        real basis = FN(cube_above_)(x, s->knot) - FN(cube_above_)(x, s->before_last) * s->before +
+                     FN(cube_above_)(x, s->last) * s->behind;
+        FN(store_)(out + row, basis * s->size);
     }
 }
 

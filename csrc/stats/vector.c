@@ -497,10 +497,13 @@ wp_status wp_vector_curve(const double *knots, size_t knots_count, size_t column
         if (!(knots[i] > knots[i - 1]))
             return wp_fail(err, WP_INVALID, "spline: knots %g, %g: not ascending", knots[i - 1],
                            knots[i]);
-    double range = knots[knots_count - 1] - knots[0];
-    *out = (wp_spline){.knot = knots[column],
-                       .before_last = knots[knots_count - 2],
-                       .last = knots[knots_count - 1],
-                       .norm = range * range};
+    double knot = knots[column], last = knots[knots_count - 1];
+    double before_last = knots[knots_count - 2], range = last - knots[0];
+    *out = (wp_spline){.knot = knot,
+                       .before_last = before_last,
+                       .last = last,
+                       .before = (last - knot) / (last - before_last),
+                       .behind = (before_last - knot) / (last - before_last),
+                       .size = 1 / (range * range)};
     return WP_OK;
 }

@@ -43,7 +43,12 @@ static void fill(inputs *in, wp_rng *rng)
 static void run_all(const inputs *in, unsigned width, size_t rows, outputs *out)
 {
     static double scratch[4 * WP_KERNEL_ROWS];
-    const wp_spline spline = {.knot = -3, .before_last = 1, .last = 4, .norm = 49};
+    const wp_spline spline = {.knot = -3,
+                              .before_last = 1,
+                              .last = 4,
+                              .before = 7.0 / 3,
+                              .behind = 4.0 / 3,
+                              .size = 1.0 / 49};
     memset(out, 0, sizeof *out);
     wp_kernel_limit_width(width);
     wp_kernel_gram(in->z, STRIDE, in->w, 0, TERMS, ROWS, scratch, out->gram);
