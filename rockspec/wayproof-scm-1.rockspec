@@ -273,6 +273,7 @@ build = {
     ["wayproof.store"] = "lua/wayproof/store.lua",
     ["wayproof.suggest"] = "lua/wayproof/suggest.lua",
     ["wayproof.threads"] = "lua/wayproof/threads.lua",
+    ["wayproof.tidy"] = "lua/wayproof/tidy.lua",
     ["wayproof.time"] = "lua/wayproof/time.lua",
     ["wayproof.undated"] = "lua/wayproof/undated.lua",
     ["wayproof.validate"] = "lua/wayproof/validate.lua",

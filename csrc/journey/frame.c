@@ -26,6 +26,24 @@ wp_status wp_frame_column_alloc(wp_frame_column *column, uint32_t rows_count, wp
     return column->data == NULL ? wp_fail_memory(err, rows_count * width) : WP_OK;
 }
 
+void wp_frame_column_narrow(wp_frame_column *column, uint32_t rows_count)
+{
+    if (column->type != WP_CELL_U32 || column->texts != NULL || rows_count == 0)
+        return;
+    const uint32_t *wide = column->data;
+    uint32_t beyond = 0;
+    for (uint32_t row = 0; row < rows_count; row++)
+        beyond |= (wide[row] + 1) >> 8; /* missing becomes 0 */
+    if (beyond != 0)
+        return;
+    uint8_t *narrow = column->data; /* in place: no byte is written before it was read */
+    for (uint32_t row = 0; row < rows_count; row++)
+        narrow[row] = (uint8_t)wide[row];
+    void *less = wp_realloc_array(narrow, rows_count, 1);
+    column->data = less != NULL ? less : narrow;
+    column->type = WP_CELL_U8;
+}
+
 void wp_frame_free(wp_frame *frame)
 {
     if (frame == NULL)

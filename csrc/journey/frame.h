@@ -2,9 +2,9 @@
 **
 ** Columns are immutable once the frame is handed out. Rows of a measured frame are in the order of
 ** the log's users; `users` then names them in `log`. A frame that the caller brought has neither.
-** Cost: the sum of the columns' widths per row (did: 1 byte, counts: 4, the rest 8), plus 8 bytes
-** per measured row for the user and the anchor, and 8 for the end of follow-up where `until` gives
-** each user another. */
+** Cost: the sum of the columns' widths per row (did: 1 byte, counts: 1 or 4, the rest 8), plus 8
+** bytes per measured row for the user and the anchor, and 8 for the end of follow-up where `until`
+** gives each user another. */
 #ifndef WP_JOURNEY_FRAME_H
 #define WP_JOURNEY_FRAME_H
 
@@ -44,6 +44,8 @@ WP_NODISCARD wp_status wp_frame_new(uint32_t rows_count, uint32_t columns_count,
                                     wp_error *err);
 WP_NODISCARD wp_status wp_frame_column_alloc(wp_frame_column *column, uint32_t rows_count,
                                              wp_error *err);
+/* Makes a column of counts as narrow as its numbers turned out to be: nearly all are below 255. */
+void wp_frame_column_narrow(wp_frame_column *column, uint32_t rows_count);
 void wp_frame_free(wp_frame *frame);
 int64_t wp_frame_bytes(const wp_frame *frame);
 

@@ -4,7 +4,9 @@
 #include "base/memory.h"
 #include "journey/metric.h"
 
-#define ROWS_PER_CHUNK  16384u
+#define ROWS_PER_CHUNK 16384u
+/* Frames of so many columns are worth a pass to make them narrow. */
+#define NARROW_COLUMNS  16
 #define USERS_PER_CHUNK WP_SETTLE_ROWS
 #define NO_ANCHOR       UINT32_MAX
 #define OUTSIDE         (UINT32_MAX - 1)
@@ -412,6 +414,8 @@ static wp_status join_array(void *context, size_t array, unsigned worker, wp_err
             memmove(data + to * width, data + part->frame_row * width, part->stay * width);
         to += part->stay;
     }
+    if (array < columns && columns >= NARROW_COLUMNS)
+        wp_frame_column_narrow(&frame->columns[array], (uint32_t)to);
     return WP_OK;
 }
 

@@ -11,6 +11,7 @@
 -- "not_converged"}; nothing is ever guessed. Cost: that of the fit in C.
 local core = require "wayproof.core"
 local stats = require "wayproof.stats"
+local tidy = require "wayproof.tidy"
 
 local fit = {}
 
@@ -190,6 +191,7 @@ end
 ---@return table fit
 function fit.run(case, columns, options)
   options = options or {}
+  tidy(#(case.y or case.time))
   local cluster = cluster_of(case)
   if case.kind == "time" then
     if #columns == 0 then return failed "constant" end

@@ -17,15 +17,9 @@ local effect = {}
 effect.reliability = 0.4   -- share of keenness that activity is taken to tell at least
 effect.users_least = 20    -- people with and without the signal, each
 effect.expected_least = 5  -- outcomes expected, and missed, among people with the signal
-local tidy_least = 200000  -- rows from which on vectors weigh more than looking for dead ones costs
 local knot_levels = { 0.05, 0.35, 0.65, 0.95 }
 
---- Lets go of vectors that nobody holds any more: the collector would wait until there is as much
---- again as what is held.
----@param rows integer  length of the vectors
-function effect.tidy(rows)
-  if rows >= tidy_least then collectgarbage() end
-end
+effect.tidy = require "wayproof.tidy"
 
 local function knots_of(v)
   local at, knots = v:quantiles(knot_levels), {}
