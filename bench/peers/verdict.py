@@ -162,7 +162,11 @@ def verdict():
     first, _ = logistic(early + [x[learn]], y[learn])
     late = ~learn
     other = np.column_stack([c[late] for c in segments + activity]) @ first[1:1 + len(segments + activity)]
-    second, _ = logistic([other] + [c[late] for c in segments] + calendar(entry[late]) + [x[late]], y[late])
+    known = np.column_stack(segments + activity)
+    slopes, *_ = np.linalg.lstsq(np.column_stack([np.ones(len(y)), known]), x, rcond=None)
+    expected = known @ slopes[1:]
+    second, _ = logistic([other] + [c[late] for c in segments] + [expected[late]] + calendar(entry[late])
+                         + [x[late]], y[late])
     delong(other + first[-1] * x[late], y[late])
     delong(other, y[late])
     found += [first[-1], second[-1]]
