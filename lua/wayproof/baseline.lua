@@ -110,6 +110,15 @@ local function add_week(list, entry, events)
   add(list, "entry time (weekday 2)", sine, "w")
 end
 
+local function knot_count(events)
+  return math.max(3, math.min(baseline.calendar_knots, events // baseline.knot_events))
+end
+
+--- How many columns a calendar of more than three weeks has for so many events.
+function baseline.calendar_terms(events)
+  return math.floor(knot_count(events)) - 1 + (events >= baseline.week_events and 6 or 2)
+end
+
 --- Columns of a calendar: entry time as a restricted cubic spline, as fine as the events allow, and
 --- the days of the week. Seasons, launches, weekends move metric and outcome together; a straight
 --- line would not see them.
@@ -122,7 +131,7 @@ function baseline.calendar(entry, case, part, learn)
   local t = scale.standardise(entry, learn)
   if not t then return list end
   add(list, "entry time", t, "w")
-  local count = math.max(3, math.min(baseline.calendar_knots, events // baseline.knot_events))
+  local count = knot_count(events)
   local at = {}
   for i = 1, count do at[i] = 0.05 + 0.9 * (i - 1) / (count - 1) end
   add_curve(list, "entry time", t, knots_of(t, at), "w")

@@ -1,13 +1,16 @@
 --- What would be needed: users, days, and the smallest effect these users could have shown.
 --
--- Closed form for the whole decision rule. Standard errors shrink with the square root of the
--- number of users; for n users the chance of a clear verdict is about
---     P(holdout passes) * min(P(discovery passes), P(every condition on the full sample passes))
---       * P(enough events for a claim)
--- since discovery and holdout share no user and the full-sample conditions move together. `users`
--- is the smallest n for which that is 80 %, if the effect is what it seems to be now; nil when no
--- number of users would do (the noise gate fails at any size).
-local stats = require "wayproof.stats"
+-- Closed form for the whole decision rule, if the effect is what it seems to be now. Standard
+-- errors shrink with the square root of the number of users (those of Cox regression a little
+-- faster, see fit.lua). Earlier and later users are other people, and three tenths of what the
+-- whole sample says is what the later ones say, so for n users the chance of a clear verdict is
+--     P(enough events) * sum over later users who replicate of
+--       min(P(discovery passes), P(every condition on the full sample passes | what they say))
+-- since the full-sample conditions move together. `users` is the smallest n for which that is 80 %;
+-- nil when no number of users would do (the noise gate fails at any size).
+-- Cost: about a millisecond, whatever the number of users.
+local baseline = require "wayproof.baseline"
+local core = require("wayproof.core").stats
 local verdict = require "wayproof.verdict"
 
 local power = {}
@@ -15,24 +18,36 @@ local power = {}
 power.chance = 0.8
 power.gate_spread = 1.08 -- the corrected effect varies more than its error says (r is estimated)
 power.steady = 0.98 -- share of constant effects that no stability rule trips over
+power.nodes = 12 -- values of the later users' effect that are looked at
 local Z_DETECT = 1.959963984540054 + 0.8416212335729143 -- 5 % two-sided, 80 %
+local Z_LATER = 1.6448536269514722 -- the later users' test: one-sided 5 %
+local LATER = 0.3
 
-local function phi(z)
-  return stats.normal_cdf(z)
+local phi, phi_inverse = core.normal_cdf, core.normal_quantile
+
+-- How the estimate of a full-sample condition moves with the pooled effect: correlation of the
+-- effect corrected for noisy activity and the plain one in the noise gate's fit.
+local function along(numbers, corrected)
+  if not numbers or not corrected.shift then return 1 end
+  local shared = numbers.v_xx - corrected.shift * numbers.v_xz
+  return math.max(0, math.min(1, shared / (math.sqrt(numbers.v_xx) * corrected.se)))
 end
 
--- Conditions on the full sample: each {mean, se, threshold in se, fixed threshold}; nil where the
--- noise gate has no answer, as more users would not give it one. (Few users may only seem so.)
+-- Conditions on the full sample: each {mean, se, threshold in se, fixed threshold, along}; nil
+-- where the noise gate has no answer, as more users would not give it one. (Few users may only seem
+-- so.)
 local function full_conditions(facts, found, epsilon, side)
   local adjusted, gate = found.adjusted, found.gate
   local list = {
-    { mean = side * adjusted.beta, se = adjusted.se, z = 1.96, at = 0 },
-    { mean = side * adjusted.beta, se = adjusted.se, z = 0, at = epsilon },
+    { mean = side * adjusted.beta, se = adjusted.se, z = 1.96, at = 0, along = 1 },
+    { mean = side * adjusted.beta, se = adjusted.se, z = 0, at = epsilon, along = 1 },
   }
   if gate and gate.floor and gate.half then
-    list[#list + 1] = { mean = side * gate.floor.beta, se = gate.floor.se, z = 2.326, at = 0,
-      spread = power.gate_spread }
-    list[#list + 1] = { mean = side * gate.half.beta, se = gate.half.se, z = 0, at = epsilon }
+    list[#list + 1] = { mean = side * gate.floor.beta, se = gate.floor.se * power.gate_spread,
+      z = verdict.rules.gate_z / power.gate_spread, at = 0,
+      along = along(found.gate_fit, gate.floor) }
+    list[#list + 1] = { mean = side * gate.half.beta, se = gate.half.se, z = 0, at = epsilon,
+      along = along(found.gate_fit, gate.half) }
   elseif gate and math.min(facts.events, facts.non_events) >= 100 then
     return nil
   end
@@ -41,35 +56,81 @@ local function full_conditions(facts, found, epsilon, side)
   return list
 end
 
--- Chance that the whole rule says yes at `ratio` times the present users.
-local function chance_at(conditions, found, side, ratio)
-  local shrink = math.sqrt(ratio)
-  local least = 1
-  for _, c in ipairs(conditions) do
-    least = math.min(least, phi(((c.mean - c.at) / c.se * shrink - c.z) / (c.spread or 1)))
+-- By how much errors are wider than the square root of the information says, for a Cox regression
+-- of `events` on the calendar and `others` terms (fit.lua: events / (events - terms)).
+local function widened(events, others)
+  local terms = others + baseline.calendar_terms(events)
+  return math.sqrt(events / math.max(1, events - terms))
+end
+
+-- Factors by which the pooled error grows at `ratio` times the present users: of all of them, of
+-- the earlier, of the later. The calendar is as fine as the events of a part allow.
+local function widths(facts, found, ratio)
+  local all, early, late = 1, 1, 1
+  local model = found.model
+  if facts.case.kind == "time" and model and model.inflation > 1 then
+    local events = facts.events
+    local others = math.max(0, model.count - baseline.calendar_terms(events))
+    local now = math.sqrt(model.inflation)
+    all = widened(ratio * events, others) / now
+    early = widened((1 - LATER) * ratio * events, others) / now
+    late = widened(LATER * ratio * events, 3) / now -- score, the metric expected, the metric
   end
-  local beta, se = side * found.adjusted.beta, found.adjusted.se
-  local discovery = phi(beta / (se / math.sqrt(0.7)) * shrink - 1.96)
-  local holdout = phi(beta / (se / math.sqrt(0.3)) * shrink - 1.645)
-  return math.min(least, discovery) * holdout * power.steady
+  return all, early / math.sqrt(1 - LATER), late / math.sqrt(LATER)
+end
+
+-- Chance that the whole rule says yes at `ratio` times the present users.
+local function chance_at(facts, found, conditions, side, ratio)
+  local shrink = math.sqrt(ratio)
+  local all, early, late = widths(facts, found, ratio)
+  local z = side * found.adjusted.beta / found.adjusted.se * shrink
+  local split = found.case.mask ~= nil -- without entry times nobody is early or late
+  local discovery = split and phi(z / early - 1.96) or 1
+  local replicates = split and phi(z / late - Z_LATER) or 1
+  if replicates <= 0 then return 0 end
+  local sum = 0
+  for i = 1, power.nodes do
+    -- How far above its mean the later users' estimate is, among those that replicate.
+    local u = -phi_inverse(replicates * (i - 0.5) / power.nodes)
+    local least = discovery
+    for _, c in ipairs(conditions) do
+      local share = math.sqrt(LATER) * c.along
+      local above = (c.mean - c.at) / (c.se * all) * shrink - c.z
+      least = math.min(least, phi((above + share * u) / math.sqrt(1 - share * share)))
+    end
+    sum = sum + least
+  end
+  return sum / power.nodes * replicates * power.steady
 end
 
 -- Smallest ratio in [low, 10^7] at which `enough(ratio)` holds; nil when there is none.
 local function smallest(enough)
   local low, high = 1e-4, 1e7
   if not enough(high) then return nil end
-  for _ = 1, 80 do
+  for _ = 1, 40 do
     local middle = math.sqrt(low * high)
     if enough(middle) then high = middle else low = middle end
   end
   return high
 end
 
+-- Events that count, and their standard deviation; for amounts, which count as (sum y)^2 / sum y^2,
+-- by the delta method.
+local function scarcity(facts)
+  local whole = facts.whole
+  local scarce = math.min(whole:information())
+  if whole.kind ~= "numeric" or scarce == 0 then
+    return scarce, math.sqrt(scarce * math.max(0.1, 1 - scarce / facts.n.used))
+  end
+  local y = whole.y
+  local moved = y * (2 / y:sum()) - y * y * (1 / y:dot(y))
+  return scarce, scarce * math.sqrt(math.max(0, moved:dot(moved) - 1 / #y))
+end
+
 -- Chance that `ratio` times the present users bring the events that a claim needs.
-local function chance_of_events(facts, ratio)
-  local scarce = math.min(facts.whole:information())
+local function chance_of_events(scarce, spread, ratio)
   if scarce == 0 then return 0 end
-  local spread = math.sqrt(scarce * ratio * math.max(0.1, 1 - scarce / facts.n.used))
+  spread = spread * math.sqrt(ratio)
   return phi((scarce * ratio - verdict.rules.events_to_claim) / spread)
 end
 
@@ -105,8 +166,11 @@ local function users_needed(facts, found, epsilon)
     return used * ratio, "nothing"
   end
   local conditions = full_conditions(facts, found, epsilon, side)
+  local scarce, spread = scarcity(facts)
   local ratio = conditions and smallest(function(r)
-    return chance_at(conditions, found, side, r) * chance_of_events(facts, r) >= power.chance
+    local chance = chance_of_events(scarce, spread, r)
+    return chance >= power.chance
+      and chance * chance_at(facts, found, conditions, side, r) >= power.chance
   end)
   if not ratio then return nil, "never" end
   return used * ratio, "effect"
@@ -134,7 +198,10 @@ function power.needed(facts)
     needed.effect = math.exp(Z_DETECT * found.adjusted.se)
     needed.users, needed.for_what = users_needed(facts, found, epsilon)
   else
-    local ratio = smallest(function(r) return chance_of_events(facts, r) >= power.chance end)
+    local scarce, spread = scarcity(facts)
+    local ratio = smallest(function(r)
+      return chance_of_events(scarce, spread, r) >= power.chance
+    end)
     if ratio then needed.users, needed.for_what = facts.n.used * ratio, "events" end
   end
   if needed.users then
