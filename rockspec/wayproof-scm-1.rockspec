@@ -145,6 +145,7 @@ build = {
         "csrc/stats/linear_algebra.c",
         "csrc/stats/permute.c",
         "csrc/stats/rank.c",
+        "csrc/stats/rank_spread.c",
         "csrc/stats/resample.c",
         "csrc/stats/sampler.c",
         "csrc/stats/sandwich.c",

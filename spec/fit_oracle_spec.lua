@@ -3,8 +3,9 @@ local case_of = require "wayproof.case"
 local fit = require "wayproof.fit"
 local gram = require "wayproof.gram"
 local stats = require "wayproof.stats"
-local vector = require("wayproof.core").vector
+local core = require "wayproof.core"
 local made = require "spec.made"
+local vector = core.vector
 
 local oracle = dofile("spec/oracle/fits.lua")
 local function v(list) return vector.new(list) end
@@ -165,5 +166,40 @@ describe("Firth's penalty where events are few", function()
     local model = fit.run(case, { a, v(first) }, { few = true })
     assert.is_false(model.ok)
     assert.equal("separated", model.failed)
+  end)
+end)
+
+describe("Spearman's interval", function()
+  local function variance(x, other, weights)
+    return core.stats.rank_correlation("spec", { x, other }, { "x", "y" }, weights).variance
+  end
+
+  it("is as wide as equal numbers make it", function()
+    same(oracle.spearman[2], variance(b, y), "variance", 1e-6)
+    local found = stats.spearman(b, y)
+    same(oracle.spearman[1], found.estimate, "rho", 1e-6)
+    same(oracle.spearman[3], found.low, "low", 1e-6)
+    same(oracle.spearman[4], found.high, "high", 1e-6)
+  end)
+
+  it("is Bonett and Wright's where that is wider", function()
+    local found = stats.spearman(b, money)
+    local rho = found.estimate
+    assert.is_true(variance(b, money) * n / (1 - rho ^ 2) ^ 2 < 0.95 * (1 + rho ^ 2 / 2))
+    local z = 0.5 * math.log((1 + rho) / (1 - rho))
+    local half = 1.959963984540054 * math.sqrt((1 + rho ^ 2 / 2) / (n - 3))
+    same(2 / (1 + math.exp(-2 * (z + half))) - 1, found.high, "high", 1e-9)
+  end)
+
+  it("counts weights as so many users, whatever the order of the rows", function()
+    local x, other, weights, all_x, all_y = {}, {}, {}, {}, {}
+    for i = 1, n do
+      x[i], other[i], weights[i] = oracle.b[n + 1 - i], oracle.money[n + 1 - i], i % 4
+      for _ = 1, weights[i] do
+        all_x[#all_x + 1], all_y[#all_y + 1] = x[i], other[i]
+      end
+    end
+    same(variance(b, money), variance(v(x), v(other)), "turned round", 1e-12)
+    same(variance(v(all_x), v(all_y)), variance(v(x), v(other), v(weights)), "weights", 1e-12)
   end)
 end)

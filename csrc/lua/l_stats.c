@@ -258,17 +258,18 @@ static void set_counts(lua_State *L, const job *j)
     set_integer(L, "missing", j->rows.missing);
 }
 
-/* rank_correlation(where, columns, names, weights) -> {n, missing, matrix = {{...}, ...}, lower,
-** greater}: the exact tails when there are 2 columns of at most 9 rows without ties. */
+/* rank_correlation(where, columns, names, weights) -> {n, missing, matrix = {{...}, ...}, variance,
+** lower, greater}: the variance of 2 columns' correlation; the exact tails when they have at most 9
+** rows without ties. */
 static int l_rank_correlation(lua_State *L)
 {
     job j;
-    double matrix[COLUMNS_MAX * COLUMNS_MAX];
+    double matrix[COLUMNS_MAX * COLUMNS_MAX], variance = NAN;
     check_job(L, &j);
     size_t k = j.rows.columns_count;
-    if (wp_rank_correlation(&j.rows, matrix, &j.run, &j.err) != WP_OK)
+    if (wp_rank_correlation(&j.rows, matrix, k == 2 ? &variance : NULL, &j.run, &j.err) != WP_OK)
         return fail_core(L, j.where, &j.err);
-    lua_createtable(L, 0, 5);
+    lua_createtable(L, 0, 6);
     set_counts(L, &j);
     lua_createtable(L, (int)k, 0);
     for (size_t i = 0; i < k; i++) {
@@ -280,6 +281,7 @@ static int l_rank_correlation(lua_State *L)
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     lua_setfield(L, -2, "matrix");
+    set_number(L, "variance", variance);
     double lower, greater;
     if (k == 2 && wp_spearman_exact(&j.rows, &lower, &greater)) {
         set_number(L, "lower", lower);

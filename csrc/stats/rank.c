@@ -6,6 +6,7 @@
 #include "stats/rank.h"
 
 #include "base/memory.h"
+#include "stats/rank_spread.h"
 
 #include <math.h>
 
@@ -121,7 +122,8 @@ static wp_swide rank_covariance(const wp_rows *rows, const uint64_t *a, const ui
     return (wp_swide)(n * products - total * total);
 }
 
-wp_status wp_rank_correlation(const wp_rows *rows, double *matrix, const wp_run *run, wp_error *err)
+wp_status wp_rank_correlation(const wp_rows *rows, double *matrix, double *variance,
+                              const wp_run *run, wp_error *err)
 {
     size_t k = rows->columns_count, n = rows->rows_count;
     uint64_t *ranks = wp_alloc_array(k * n, sizeof *ranks);
@@ -141,6 +143,8 @@ wp_status wp_rank_correlation(const wp_rows *rows, double *matrix, const wp_run 
         }
     for (size_t i = 0; i < k && status == WP_OK; i++)
         matrix[i * k + i] = matrix[i * k + i] > 0 ? 1 : NAN;
+    if (variance != NULL && status == WP_OK && matrix[0] == 1 && matrix[3] == 1)
+        status = wp_rank_spread(rows, ranks, ranks + n, matrix[1], variance, run, err);
     wp_free(ranks);
     return status;
 }

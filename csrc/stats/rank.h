@@ -61,9 +61,10 @@ typedef struct wp_ties {
 WP_NODISCARD wp_status wp_midranks(const wp_rows *rows, size_t column, uint64_t *ranks,
                                    wp_ties *ties, const wp_run *run, wp_error *err);
 
-/* Pearson correlation of mid-ranks, columns_count^2 numbers; NaN where a column is constant. */
-WP_NODISCARD wp_status wp_rank_correlation(const wp_rows *rows, double *matrix, const wp_run *run,
-                                           wp_error *err);
+/* Pearson correlation of mid-ranks, columns_count^2 numbers; NaN where a column is constant. Of two
+** columns that vary, *variance (may be NULL) gets what wp_rank_spread says. */
+WP_NODISCARD wp_status wp_rank_correlation(const wp_rows *rows, double *matrix, double *variance,
+                                           const wp_run *run, wp_error *err);
 
 /* Kendall's tau-b of columns 0 and 1. */
 typedef struct wp_kendall {

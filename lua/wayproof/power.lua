@@ -139,16 +139,24 @@ local function chance_within(mean, se, room)
   return phi((room - mean) / se - verdict.rules.z) + phi((room + mean) / se - verdict.rules.z) - 1
 end
 
+-- What is left of a distance from nothing when chance alone is taken off, so that its square is
+-- right on average: even where nothing is there, no estimate is exactly nothing.
+local function beyond_chance(distance, se)
+  return math.sqrt(math.max(0, distance * distance - se * se))
+end
+
 -- Ratio for "nothing worth acting on": the effect has to stay close to none and, for row 6, so has
 -- the AUC. (Where the AUC is away from a half, vanity is what can be shown.)
 local function ratio_for_nothing(facts, beta, se, epsilon)
   local auc = facts.association
   if auc and math.abs(auc.estimate - 0.5) >= verdict.rules.near_half then auc = nil end
+  beta = beyond_chance(beta, se)
+  local away = auc and beyond_chance(auc.estimate - 0.5, auc.se)
   return smallest(function(ratio)
     local shrink = math.sqrt(ratio)
-    local chance = chance_within(math.abs(beta), se / shrink, epsilon)
+    local chance = chance_within(beta, se / shrink, epsilon)
     if auc then
-      chance = math.min(chance, chance_within(math.abs(auc.estimate - 0.5), auc.se / shrink,
+      chance = math.min(chance, chance_within(away, auc.se / shrink,
         verdict.rules.near_half))
     end
     return chance >= power.chance

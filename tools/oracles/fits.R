@@ -75,4 +75,24 @@ wrapped("firth_steps", beta)
 cox <- coxph(Surv(time, status) ~ a + b + c, d, control = coxph.control(eps = 1e-13))
 events <- sum(d$status)
 wrapped("cox", c(coef(cox), sqrt(diag(vcov(cox)) * events / (events - 3))))
+
+# Variance of Spearman's rho with ties, written out as the mean square of what each user adds: the
+# derivative of rho in the user's weight, by differences. And the interval that follows.
+rho <- function(x, y, w) {
+  w <- w / sum(w)
+  middle <- function(v) sapply(v, function(at) sum(w[v < at]) + sum(w[v == at]) / 2) - 0.5
+  f <- middle(x); g <- middle(y)
+  sum(w * f * g) / sqrt(sum(w * f^2) * sum(w * g^2))
+}
+spread <- function(x, y) {
+  adds <- sapply(1:n, function(i) {
+    at <- function(h) { w <- rep(1 / n, n); w[i] <- w[i] + h; rho(x, y, w) }
+    (at(1e-5) - at(-1e-5)) / 2e-5
+  })
+  sum(adds^2) / n^2
+}
+r <- cor(d$b, d$y, method = "spearman"); v <- spread(d$b, d$y)
+half <- qnorm(0.975) * sqrt(v * n / (n - 3)) / (1 - r^2)
+stopifnot(v / (1 - r^2)^2 * n > 1 + r^2 / 2) # the wider one here
+wrapped("spearman", signif(c(r, v, tanh(atanh(r) - half), tanh(atanh(r) + half)), 7))
 cat("}\n")

@@ -185,13 +185,22 @@ local function partial(matrix)
   return matrix[1][2]
 end
 
+-- Standard error of Fisher's z of a Spearman correlation: Bonett & Wright's, or that of these very
+-- ranks where it is wider (many equal numbers, such as users who spend nothing).
+local function spearman_se(rho, n, variance)
+  local normal = (1 + rho * rho / 2) / (n - 3)
+  local own = variance and variance / (1 - rho * rho) ^ 2 * n / (n - 3) or 0
+  return math.sqrt(math.max(normal, own))
+end
+
 --- Spearman's rank correlation: Pearson's r of mid-ranks.
 ---@param x number[]|wayproof.Vector
 ---@param y number[]|wayproof.Vector
 ---@param options? { weights: number[], level: number }
----@return wayproof.Statistic  estimate (also `rho`), low, high (Bonett & Wright 2000), statistic
----  (t), df, p (t approximation), p_exact (two-sided, 2 to 9 users without ties), n, missing;
----  estimate is nil when a column is constant
+---@return wayproof.Statistic  estimate (also `rho`), low, high (Fisher's z with the wider standard
+---  error of Bonett & Wright 2000 and Brown & Benedetti 1977), statistic (t), df, p (t
+---  approximation), p_exact (two-sided, 2 to 9 users without ties), n, missing; estimate is nil
+---  when a column is constant
 function rank.spearman(x, y, options)
   options = check.options(options, { "weights", "level" }, "spearman")
   local z, level = base.critical(options.level, "spearman")
@@ -203,7 +212,9 @@ function rank.spearman(x, y, options)
   end
   local rho = raw.matrix[1][2]
   out.estimate, out.rho = rho, rho
-  if raw.n > 3 then fisher(out, rho, math.sqrt((1 + rho * rho / 2) / (raw.n - 3)), z) end
+  if raw.n > 3 and math.abs(rho) < 1 then
+    fisher(out, rho, spearman_se(rho, raw.n, raw.variance), z)
+  end
   correlation_test(out, rho, raw.n - 2)
   if raw.lower then
     out.p_lower, out.p_greater = raw.lower, raw.greater
