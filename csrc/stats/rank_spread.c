@@ -49,14 +49,13 @@ static void fill_side(const wp_rows *rows, const wp_item *items, const uint64_t 
 }
 
 static wp_status make_side(const wp_rows *rows, const uint64_t *ranks, const uint64_t *other,
-                           side *out, wp_item *block, const wp_run *run, wp_error *err)
+                           side *out, wp_item *items, const wp_run *run, wp_error *err)
 {
-    wp_item *items = block, *scratch = block + rows->used;
     size_t count = 0;
     for (size_t row = 0; row < rows->rows_count; row++)
         if (ranks[row] != 0)
             items[count++] = (wp_item){ranks[row], row};
-    WP_TRY(wp_items_sort(&items, &scratch, count, run, err));
+    WP_TRY(wp_items_sort(items, count, NULL, run, err));
     fill_side(rows, items, other, out);
     return WP_OK;
 }
@@ -97,23 +96,23 @@ wp_status wp_rank_spread(const wp_rows *rows, const uint64_t *x_ranks, const uin
                          double rho, double *variance, const wp_run *run, wp_error *err)
 {
     size_t n = rows->rows_count;
-    wp_item *block = wp_alloc_array(rows->used, 2 * sizeof *block);
+    wp_item *items = wp_alloc_array(rows->used, sizeof *items);
     double *numbers = wp_alloc_array(4 * n, sizeof *numbers);
     wp_status status = WP_OK;
-    if (block == NULL || numbers == NULL)
-        status = wp_fail_memory(err, rows->used * 2 * sizeof *block + 4 * n * sizeof *numbers);
+    if (items == NULL || numbers == NULL)
+        status = wp_fail_memory(err, rows->used * sizeof *items + 4 * n * sizeof *numbers);
     side x = {.pull = numbers, .share = numbers + n};
     side y = {.pull = numbers + 2 * n, .share = numbers + 3 * n};
     if (status == WP_OK)
-        status = make_side(rows, x_ranks, y_ranks, &x, block, run, err);
+        status = make_side(rows, x_ranks, y_ranks, &x, items, run, err);
     if (status == WP_OK)
-        status = make_side(rows, y_ranks, x_ranks, &y, block, run, err);
+        status = make_side(rows, y_ranks, x_ranks, &y, items, run, err);
     if (status == WP_OK) {
         double n_users = (double)rows->weight;
         double most = square_up(rows, x_ranks, y_ranks, &x, &y, rho);
         *variance = sum_up(rows, x_ranks, x.pull, most) / n_users / n_users;
     }
-    wp_free(block);
+    wp_free(items);
     wp_free(numbers);
     return status;
 }
