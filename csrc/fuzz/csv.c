@@ -1,8 +1,6 @@
 /* Hostile bytes as CSV: for every set of instructions, and however the text arrives, fields and
-*rows
-** end where a reader that takes one byte at a time says. The first byte is the delimiter, the
-*second
-** how much arrives first. */
+** rows end where a reader that takes one byte at a time says. The first byte is the delimiter, the
+** second how much arrives first. */
 #include "base/memory.h"
 #include "ingest/csv_head.h"
 #include "ingest/scan.h"

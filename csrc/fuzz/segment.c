@@ -1,6 +1,6 @@
 /* Hostile bytes as column segments whose checksum fits: refused, or decoded within bounds and the
-** same with and without AVX2. The first byte says which kind, the second how many rows are wanted.
-*/
+** same with and without AVX2. The first byte says which kind, the second how many
+** rows are wanted. */
 #include "store/segment.h"
 #include "base/hash.h"
 #include "store/segment_inside.h"
