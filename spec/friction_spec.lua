@@ -435,7 +435,7 @@ describe("friction: differences among equals", function()
       y[i] = made.happens(random, -0.5 + z[i] - 0.8 * x[i]) and 1 or 0
     end
     local vector = core.vector.new
-    local found = effect.difference(vector(y), vector(x), { vector(z) })
+    local found = effect.difference(vector(y), vector(x), { columns = { vector(z) } })
     local fit = stats.linear({ z, x }, y, { robust = true })
     local own = fit.coefficients[3]
     assert.is_true(math.abs(found.difference - own.estimate) < 1e-12)
@@ -455,7 +455,7 @@ describe("friction: differences among equals", function()
       y[i] = (3 * i * i + 5 * i) % 17 < 5 + 4 * x[i] and 1 or 0
     end
     local vector = core.vector.new
-    local found = effect.difference(vector(y), vector(x), { vector(a), vector(b) })
+    local found = effect.difference(vector(y), vector(x), { columns = { vector(a), vector(b) } })
     assert.is_near(0.17025477208897, found.difference, 1e-12)
     assert.is_near(0.06540018692695, found.se, 1e-12)
     assert.is_near(0.04207276112997, found.low, 1e-12)
@@ -463,13 +463,40 @@ describe("friction: differences among equals", function()
     assert.is_near(0.00923374408959, found.p, 1e-12)
   end)
 
+  it("says of some people what it would if there were no others", function()
+    local random, y, x, a, b, keep = made.random(9), {}, {}, {}, {}, {}
+    for i = 1, 3000 do
+      a[i], b[i] = random.normal(), math.floor(9 * random.uniform())
+      x[i] = made.happens(random, a[i]) and 1 or 0
+      y[i] = made.happens(random, a[i] + 0.1 * b[i] - 0.9 * x[i]) and 1 or 0
+      keep[i] = a[i] + random.normal() > 0.5 and 1 or 0
+    end
+    local mask, all = core.vector.new(keep), { y = y, x = x, a = a, b = b }
+    local some = {}
+    for name, numbers in pairs(all) do
+      all[name] = core.vector.new(numbers)
+      some[name] = all[name]:select(mask)
+    end
+    local function base(of) return { columns = { of.a, of.b }, z = of.b, others = { of.a } } end
+    local found = effect.difference(all.y, all.x, base(all), mask)
+    local expected = effect.difference(some.y, some.x, base(some))
+    for name, value in pairs(expected) do
+      if type(value) == "number" then
+        assert.is_near(value, found[name], 1e-12 * math.max(1, math.abs(value)), name)
+      else
+        assert.equal(value, found[name], name)
+      end
+    end
+    assert.is_true(expected.p > 0 and expected.users < 3000)
+  end)
+
   it("says nothing about a few people, or when no outcome could be expected of them", function()
     local vector = core.vector
     local y, x = {}, {}
     for i = 1, 1000 do y[i], x[i] = i % 100 == 0 and 1 or 0, i <= 30 and 1 or 0 end
-    assert.is_nil(effect.difference(vector.new(y), vector.new(x), {}))
+    assert.is_nil(effect.difference(vector.new(y), vector.new(x), { columns = {} }))
     for i = 1, 1000 do x[i] = i <= 19 and 1 or 0 end
-    assert.is_nil(effect.difference(vector.new(y), vector.new(x), {}))
+    assert.is_nil(effect.difference(vector.new(y), vector.new(x), { columns = {} }))
   end)
 
   it("says nothing where nobody is alike: no rates differ by more than 100 points", function()
@@ -479,8 +506,8 @@ describe("friction: differences among equals", function()
       z[i] = x[i] - 0.05 * y[i] + 0.01 * math.sin(i)
     end
     local vector = core.vector.new
-    assert.is_table(effect.difference(vector(y), vector(x), {}))
-    assert.is_nil(effect.difference(vector(y), vector(x), { vector(z) }))
+    assert.is_table(effect.difference(vector(y), vector(x), { columns = {} }))
+    assert.is_nil(effect.difference(vector(y), vector(x), { columns = { vector(z) } }))
   end)
 
   it("does not take a favourite of keen people for a cause, nor silence of a few for a proof",
@@ -493,7 +520,7 @@ describe("friction: differences among equals", function()
         y[i] = made.happens(random, keen - 1) and 1 or 0
       end
       y, x, z = core.vector.new(y), core.vector.new(x), core.vector.new(z)
-      local found = effect.difference(y, x, { z }, { z = z, others = {} })
+      local found = effect.difference(y, x, { columns = { z }, z = z, others = {} })
       assert.is_true(found.p < 1e-6 and found.difference > 0)
       assert.is_false(found.holds)
       -- nobody of 60 where 6 were expected: the robust error alone would call that certain
@@ -502,7 +529,8 @@ describe("friction: differences among equals", function()
         quiet_x[i] = i > 1000 and 1 or 0
         quiet_y[i] = i <= 1000 and i % 10 == 0 and 1 or 0
       end
-      local quiet = effect.difference(core.vector.new(quiet_y), core.vector.new(quiet_x), {})
+      local quiet = effect.difference(core.vector.new(quiet_y), core.vector.new(quiet_x),
+        { columns = {} })
       assert.is_true(quiet.p > 0.005 and quiet.p < 0.1, tostring(quiet.p))
     end)
 end)

@@ -94,41 +94,106 @@ int wpl_model_residual(lua_State *L)
     return 1;
 }
 
-/* correlations(columns, first, means, sds) -> a list whose entries first .. #columns are lists: the
-** correlations of that column with the columns up to itself (0 where an SD is 0). No number may be
-** missing. */
-int wpl_model_correlations(lua_State *L)
+/* Columns of one length, none missing, from the list at index 1; *count is 1 to 1000. */
+static wp_column *check_columns(lua_State *L, size_t *count, size_t *rows)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 4);
-    size_t count = lua_rawlen(L, 1), rows = 0;
-    lua_Integer first = luaL_checkinteger(L, 2);
-    luaL_argcheck(L, count >= 1 && count <= 1000, 1, "expected 1 to 1000 columns");
-    luaL_argcheck(L, first >= 1 && (size_t)first <= count, 2, "expected one of the columns");
-    luaL_checkstack(L, (int)count + 10, "too many columns");
-    const double *means = wpl_check_numbers_of(L, 3, count);
-    const double *sds = wpl_check_numbers_of(L, 4, count);
-    wp_column *columns = lua_newuserdatauv(L, count * sizeof *columns, 0);
-    for (size_t i = 0; i < count; i++) {
+    *count = lua_rawlen(L, 1);
+    luaL_argcheck(L, *count >= 1 && *count <= 1000, 1, "expected 1 to 1000 columns");
+    luaL_checkstack(L, (int)*count + 10, "too many columns");
+    wp_column *columns = lua_newuserdatauv(L, *count * sizeof *columns, 0);
+    for (size_t i = 0; i < *count; i++) {
         lua_rawgeti(L, 1, (lua_Integer)i + 1);
-        columns[i] = i == 0 ? wpl_check_column(L, lua_gettop(L), &rows)
-                            : wpl_check_column_of(L, lua_gettop(L), rows);
+        columns[i] = i == 0 ? wpl_check_column(L, lua_gettop(L), rows)
+                            : wpl_check_column_of(L, lua_gettop(L), *rows);
     }
-    double *out = lua_newuserdatauv(L, count * count * sizeof *out, 0);
+    return columns;
+}
+
+/* The 0/1 column at index; NULL where there is none. */
+static const wp_column *opt_keep(lua_State *L, int index, size_t rows)
+{
+    if (lua_isnoneornil(L, index))
+        return NULL;
+    wp_column *keep = lua_newuserdatauv(L, sizeof *keep, 0);
+    *keep = wpl_check_column_of(L, index, rows);
+    return keep;
+}
+
+static void push_numbers(lua_State *L, const double *numbers, size_t count)
+{
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_pushnumber(L, numbers[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+/* correlations(columns, first, means, sds) -> a list whose entries first .. #columns are lists: the
+** correlations of that column with the columns up to itself (0 where an SD is 0). No number may be
+** missing. With a fifth argument, a vector of 0 and 1, of the rows where it is 1 only, and then
+** also -> their means and SDs; `first` is 1. */
+int wpl_model_correlations(lua_State *L)
+{
+    lua_settop(L, 5);
+    size_t count, rows = 0;
+    wp_column *columns = check_columns(L, &count, &rows);
+    lua_Integer first = luaL_checkinteger(L, 2);
+    const wp_column *keep = opt_keep(L, 5, rows);
+    luaL_argcheck(L, first >= 1 && (size_t)first <= (keep == NULL ? count : 1), 2,
+                  "expected one of the columns, the first with rows to keep");
+    const double *given[] = {wpl_check_numbers_of(L, 3, count), wpl_check_numbers_of(L, 4, count)};
+    double *out = lua_newuserdatauv(L, (count + 2) * count * sizeof *out, 0);
+    double *means = out + count * count, *sds = means + count;
+    memcpy(means, given[0], count * sizeof *means);
+    memcpy(sds, given[1], count * sizeof *sds);
     wpl_poll poll;
     wp_run run = wpl_run(L, &poll);
     wp_error err;
-    if (wp_correlations(columns, count, (size_t)first - 1, rows, means, sds, out, &run, &err) !=
-        WP_OK)
+    wp_status status = keep != NULL ? wp_correlations_kept(columns, count, rows, keep, means, sds,
+                                                           out, &run, &err)
+                                    : wp_correlations(columns, count, (size_t)first - 1, rows,
+                                                      means, sds, out, &run, &err);
+    if (status != WP_OK)
         return wpl_raise(L, &err);
     lua_createtable(L, (int)count, 0);
     for (size_t i = (size_t)first - 1; i < count; i++) {
-        lua_createtable(L, (int)i + 1, 0);
-        for (size_t j = 0; j <= i; j++) {
-            lua_pushnumber(L, out[i * count + j]);
-            lua_rawseti(L, -2, (lua_Integer)j + 1);
-        }
+        push_numbers(L, out + i * count, i + 1);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
+    if (keep == NULL)
+        return 1;
+    push_numbers(L, means, count);
+    push_numbers(L, sds, count);
+    return 3;
+}
+
+/* contrast(columns, means, own, rest, difference, keep) -> { squares, robust, expected, variance,
+** binomial } of correlation.h; the last two columns are y and x, of 0 and 1. No number may be
+** missing. */
+int wpl_model_contrast(lua_State *L)
+{
+    lua_settop(L, 6);
+    wp_contrast_input input = {.difference = luaL_checknumber(L, 5)};
+    input.columns = check_columns(L, &input.columns_count, &input.rows);
+    luaL_argcheck(L, input.columns_count >= 2, 1, "expected y and x");
+    input.y = input.columns_count - 2;
+    input.x = input.columns_count - 1;
+    input.means = wpl_check_numbers_of(L, 2, input.columns_count);
+    input.own = wpl_check_numbers_of(L, 3, input.columns_count);
+    input.rest = wpl_check_numbers_of(L, 4, input.columns_count);
+    input.keep = opt_keep(L, 6, input.rows);
+    wp_contrast contrast;
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    wp_error err;
+    if (wp_contrast_make(&input, &contrast, &run, &err) != WP_OK)
+        return wpl_raise(L, &err);
+    lua_createtable(L, 0, 5);
+    wpl_set_number(L, "squares", contrast.squares);
+    wpl_set_number(L, "robust", contrast.robust);
+    wpl_set_number(L, "expected", contrast.expected);
+    wpl_set_number(L, "variance", contrast.variance);
+    wpl_set_number(L, "binomial", contrast.binomial);
     return 1;
 }

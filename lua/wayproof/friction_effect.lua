@@ -8,6 +8,7 @@
 --- logistic model, `effect.chances` scores others.
 --- Cost: O(rows x columns^2) per effect; nothing loops over people in Lua.
 local core = require "wayproof.core"
+local gram = require "wayproof.gram"
 local noise = require "wayproof.noise"
 local scale = require "wayproof.scale"
 local stats = require "wayproof.stats"
@@ -51,88 +52,97 @@ function effect.add(list, v, keep)
   effect.tidy(#v)
 end
 
-local function residual(v, columns)
-  if #columns == 0 then return v - v:mean() end
-  return v:residual(columns)
-end
-
 -- Whether the difference keeps its sign, and is certain, when activity tells only 40 % of keenness.
-local function survives(y, x, activity, variance)
-  if not activity.z then return true end
-  local yr, xr, zr = residual(y, activity.others), residual(x, activity.others),
-    residual(activity.z, activity.others)
-  local xx, zz, xz = xr:dot(xr), zr:dot(zr), xr:dot(zr)
-  local determinant = xx * zz - xz * xz
-  if zz <= 1e-9 * #y then return true end
-  if determinant <= 1e-9 * xx * zz then return false end
-  local xy, zy = xr:dot(yr), zr:dot(yr)
-  local fit = { beta_x = (zz * xy - xz * zy) / determinant,
-    beta_z = (xx * zy - xz * xy) / determinant, v_xx = variance * zz / determinant,
-    v_xz = -variance * xz / determinant, v_zz = variance * xx / determinant,
-    s_x = math.sqrt(xx / #y), s_z = math.sqrt(zz / #y), r = xz / math.sqrt(xx * zz) }
+-- `places` of the measure of activity and of the columns that are none.
+local function survives(g, n, places, variance)
+  if not places.z then return true end
+  local y, x, z = g.count - 1, g.count, places.z
+  local s_x, s_z, r = g:partial(x, z, places.others)
+  if s_z * s_z <= 1e-9 then return true end
+  local own = 1 - r * r
+  if own <= 1e-9 then return false end
+  local s_y, _, r_xy = g:partial(y, x, places.others)
+  local r_zy = select(3, g:partial(y, z, places.others))
+  local unit = variance / (n * own)
+  local fit = { beta_x = (r_xy - r * r_zy) / own * s_y / s_x,
+    beta_z = (r_zy - r * r_xy) / own * s_y / s_z, v_xx = unit / s_x ^ 2,
+    v_xz = -unit * r / (s_x * s_z), v_zz = unit / s_z ^ 2, s_x = s_x, s_z = s_z, r = r }
   local corrected = noise.corrected(fit, effect.reliability)
   if not corrected or corrected.beta * fit.beta_x <= 0 then return false end
   return math.abs(corrected.beta) > stats.normal_quantile(0.975) * corrected.se
 end
 
-local function robust_squares(own, rest, difference)
-  local scores = own * (rest - own * difference)
-  return scores:dot(scores)
+-- Products of all columns, with the outcome and the signal as the last two; what many signals share
+-- is summed up once. Returns the Gram and the places of `survives`.
+local function products(y, x, base, keep)
+  local list, places = { table.unpack(base.columns) }, { columns = {}, others = {} }
+  local place = {}
+  for i, v in ipairs(list) do places.columns[i], place[v] = i, i end
+  for i, v in ipairs(base.others or {}) do places.others[i] = place[v] end
+  if base.z then
+    list[#list + 1] = base.z
+    places.z = #list
+  end
+  list[#list + 1] = y
+  local known = base.known
+  if not keep and known and (not known.gram or known.gram.y ~= y) then
+    known.gram = gram.build { table.unpack(list) }
+    known.gram.y = y
+  end
+  list[#list + 1] = x
+  if keep then return gram.build_kept(list, keep), places end
+  return gram.build(list, known and known.gram), places
 end
 
--- The chance of an outcome as the baseline has it, kept within 0 and 1: how many are expected among
--- those with the signal, and the variance p (1 - p) of everybody.
-local function expectation(y, x, rest)
-  local chance = (y - rest):maximum(0):minimum(1)
-  return chance:dot(x), chance * (1 - chance)
+-- Factors of all columns for column `i` less its fit on those at `places`.
+local function left_of(g, i, places)
+  local factors = {}
+  for k = 1, g.count do factors[k] = k == i and 1 or 0 end
+  for k, slope in ipairs(g:slopes(i, places)) do factors[places[k]] = -slope end
+  return factors
 end
 
 -- The difference, its standard error and the mean variance of outcomes; nil when too few are alike.
--- Vectors of everybody are let go of before more is made.
-local function compare(y, x, columns, activity)
-  local n, users = #y, x:sum()
-  local rest = activity and activity.y == y and activity.rest or residual(y, columns)
-  if activity then activity.y, activity.rest = y, rest end -- many signals share their baseline
-  local expected, variance = expectation(y, x, rest)
-  if expected < effect.expected_least or users - expected < effect.expected_least then
+local function compare(g, places, n, users)
+  local y, x = g.count - 1, g.count
+  local s_y, s_x, r = g:partial(y, x, places.columns)
+  if s_x * s_x * n <= 1e-9 * users then return nil end -- the columns tell who has the signal
+  local difference = r * s_y / s_x
+  local sums = core.model.contrast(g.columns, g.mean, left_of(g, x, places.columns),
+    left_of(g, y, places.columns), difference, g.keep)
+  if sums.expected < effect.expected_least or users - sums.expected < effect.expected_least then
     return nil
   end
-  effect.tidy(n)
-  local own = residual(x, columns)
-  local squares = own:dot(own)
-  if squares <= 1e-9 * users then return nil end -- the columns tell who has the signal
-  local difference = own:dot(rest) / squares
   if math.abs(difference) > 1 then return nil end -- no rates differ so: too few are alike
-  local binomial, mean_variance = (own * own):dot(variance), variance:mean()
-  variance = nil -- luacheck: ignore 311 (collected before more is made)
-  effect.tidy(n)
-  local robust = robust_squares(own, rest, difference) * n / math.max(1, n - #columns - 2)
-  return difference, math.sqrt(math.max(robust, binomial)) / squares, mean_variance
+  local robust = sums.robust * n / math.max(1, n - #places.columns - 2)
+  return difference, math.sqrt(math.max(robust, sums.binomial)) / sums.squares, sums.variance / n
 end
 
 --- The difference in the rate of `y` between people with the signal `x` and equals without it.
 ---@param y wayproof.Vector  0/1
 ---@param x wayproof.Vector  0/1
----@param columns wayproof.Vector[]  what people must be equal in
----@param activity? { z: wayproof.Vector, others: wayproof.Vector[] }  the measure of activity, and
----   the columns that are none
+---@param base { columns: wayproof.Vector[], z: wayproof.Vector?, others: wayproof.Vector[]?,
+---   known: table? }  what people must be equal in; the measure of activity, and the columns that
+---   are none; a table in which calls that share columns leave what they have summed up
+---@param keep? wayproof.Vector  0/1: only these people
 ---@return table|nil effect  users, rate_with, rate_without, difference, low, high, p, holds (p
 ---   below 0.05, and still there if activity is a poor measure); nil: too few people or outcomes,
 ---   or too few who are alike
-function effect.difference(y, x, columns, activity)
-  local n, users = #y, x:sum()
+function effect.difference(y, x, base, keep)
+  local n, users = keep and keep:sum() or #y, keep and x:dot(keep) or x:sum()
   if users < effect.users_least or n - users < effect.users_least then return nil end
-  local difference, se, variance = compare(y, x, columns, activity)
-  effect.tidy(n)
+  local g, places = products(y, x, base, keep)
+  local difference, se, variance = compare(g, places, n, users)
   if not difference then return nil end
-  local hits, z = y:dot(x), stats.normal_quantile(0.975)
+  local kept_y = keep and y * keep or y
+  local hits, z = kept_y:dot(x), stats.normal_quantile(0.975)
   local p = se > 0 and math.min(1, 2 * stats.normal_upper(math.abs(difference) / se)) or 1.0
   return {
     users = math.tointeger(users) or users,
-    rate_with = hits / users, rate_without = (y:sum() - hits) / (n - users),
+    rate_with = hits / users, rate_without = (kept_y:sum() - hits) / (n - users),
     difference = difference, low = math.max(-1, difference - z * se),
     high = math.min(1, difference + z * se), se = se,
-    p = p, holds = p < 0.05 and (not activity or survives(y, x, activity, variance)),
+    p = p, holds = p < 0.05 and survives(g, n, places, variance),
   }
 end
 

@@ -54,22 +54,9 @@ local function baseline(people, own)
   end
   columns[#columns + 1] = people.before_column
   table.move(people.others, 1, #people.others, #columns + 1, columns)
-  local made = { columns = columns, others = people.others, z = z[1] }
+  local made = { columns = columns, others = people.others, z = z[1], known = people.known }
   if not own then people.shared = made end
   return made
-end
-
-local function select_all(columns, keep)
-  local kept = {}
-  for i, column in ipairs(columns) do kept[i] = column:select(keep) end
-  return kept
-end
-
--- The columns that are no activity are the last ones of all, and are not copied twice.
-local function restrict(base, keep)
-  local columns = select_all(base.columns, keep)
-  return { columns = columns, z = base.z and base.z:select(keep),
-    others = table.move(columns, #columns - #base.others + 1, #columns, 1, {}) }
 end
 
 local function month_price(found, span_us)
@@ -78,15 +65,14 @@ end
 
 -- Prices one signal; `keep` (0/1) restricts it to some people. Returns it when it was priced.
 local function price(list, people, name, x, base, keep)
-  local y, span_us = people.y, people.span_us
+  local found = effect.difference(people.y, x, base, keep)
+  effect.tidy(#x)
+  if not found then return {} end
+  local span_us = people.span_us
   if keep then
     local entry = people.column("entry_us"):select(keep)
-    y, x, base = y:select(keep), x:select(keep), restrict(base, keep)
-    span_us = entry:max() and entry:max() - entry:min()
+    span_us = entry:max() - entry:min()
   end
-  local found = effect.difference(y, x, base.columns, base)
-  effect.tidy(#y)
-  if not found then return {} end
   found.name, found.stage = name, people.name
   found.outcomes_per_month = month_price(found, span_us)
   list[#list + 1] = found
@@ -99,10 +85,9 @@ local function hesitation(list, people)
   local gaps, base = people.read("hesitation"):fill(-100), baseline(people)
   local earlier = people.column("entry_us"):below(people.cut_us)
   local function best_deviations()
-    local y, columns = people.y:select(earlier), select_all(base.columns, earlier)
     local best, best_z = nil, 0
     for _, k in ipairs(deviations) do
-      local found = effect.difference(y, gaps:above(k):select(earlier), columns)
+      local found = effect.difference(people.y, gaps:above(k), base, earlier)
       if found and math.abs(found.difference / found.se) > best_z then
         best, best_z = k, math.abs(found.difference / found.se)
       end
@@ -152,7 +137,7 @@ end
 -- difference in its favour must be there with them, too.
 local function with_own(people, x, found)
   local base = baseline(people)
-  local other = effect.difference(people.y, x, base.columns, base)
+  local other = effect.difference(people.y, x, base)
   return other ~= nil and other.holds and other.difference * found.difference > 0
     and other.p < 0.05
 end
@@ -166,7 +151,7 @@ function signals.of_stage(request)
   local function column(name) return handle:column(stage, name, { used = true }) end
   local people = { name = request.name, cut_us = request.cut_us, column = column,
     read = function(name) return handle:signal(stage, name) end,
-    before = column "before" }
+    before = column "before", known = {} }
   people.y = people.read "outcome"
   local list = {}
   if #people.y < 2 * effect.users_least or people.y:sum() == 0 then return list end

@@ -57,6 +57,19 @@ function gram.build(columns, known)
   return self
 end
 
+--- The Gram of the rows where `keep` (0/1) is 1 only.
+function gram.build_kept(columns, keep)
+  local means, sds = {}, {}
+  for i, v in ipairs(columns) do means[i], sds[i] = v:mean(), v:sd() or 0 end
+  local self = setmetatable({ count = #columns, columns = columns, keep = keep }, gram)
+  self.r, self.mean, self.sd = core.model.correlations(columns, 1, means, sds, keep)
+  for i = 1, #columns do
+    self.r[i][i] = 1
+    for j = 1, i - 1 do self.r[j][i] = self.r[i][j] end
+  end
+  return self
+end
+
 -- Row i of the Cholesky factor over the columns `kept`; returns the row and what is left of its
 -- variance (1 - R^2 on the kept columns).
 local function project(self, rows, kept, i)
