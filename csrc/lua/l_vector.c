@@ -648,11 +648,11 @@ static int m_count(lua_State *L)
 
 static int m_dot(lua_State *L)
 {
-    const wpl_vector *v = wpl_check_plain(L, 1);
-    const double *other = wpl_check_numbers_of(L, 2, v->count);
+    const wpl_vector *v = wpl_check_vector(L, 1);
+    wp_column other = wpl_check_column_of(L, 2, v->count);
     double sum;
     wp_error err;
-    if (wp_vector_dot(v->payload, other, v->count, &sum, NULL, &err) != WP_OK)
+    if (wp_column_dot(&v->column, &other, v->count, &sum, NULL, &err) != WP_OK)
         return wpl_raise(L, &err);
     lua_pushnumber(L, sum);
     return 1;

@@ -72,6 +72,15 @@ wp_status wp_column_expand(const wp_column *column, size_t count, double *out, c
     return run_chunks(run, count, expand_chunk, &work, err);
 }
 
+/* Rows of a column, in `room` where they have to be worked out. */
+static const double *rows_of(const wp_column *column, size_t first, size_t count, double *room)
+{
+    if (column->numbers != NULL && column->curve == NULL)
+        return column->numbers + first;
+    wp_column_read(column, first, count, room);
+    return room;
+}
+
 typedef struct combine_work {
     const wp_column *columns;
     const double *factors;
@@ -92,11 +101,7 @@ static wp_status combine_chunk(void *context, size_t chunk, unsigned worker, wp_
         for (size_t i = 0; i < count; i++)
             out[i] = work->constant;
         for (size_t c = 0; c < work->columns_count; c++) {
-            const wp_column *column = &work->columns[c];
-            bool is_plain = column->numbers != NULL && column->curve == NULL;
-            const double *v = is_plain ? column->numbers + first : numbers;
-            if (!is_plain)
-                wp_column_read(column, first, count, numbers);
+            const double *v = rows_of(&work->columns[c], first, count, numbers);
             for (size_t i = 0; i < count; i++)
                 out[i] += work->factors[c] * v[i];
         }
@@ -230,6 +235,41 @@ wp_status wp_column_moments(const wp_column *column, const double *weights, size
         wp_free(numbers);
     }
     return WP_OK;
+}
+
+enum { DOT_ROWS = 4096 };
+
+typedef struct dot_work {
+    const wp_column *left, *right;
+    size_t count;
+    double *sums; /* per block */
+} dot_work;
+
+static wp_status dot_block(void *context, size_t block, unsigned worker, wp_error *err)
+{
+    (void)worker, (void)err;
+    const dot_work *work = context;
+    double left[DOT_ROWS], right[DOT_ROWS];
+    size_t first = block * DOT_ROWS;
+    size_t count = work->count - first < DOT_ROWS ? work->count - first : DOT_ROWS;
+    work->sums[block] = wp_kernel_dot(rows_of(work->left, first, count, left),
+                                      rows_of(work->right, first, count, right), count);
+    return WP_OK;
+}
+
+wp_status wp_column_dot(const wp_column *left, const wp_column *right, size_t count, double *out,
+                        const wp_run *run, wp_error *err)
+{
+    size_t blocks = (count + DOT_ROWS - 1) / DOT_ROWS;
+    dot_work work = {left, right, count, wp_alloc_array(blocks, sizeof(double))};
+    if (work.sums == NULL)
+        return wp_fail_memory(err, blocks * sizeof(double));
+    wp_status status = wp_pool_run(run, blocks, dot_block, &work, err);
+    *out = 0;
+    for (size_t block = 0; status == WP_OK && block < blocks; block++)
+        *out += work.sums[block];
+    wp_free(work.sums);
+    return status;
 }
 
 /* ---- tables and codes ---- */

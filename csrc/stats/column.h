@@ -80,6 +80,10 @@ wp_moments wp_table_moments(const double *table, const uint64_t *rows, size_t ta
 WP_NODISCARD wp_status wp_column_moments(const wp_column *column, const double *weights,
                                          size_t count, wp_moments *out, wp_error *err);
 
+/* Sum of the products of two columns over rows where both have a number. Parallel. */
+WP_NODISCARD wp_status wp_column_dot(const wp_column *left, const wp_column *right, size_t count,
+                                     double *out, const wp_run *run, wp_error *err);
+
 /* A table with every number once, ascending, missing first, for `count` numbers (at most
 ** WP_PAIRS_MOST): code_of[i] is the place of number i. table has WP_TABLE_MOST places. *table_count
 ** is above WP_TABLE_MOST when there are more different numbers; then there is no table. */

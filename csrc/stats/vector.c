@@ -245,12 +245,12 @@ static double squares_about(const double *v, const double *weights, size_t count
 /* The first pass over a block; the second, which also corrects the mean's own rounding, sums up
 ** distances from the mean (Chan, Golub & LeVeque 1983). */
 typedef struct measure_work {
-    const double *v, *other;
+    const double *v;
     const wp_spline *curve; /* NULL: v itself */
     size_t count;
     double mean;
     wp_figures *figures; /* per block */
-    double (*sums)[2];   /* per block: squares, drift; or the dot product */
+    double (*sums)[2];   /* per block: squares, drift */
 } measure_work;
 
 static size_t block_rows(const measure_work *work, size_t block)
@@ -285,16 +285,6 @@ static wp_status squares_block(void *context, size_t block, unsigned worker, wp_
     double *sums = work->sums[block], room[SUM_ROWS];
     sums[0] = wp_kernel_squares(rows_of(work, block, room), work->mean, block_rows(work, block),
                                 &sums[1]);
-    return WP_OK;
-}
-
-static wp_status dot_block(void *context, size_t block, unsigned worker, wp_error *err)
-{
-    (void)worker, (void)err;
-    const measure_work *work = context;
-    size_t first = block * SUM_ROWS;
-    work->sums[block][0] =
-        wp_kernel_dot(work->v + first, work->other + first, block_rows(work, block));
     return WP_OK;
 }
 
@@ -401,22 +391,6 @@ wp_moments wp_vector_moments(const double *v, const double *weights, size_t coun
     double drift, squares = squares_about(v, weights, count, m.mean, &drift);
     set_variance(&m, squares, drift);
     return m;
-}
-
-wp_status wp_vector_dot(const double *v, const double *w, size_t count, double *out,
-                        const wp_run *run, wp_error *err)
-{
-    size_t blocks = chunks_of(count, SUM_ROWS);
-    measure_work work = {.v = v, .other = w, .count = count};
-    work.sums = wp_alloc_array(blocks, sizeof *work.sums);
-    if (work.sums == NULL)
-        return wp_fail_memory(err, blocks * sizeof *work.sums);
-    wp_status status = run_chunks(run, blocks, dot_block, &work, err);
-    *out = 0;
-    for (size_t block = 0; status == WP_OK && block < blocks; block++)
-        *out += work.sums[block][0];
-    wp_free(work.sums);
-    return status;
 }
 
 double wp_vector_correlation(const double *x, const double *y, const double *weights, size_t count)

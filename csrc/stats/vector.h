@@ -75,9 +75,6 @@ WP_NODISCARD wp_status wp_vector_measure(const double *v, const wp_spline *curve
                                          bool variance, wp_moments *out, const wp_run *run,
                                          wp_error *err);
 
-/* Sum of v[i] * w[i] over rows where both are numbers. Parallel. */
-WP_NODISCARD wp_status wp_vector_dot(const double *v, const double *w, size_t count, double *out,
-                                     const wp_run *run, wp_error *err);
 /* Pearson correlation over complete pairs; missing when either side is constant. */
 double wp_vector_correlation(const double *x, const double *y, const double *weights, size_t count);
 

@@ -30,26 +30,33 @@ local function knots_of(v)
   return knots
 end
 
---- A column and its curvature: standardised, with a restricted cubic spline where there is room for
---- one.
----@param list wayproof.Vector[]  columns are appended
----@param keep? fun(column: wayproof.Vector): any  what of a column is kept in the list
-function effect.add_curve(list, v, keep)
+-- Appends a column, and its curvature where there are knots for one.
+local function append(list, z, knots)
+  list[#list + 1] = z
+  if #knots < 3 then return end
+  for _, column in ipairs(core.vector.spline(z, knots)) do list[#list + 1] = column end
+end
+
+local function add(list, v, knots, keep, rest)
   local z = #v > 0 and scale.standardise(v)
   if not z then return end
-  local knots = knots_of(z)
-  list[#list + 1] = keep and keep(z) or z
-  if #knots < 3 then return end
-  for _, column in ipairs(core.vector.spline(z, knots)) do
-    list[#list + 1] = keep and keep(column) or column
-  end
+  knots = knots and knots_of(z) or {}
+  append(list, keep and z:select(keep) or z, knots)
+  if rest then append(rest, z:select(1 - keep), knots) end
   effect.tidy(#v)
 end
 
-function effect.add(list, v, keep)
-  local z = #v > 0 and scale.standardise(v)
-  if z then list[#list + 1] = keep and keep(z) or z end
-  effect.tidy(#v)
+--- A column and its curvature: standardised, with a restricted cubic spline where there is room for
+--- one. Scale and knots are those of everybody.
+---@param list wayproof.Vector[]  columns are appended
+---@param keep? wayproof.Vector  0/1: the rows that go into `list`
+---@param rest? wayproof.Vector[]  takes the other rows
+function effect.add_curve(list, v, keep, rest)
+  add(list, v, true, keep, rest)
+end
+
+function effect.add(list, v, keep, rest)
+  add(list, v, false, keep, rest)
 end
 
 -- Whether the difference keeps its sign, and is certain, when activity tells only 40 % of keenness.

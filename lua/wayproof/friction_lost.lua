@@ -24,10 +24,9 @@ function lost.of_stage(handle, stage, within_us)
   if handle:count(stage, { closed_us = within_us, advanced = false }) == 0 then return 0.0 end
   local function entry_columns()
     local is_closed, columns = handle:mask(stage, closed), {}
-    local function keep(column) return column:select(is_closed) end
-    effect.add_curve(columns, handle:column(stage, "before"):log1p(), keep)
-    effect.add(columns, handle:column(stage, "tenure_seconds"):log1p(), keep)
-    effect.add(columns, handle:column(stage, "entry_us"), keep)
+    effect.add_curve(columns, handle:column(stage, "before"):log1p(), is_closed)
+    effect.add(columns, handle:column(stage, "tenure_seconds"):log1p(), is_closed)
+    effect.add(columns, handle:column(stage, "entry_us"), is_closed)
     return columns
   end
   local function outcome()
@@ -114,16 +113,14 @@ end
 
 -- The columns of the people to learn from, and of the others.
 local function design(parts, count, learn)
-  local learned, others, rest = {}, {}, learn and 1 - learn
-  local function keep(column)
-    learned[#learned + 1] = learn and column:select(learn) or column
-    if learn then others[#others + 1] = column:select(rest) end
-    return true
+  local learned, others = {}, {}
+  local rest = learn and others
+  effect.add_curve(learned, joined(parts, "quiet"):log1p(), learn, rest)
+  effect.add_curve(learned, joined(parts, "events"):log1p(), learn, rest)
+  for i = 2, count do effect.add(learned, joined(parts, "stage " .. i), learn, rest) end
+  for i = 3, #feature_names do
+    effect.add(learned, joined(parts, feature_names[i]):log1p(), learn, rest)
   end
-  effect.add_curve({}, joined(parts, "quiet"):log1p(), keep)
-  effect.add_curve({}, joined(parts, "events"):log1p(), keep)
-  for i = 2, count do effect.add({}, joined(parts, "stage " .. i), keep) end
-  for i = 3, #feature_names do effect.add({}, joined(parts, feature_names[i]):log1p(), keep) end
   return learned, others
 end
 
@@ -134,14 +131,21 @@ local function earlier_of(entry)
 end
 
 -- Of those who were given up and did not come, how many looked at least as promising as the
--- typical one who did.
-local function alike(chances, y)
-  local buyers = chances:select(y)
+-- typical one who did; `groups` of chances and outcomes.
+local function alike(groups)
+  local buyers, count = {}, 0
+  for i, group in ipairs(groups) do buyers[i] = group.chances:select(group.y) end
+  buyers = core.vector.concat(buyers)
   if #buyers == 0 then return 0 end
-  return math.tointeger(chances:select(1 - y):at_least(buyers:quantiles({ 0.5 })[1]):sum())
+  local typical = buyers:quantiles({ 0.5 })[1]
+  for _, group in ipairs(groups) do
+    count = count + (group.chances:at_least(typical) * (1 - group.y)):sum()
+  end
+  return math.tointeger(count)
 end
 
 --- What people who were given up in the early stages are worth.
+--- Closes the handle as soon as all has been read from it: what follows needs the memory.
 ---@param patience_us integer[]  per stage: when somebody who has not moved on is given up
 ---@param within_us integer
 ---@return table written_off  people, expected, low, high, observed, claimed (0), alike, calibration
@@ -154,6 +158,7 @@ function lost.written_off(handle, early_count, patience_us, cut_us, within_us)
   handle:measure { observe_us = observe, cut_us = cut_us, within_us = within_us }
   local parts = {}
   for stage = 1, early_count do parts[stage] = given_up(handle, stage, stage, early_count) end
+  handle:close()
   local y = joined(parts, "y")
   result.people = #y
   if #y == 0 then return result end
@@ -162,15 +167,14 @@ function lost.written_off(handle, early_count, patience_us, cut_us, within_us)
   local learned, others = design(parts, early_count, learn)
   local known = learn and y:select(learn) or y
   local model = assert(effect.model(known, learned))
-  local chances = effect.chances(model, learned, #known)
-  local total, forecast, came = chances:sum(), chances:sum(), y:sum()
+  local groups = { { chances = effect.chances(model, learned, #known), y = known } }
+  local total, came = groups[1].chances:sum(), y:sum()
+  local forecast = total
   if learn then -- only those who came later judge the forecast
-    local rest = 1 - learn
-    local later = effect.chances(model, others, math.tointeger(rest:sum()))
-    forecast, came = later:sum(), y:dot(rest)
+    local later = y:select(1 - learn)
+    groups[2] = { chances = effect.chances(model, others, #later), y = later }
+    forecast, came = groups[2].chances:sum(), later:sum()
     total = total + forecast
-    chances, y = core.vector.concat { chances, later },
-      core.vector.concat { known, y:select(rest) }
   end
   local judges = learn and #y - #known or #y
   local low, high = effect.poisson_limits(came)
@@ -180,7 +184,7 @@ function lost.written_off(handle, early_count, patience_us, cut_us, within_us)
   result.expected = came / forecast * total
   result.low, result.high = low / forecast * total, high / forecast * total
   result.high = math.min(result.high, #y)
-  result.alike = alike(chances, y)
+  result.alike = alike(groups)
   result.calibration = { people = judges, expected = forecast,
     observed = math.tointeger(came), ratio = came / forecast, modelled = model.modelled }
   return result
