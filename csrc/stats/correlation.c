@@ -67,8 +67,7 @@ wp_status wp_correlations(const wp_column *columns, size_t count, size_t first, 
     if (sums == NULL)
         return wp_fail_memory(err, (count + 1) * (count + 1) * sizeof *sums);
     product_work work = {.first = first};
-    wp_status status =
-        add_products(columns, count, rows, means, sds, &work, sums, run, err);
+    wp_status status = add_products(columns, count, rows, means, sds, &work, sums, run, err);
     for (size_t i = first; status == WP_OK && i < count; i++)
         for (size_t j = 0; j <= i; j++)
             out[i * count + j] = sums[i * count + j] / ((double)rows - 1);
@@ -106,8 +105,7 @@ wp_status wp_correlations_kept(const wp_column *columns, size_t count, size_t ro
     if (sums == NULL)
         return wp_fail_memory(err, (count + 1) * (count + 1) * sizeof *sums);
     product_work work = {.keep = keep};
-    wp_status status =
-        add_products(columns, count, rows, means, sds, &work, sums, run, err);
+    wp_status status = add_products(columns, count, rows, means, sds, &work, sums, run, err);
     if (status == WP_OK)
         centre_products(sums, count, means, sds, out);
     wp_free(sums);

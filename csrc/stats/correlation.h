@@ -15,7 +15,8 @@
 WP_NODISCARD wp_status wp_correlations(const wp_column *columns, size_t count, size_t first,
                                        size_t rows, const double *means, const double *sds,
                                        double *out, const wp_run *run, wp_error *err);
-/* The same for all columns over the rows where `keep` (0/1) is 1, and at least one is: means and sds
+/* The same for all columns over the rows where `keep` (0/1) is 1, and at least one is: means and
+*sds
 ** are those of all rows, and become those of the kept ones. */
 WP_NODISCARD wp_status wp_correlations_kept(const wp_column *columns, size_t count, size_t rows,
                                             const wp_column *keep, double *means, double *sds,
@@ -24,7 +25,7 @@ WP_NODISCARD wp_status wp_correlations_kept(const wp_column *columns, size_t cou
 /* What a 0/1 column `x` says about a 0/1 column `y` beyond others, for errors of a difference in
 ** rates: own = x less its fit on the others, rest = y less its, both linear in all columns. */
 typedef struct wp_contrast_input {
-    const wp_column *columns; /* columns_count of them, `rows` rows; none missing */
+    const wp_column *columns;         /* columns_count of them, `rows` rows; none missing */
     size_t columns_count, rows, x, y; /* x, y: their places */
     const wp_column *keep;            /* 0/1, the rows that count; NULL: all */
     const double *means;
