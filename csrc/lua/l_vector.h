@@ -23,8 +23,9 @@ typedef struct wpl_vector {
     double payload[]; /* the numbers, the table, or the curve */
 } wpl_vector;
 
-/* User values of a vector; its source is what it reads: codes, or the vector under a curve. */
-enum { WPL_CHOICE = 1, WPL_SOURCE = 2, WPL_VECTOR_VALUES = 2 };
+/* User values of a vector; its source is what it reads: codes, or the vector under a curve. A mask
+** also has its choice of rows, and what it has chosen from other vectors. */
+enum { WPL_CHOICE = 1, WPL_SOURCE = 2, WPL_CHOSEN = 3, WPL_VECTOR_VALUES = 3 };
 
 /* Codes of `count` rows; the bytes are behind the rows. */
 typedef struct wpl_codes {

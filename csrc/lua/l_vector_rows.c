@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define FACTOR "wayproof.factor"
+#define WEAK   "wayproof.weak"
 
 static int factor_gc(lua_State *L)
 {
@@ -296,28 +297,70 @@ static const choice *push_choice(lua_State *L, size_t count)
     return made;
 }
 
-/* v:select(mask) -> the rows where the mask (0, 1 or missing; as long as v) is 1. Anything else is
-** read as places. */
-static int m_select(lua_State *L)
+/* Pushes the rows of the vector at 1, which is no curve, that the mask at 2 chooses. */
+static void choose_rows(lua_State *L, const choice *chosen)
 {
-    size_t count;
-    lua_settop(L, 2);
-    wpl_vector *v = wpl_check_worked_out(L, 1);
-    wpl_check_column(L, 2, &count);
-    const choice *chosen = count == v->count ? push_choice(L, count) : NULL;
-    if (chosen == NULL || !chosen->is_mask)
-        return take_rows(L, wpl_check_numbers(L, 2, &count), count);
-    size_t stay = chosen->starts[wp_choice_chunks(count)];
-    if (stay == count) {
+    const wpl_vector *v = wpl_check_vector(L, 1);
+    size_t stay = chosen->starts[wp_choice_chunks(v->count)];
+    if (stay == v->count) {
         lua_pushvalue(L, 1);
-        return 1;
+        return;
     }
     void *out;
     wp_error err;
     push_part(L, stay, &out);
-    if (wp_choice_apply(chosen->keep, chosen->starts, rows_of(v), row_width(v), count, out, NULL,
+    if (wp_choice_apply(chosen->keep, chosen->starts, rows_of(v), row_width(v), v->count, out, NULL,
                         &err) != WP_OK)
-        return wpl_raise(L, &err);
+        wpl_raise(L, &err);
+}
+
+/* The same; while somebody holds what the mask chose from a vector, it is not copied again. So the
+** curves over one vector still share it when they are chosen one by one. */
+static void recall_rows(lua_State *L, const choice *chosen)
+{
+    if (luaL_testudata(L, 2, WPL_VECTOR) == NULL) {
+        choose_rows(L, chosen);
+        return;
+    }
+    if (lua_getiuservalue(L, 2, WPL_CHOSEN) != LUA_TTABLE) {
+        lua_newtable(L);
+        luaL_newmetatable(L, WEAK);
+        lua_setmetatable(L, -2);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, 2, WPL_CHOSEN);
+    }
+    int memory = lua_gettop(L);
+    lua_pushvalue(L, 1);
+    if (lua_rawget(L, memory) != LUA_TNIL)
+        return;
+    choose_rows(L, chosen);
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, memory);
+}
+
+/* v:select(mask) -> the rows where the mask (0, 1 or missing; as long as v) is 1. Anything else is
+** read as places. */
+static int m_select(lua_State *L)
+{
+    lua_settop(L, 2);
+    const wpl_vector *v = wpl_check_vector(L, 1);
+    size_t count;
+    wpl_check_column(L, 2, &count);
+    const choice *chosen = count == v->count ? push_choice(L, count) : NULL;
+    if (chosen == NULL || !chosen->is_mask) {
+        wpl_check_worked_out(L, 1);
+        return take_rows(L, wpl_check_numbers(L, 2, &count), count);
+    }
+    const wp_spline *curve = v->column.curve;
+    if (curve != NULL) {
+        lua_pushvalue(L, 1); /* holds the curve */
+        lua_getiuservalue(L, 1, WPL_SOURCE);
+        lua_replace(L, 1);
+    }
+    recall_rows(L, chosen);
+    if (curve != NULL)
+        wpl_push_curve(L, lua_gettop(L), curve);
     return 1;
 }
 
@@ -355,6 +398,9 @@ void wpl_open_vector_rows(lua_State *L)
     luaL_newmetatable(L, FACTOR);
     lua_pushcfunction(L, factor_gc);
     lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
+    luaL_newmetatable(L, WEAK);
+    lua_pushliteral(L, "kv");
+    lua_setfield(L, -2, "__mode");
+    lua_pop(L, 2);
     luaL_setfuncs(L, methods, 0);
 }
