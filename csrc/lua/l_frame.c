@@ -366,20 +366,24 @@ static int m_times(lua_State *L)
     return 2;
 }
 
-/* f:fixed("t0_us" | "end_us" | "user") : vectors that every measured row has; the user is its
-** number in the log. */
+/* f:fixed("t0_us" | "end_us" | "length_us" | "user") : vectors that every measured row has. The
+** length is the time from t0 to the end, the user their number in the log. */
 static int m_fixed(lua_State *L)
 {
-    static const char *const names[] = {"t0_us", "end_us", "user", NULL};
+    enum { T0, END, LENGTH, USER };
+    static const char *const names[] = {"t0_us", "end_us", "length_us", "user", NULL};
     const wp_frame *frame = check_frame(L, 1);
     int which = luaL_checkoption(L, 2, NULL, names);
     if (frame->users == NULL)
         return 0;
     double *out = wpl_new_vector(L, frame->rows_count);
-    for (uint32_t row = 0; row < frame->rows_count; row++)
-        out[row] = which == 0   ? (double)wp_frame_t0_us(frame, row)
-                   : which == 1 ? (double)wp_frame_end_us(frame, row)
-                                : (double)frame->users[row];
+    for (uint32_t row = 0; row < frame->rows_count; row++) {
+        double t0 = (double)wp_frame_t0_us(frame, row), end = (double)wp_frame_end_us(frame, row);
+        out[row] = which == T0       ? t0
+                   : which == END    ? end
+                   : which == LENGTH ? end - t0
+                                     : (double)frame->users[row];
+    }
     return 1;
 }
 

@@ -150,10 +150,10 @@ int wpl_model_correlations(lua_State *L)
     wpl_poll poll;
     wp_run run = wpl_run(L, &poll);
     wp_error err;
-    wp_status status = keep != NULL ? wp_correlations_kept(columns, count, rows, keep, means, sds,
-                                                           out, &run, &err)
-                                    : wp_correlations(columns, count, (size_t)first - 1, rows,
-                                                      means, sds, out, &run, &err);
+    wp_status status =
+        keep != NULL
+            ? wp_correlations_kept(columns, count, rows, keep, means, sds, out, &run, &err)
+            : wp_correlations(columns, count, (size_t)first - 1, rows, means, sds, out, &run, &err);
     if (status != WP_OK)
         return wpl_raise(L, &err);
     lua_createtable(L, (int)count, 0);

@@ -127,8 +127,7 @@ end
 ---@return wayproof.Vector followed whole outcome window observed
 ---@return wayproof.Vector? prior had the outcome before, where that excludes
 function case.masks(frame, h, landmark_us, prior_names)
-  local length = frame:vector("end_us") - frame:vector("t0_us")
-  local followed
+  local length, followed = frame:vector "length_us"
   if h.outcome.scale == "time" then
     followed = length:above(landmark_us)
   else
@@ -186,7 +185,7 @@ local function add_response(out, frame, h, columns, used)
   elseif out.kind == "numeric" then
     out.y = v:fill(0):plain()
   else
-    local length = (frame:vector("end_us") - frame:vector("t0_us")):select(used)
+    local length = frame:vector("length_us"):select(used)
     local horizon = length:minimum(columns.landmark_us + h.within_us)
     out.status = 1 - v:is_missing()
     out.status = (out.status * v:fill(math.huge):at_most(horizon)):plain()
@@ -264,7 +263,7 @@ local function as_far_as_seen(frame, member, as_of_us, n, prior, missing)
   if not h.until_selector or h.outcome.scale == "time" or n.used == 0 then return nil end
   local t0 = frame:vector "t0_us"
   local seen = (as_of_us - t0):at_least(landmark_us + h.within_us)
-    * (frame:vector "end_us" - t0):at_least(landmark_us)
+    * frame:vector("length_us"):at_least(landmark_us)
   local more, used = count_users(frame.n, seen, prior, missing)
   if more.used - n.used < 0.01 * n.used then return nil end
   local out = case_of(frame, member, more, used)

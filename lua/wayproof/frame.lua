@@ -23,7 +23,7 @@ local states = setmetatable({}, { __mode = "k" }) -- Frame → its handle, names
 
 local Frame = { __name = "wayproof.Frame" }
 
-local fixed = { t0_us = true, end_us = true, user = true }
+local fixed = { t0_us = true, end_us = true, length_us = true, user = true }
 
 local function state_of(self)
   local state = states[self]
@@ -94,8 +94,8 @@ function methods:column(name)
 end
 
 --- The numbers of a column for the statistics: texts give their codes (see `labels`), dates
---- microseconds, missing values nil. `t0_us`, `end_us` and `user` (a number, not the id) exist for
---- measured frames.
+--- microseconds, missing values nil. `t0_us`, `end_us`, `length_us` (from one to the other) and
+--- `user` (a number, not the id) exist for measured frames.
 ---@param name string
 ---@return wayproof.Vector
 function methods:vector(name)

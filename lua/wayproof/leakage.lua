@@ -10,6 +10,7 @@ local case_of = require "wayproof.case"
 local fit = require "wayproof.fit"
 local scale = require "wayproof.scale"
 local stats = require "wayproof.stats"
+local tidy = require "wayproof.tidy"
 
 local leakage = {}
 
@@ -97,8 +98,7 @@ end
 function leakage.embargo(frame, member)
   local h, columns = member.hypothesis, member.columns
   local longest = columns.gaps[#columns.gaps]
-  local length = frame:vector("end_us") - frame:vector("t0_us")
-  local followed = length:at_least(longest.landmark_us + h.within_us)
+  local followed = frame:vector("length_us"):at_least(longest.landmark_us + h.within_us)
   local present = 1 - frame:vector(columns.metric):is_missing()
   local raw = frame:vector(columns.metric):fill(0)
   local learn = followed * present
@@ -114,6 +114,7 @@ function leakage.embargo(frame, member)
     local risk = risk_of(followed, present, prior)
     local y = happened(h.outcome, frame:vector(outcome))
     local left = x:select(risk)
+    tidy(#x)
     return slope(x, y, risk), volume and slope(volume, y, risk), left
   end
   local metric0, volume0, left0 = slopes(columns.outcome, columns.landmark_us, columns.prior)

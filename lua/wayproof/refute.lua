@@ -15,6 +15,7 @@ local noise = require "wayproof.noise"
 local resample = require "wayproof.resample"
 local scale = require "wayproof.scale"
 local stats = require "wayproof.stats"
+local tidy = require "wayproof.tidy"
 
 local refute = {}
 
@@ -43,7 +44,7 @@ local function refit(case, mask)
   return model:beta(#columns), model:se(#columns)
 end
 
-local function tail(case, found, epsilon)
+local function tail(case, found, settings)
   local keep
   if case.volume then
     keep = case.volume:at_most(case.volume:quantiles({ 0.95 })[1])
@@ -56,6 +57,7 @@ local function tail(case, found, epsilon)
   local beta, se = refit(case, keep)
   if not beta then return { name = "tail" } end
   local side = found.adjusted.beta >= 0 and 1 or -1
+  local epsilon = math.log(settings.minimum)
   local candidate = math.abs(found.adjusted.beta) >= epsilon
   return { name = "tail", estimate = math.exp(beta), se = se, users = math.floor(keep:sum()),
     pass = not candidate or side * beta >= epsilon / 2 }
@@ -151,7 +153,7 @@ local function is_step(case, item)
   return embargo ~= nil and embargo.step ~= nil
 end
 
-local function placebos(case, found, alpha)
+local function placebos(case, found, settings)
   local out = { name = "placebos", events = {} }
   if not case.member then return out end
   local tolerances = {}
@@ -175,7 +177,7 @@ local function placebos(case, found, alpha)
     return out
   end
   calibrate(out, found)
-  out.pass = out.p < alpha
+  out.pass = out.p < settings.alpha
   return out
 end
 
@@ -190,13 +192,12 @@ function refute.run(case, found, settings)
     list.left_out = true
     return list
   end
-  local epsilon = math.log(settings.minimum)
-  list[1] = resample.permutation(case, found, settings)
-  list[2] = resample.common_cause(case, found, settings)
-  list[3] = resample.subset(case, found, settings)
-  list[4] = tail(case, found, epsilon)
-  list[5] = placebos(case, found, settings.alpha)
-  for i = 1, 5 do list[list[i].name] = list[i] end
+  for i, refuter in ipairs { resample.permutation, resample.common_cause, resample.subset, tail,
+    placebos } do
+    list[i] = refuter(case, found, settings)
+    list[list[i].name] = list[i]
+    tidy(#case.x)
+  end
   list.not_special = list.placebos.pass == false
   list.no_controls = list.placebos.too_few
   list.tail_driven = list.tail.pass == false
