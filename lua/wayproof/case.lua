@@ -127,7 +127,8 @@ end
 ---@return wayproof.Vector followed whole outcome window observed
 ---@return wayproof.Vector? prior had the outcome before, where that excludes
 function case.masks(frame, h, landmark_us, prior_names)
-  local length, followed = frame:vector "length_us"
+  local length = frame:vector "length_us"
+  local followed
   if h.outcome.scale == "time" then
     followed = length:above(landmark_us)
   else
