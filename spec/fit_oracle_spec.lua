@@ -5,6 +5,7 @@ local gram = require "wayproof.gram"
 local stats = require "wayproof.stats"
 local core = require "wayproof.core"
 local made = require "spec.made"
+local same = require "spec.near"
 local vector = core.vector
 
 local oracle = dofile("spec/oracle/fits.lua")
@@ -12,13 +13,6 @@ local function v(list) return vector.new(list) end
 local a, b, c = v(oracle.a), v(oracle.b), v(oracle.c)
 local y, money = v(oracle.y), v(oracle.money)
 local n = #oracle.a
-
-local function same(expected, found, what, tolerance)
-  assert.is_number(found, what)
-  local error = math.abs(found - expected) / math.max(1e-9, math.abs(expected))
-  assert.is_true(error <= (tolerance or 1e-7),
-    string.format("%s: %.15g, expected %.15g", what, found, expected))
-end
 
 local function repeated(value, times)
   local out = {}

@@ -461,6 +461,16 @@ describe("friction: differences among equals", function()
     assert.is_near(0.04207276112997, found.low, 1e-12)
     assert.is_near(0.29843678304797, found.high, 1e-12)
     assert.is_near(0.00923374408959, found.p, 1e-12)
+    -- the same of some people: lm(…, subset = i %% 3 > 0)
+    local keep = {}
+    for i = 1, 240 do keep[i] = i % 3 > 0 and 1 or 0 end
+    found = effect.difference(vector(y), vector(x), { columns = { vector(a), vector(b) } },
+      vector(keep))
+    assert.is_near(0.1906196844051, found.difference, 1e-12)
+    assert.is_near(0.0791722951346, found.se, 1e-12)
+    assert.is_near(0.0354448373679, found.low, 1e-12)
+    assert.is_near(0.3457945314423, found.high, 1e-12)
+    assert.is_near(0.0160552829127, found.p, 1e-12)
   end)
 
   it("says of some people what it would if there were no others", function()

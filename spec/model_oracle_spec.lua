@@ -1,16 +1,10 @@
 -- Models against R on one data set with ties, weights and clusters: tools/oracles/models.R.
 local stats = require "wayproof.stats"
+local same = require "spec.near"
 local vector = require("wayproof.core").vector
 
 local oracle = dofile("spec/oracle/models.lua")
 local d = oracle.columns
-
-local function same(expected, found, what, tolerance)
-  assert.is_number(found, what)
-  local error = math.abs(found - expected) / math.max(1e-9, math.abs(expected))
-  assert.is_true(error <= (tolerance or 1e-7),
-    string.format("%s: %.15g, expected %.15g", what, found, expected))
-end
 
 -- Estimates, then standard errors, then the fields named, in the order of the stored figures.
 local function same_fit(expected, fit, fields, tolerance)
