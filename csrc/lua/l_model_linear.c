@@ -1,4 +1,4 @@
-/* core.model.linear and residual. */
+/* core.model.linear, residual, correlations and contrast. */
 #include "lua/l_model.h"
 
 #include "stats/correlation.h"
