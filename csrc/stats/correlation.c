@@ -20,16 +20,18 @@ typedef struct product_work {
     size_t first;
 } product_work;
 
-/* sums: of the products, of the columns, and of the rows that count. */
+/* sums: of the products; with rows to keep, also of the columns and of the rows that count. */
 static void product_visit(void *context, const wp_design *design, size_t first, size_t count,
                           double *block, double *scratch, double *sums)
 {
     const product_work *work = context;
     size_t k = design->k;
     read_keep(work->keep, first, count, scratch);
-    for (size_t row = 0; row < count; row++)
-        sums[k * k + k] += scratch[row];
-    wp_block_project(block, scratch, k, count, sums + k * k);
+    if (work->keep != NULL) { /* means are not those of the rows that count */
+        for (size_t row = 0; row < count; row++)
+            sums[k * k + k] += scratch[row];
+        wp_block_project(block, scratch, k, count, sums + k * k);
+    }
     wp_block_gram_from(block, scratch, work->first, k, count, sums);
 }
 
