@@ -32,6 +32,9 @@ static inline const double *wpl_named(const wpl_sample *sample, size_t which)
 /* The rows of a vector or Lua array as wpl_check_numbers takes them, codes as they are. */
 wp_column wpl_check_column(lua_State *L, int index, size_t *count);
 wp_column wpl_check_column_of(lua_State *L, int index, size_t count);
+/* 1 to 1000 columns of one length from the list at index, which stay on the stack with what they
+** read. */
+wp_column *wpl_check_columns(lua_State *L, int index, size_t *count, size_t *rows);
 /* Whether no number of the vector at index is missing; the vector remembers. */
 bool wpl_vector_complete(lua_State *L, int index);
 /* Mean and SD; false where index holds no vector, or one that does not vary. */

@@ -94,22 +94,6 @@ int wpl_model_residual(lua_State *L)
     return 1;
 }
 
-/* Columns of one length, none missing, from the list at index 1; *count is 1 to 1000. */
-static wp_column *check_columns(lua_State *L, size_t *count, size_t *rows)
-{
-    luaL_checktype(L, 1, LUA_TTABLE);
-    *count = lua_rawlen(L, 1);
-    luaL_argcheck(L, *count >= 1 && *count <= 1000, 1, "expected 1 to 1000 columns");
-    luaL_checkstack(L, (int)*count + 10, "too many columns");
-    wp_column *columns = lua_newuserdatauv(L, *count * sizeof *columns, 0);
-    for (size_t i = 0; i < *count; i++) {
-        lua_rawgeti(L, 1, (lua_Integer)i + 1);
-        columns[i] = i == 0 ? wpl_check_column(L, lua_gettop(L), rows)
-                            : wpl_check_column_of(L, lua_gettop(L), *rows);
-    }
-    return columns;
-}
-
 /* The 0/1 column at index; NULL where there is none. */
 static const wp_column *opt_keep(lua_State *L, int index, size_t rows)
 {
@@ -137,7 +121,7 @@ int wpl_model_correlations(lua_State *L)
 {
     lua_settop(L, 5);
     size_t count, rows = 0;
-    wp_column *columns = check_columns(L, &count, &rows);
+    wp_column *columns = wpl_check_columns(L, 1, &count, &rows);
     lua_Integer first = luaL_checkinteger(L, 2);
     const wp_column *keep = opt_keep(L, 5, rows);
     luaL_argcheck(L, first >= 1 && (size_t)first <= (keep == NULL ? count : 1), 2,
@@ -175,7 +159,7 @@ int wpl_model_contrast(lua_State *L)
 {
     lua_settop(L, 6);
     wp_contrast_input input = {.difference = luaL_checknumber(L, 5)};
-    input.columns = check_columns(L, &input.columns_count, &input.rows);
+    input.columns = wpl_check_columns(L, 1, &input.columns_count, &input.rows);
     luaL_argcheck(L, input.columns_count >= 2, 1, "expected y and x");
     input.y = input.columns_count - 2;
     input.x = input.columns_count - 1;

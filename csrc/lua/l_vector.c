@@ -132,6 +132,21 @@ wp_column wpl_check_column_of(lua_State *L, int index, size_t count)
     return column;
 }
 
+wp_column *wpl_check_columns(lua_State *L, int index, size_t *count, size_t *rows)
+{
+    luaL_checktype(L, index, LUA_TTABLE);
+    *count = lua_rawlen(L, index);
+    luaL_argcheck(L, *count >= 1 && *count <= 1000, index, "expected 1 to 1000 columns");
+    luaL_checkstack(L, (int)*count + 10, "too many columns");
+    wp_column *columns = lua_newuserdatauv(L, *count * sizeof *columns, 0);
+    for (size_t i = 0; i < *count; i++) {
+        lua_rawgeti(L, index, (lua_Integer)i + 1);
+        columns[i] = i == 0 ? wpl_check_column(L, lua_gettop(L), rows)
+                            : wpl_check_column_of(L, lua_gettop(L), *rows);
+    }
+    return columns;
+}
+
 /* ---- arrays ---- */
 
 /* Length of an array that may have holes: its field n where there is one. */
@@ -671,19 +686,11 @@ static int m_correlation(lua_State *L)
 /* combine(columns, factors, constant) -> constant + factors[1] * columns[1] + …, in this order. */
 static int l_combine(lua_State *L)
 {
-    luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 3);
-    size_t columns = lua_rawlen(L, 1), rows = 0;
-    luaL_argcheck(L, columns >= 1 && columns <= 1000, 1, "expected 1 to 1000 vectors");
-    luaL_checkstack(L, (int)columns + 10, "too many vectors");
+    size_t columns, rows = 0;
+    wp_column *parts = wpl_check_columns(L, 1, &columns, &rows);
     const double *factors = wpl_check_numbers_of(L, 2, columns);
     double constant = luaL_optnumber(L, 3, 0);
-    wp_column *parts = lua_newuserdatauv(L, columns * sizeof *parts, 0);
-    for (size_t i = 0; i < columns; i++) {
-        lua_rawgeti(L, 1, (lua_Integer)i + 1);
-        parts[i] = i == 0 ? wpl_check_column(L, lua_gettop(L), &rows)
-                          : wpl_check_column_of(L, lua_gettop(L), rows);
-    }
     double *out = wpl_new_vector(L, rows);
     wp_error err;
     if (wp_column_combine(parts, factors, columns, constant, rows, out, NULL, &err) != WP_OK)
