@@ -473,6 +473,26 @@ describe("friction: differences among equals", function()
     assert.is_near(0.0160552829127, found.p, 1e-12)
   end)
 
+  it("equals R's least squares with binomial errors where these are the larger", function()
+    -- i <- 1:600; x <- as.numeric((7*i) %% 23 < 3); a <- (i*i) %% 13; b <- i %% 11
+    -- y <- as.numeric((3*i*i + 5*i) %% 29 < 5 & !(x == 1 & i %% 4 > 0))
+    -- own <- resid(lm(x ~ a + b)); p <- pmin(1, pmax(0, fitted(lm(y ~ a + b))))
+    -- d <- coef(lm(y ~ x + a + b))["x"]
+    -- print(c(d, sqrt(sum(own^2 * p * (1 - p))) / sum(own^2)), digits = 14)
+    local x, y, a, b = {}, {}, {}, {}
+    for i = 1, 600 do
+      x[i] = (7 * i) % 23 < 3 and 1 or 0
+      a[i], b[i] = (i * i) % 13, i % 11
+      local may = not (x[i] == 1 and i % 4 > 0)
+      y[i] = may and (3 * i * i + 5 * i) % 29 < 5 and 1 or 0
+    end
+    local vector = core.vector.new
+    local found = effect.difference(vector(y), vector(x), { columns = { vector(a), vector(b) } })
+    assert.is_near(-0.097724009978015, found.difference, 1e-12)
+    assert.is_near(0.039930667976878, found.se, 1e-12) -- HC1: 0.0267
+    assert.equal(78, found.users)
+  end)
+
   it("says of some people what it would if there were no others", function()
     local random, y, x, a, b, keep = made.random(9), {}, {}, {}, {}, {}
     for i = 1, 3000 do
