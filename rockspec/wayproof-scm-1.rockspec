@@ -160,6 +160,7 @@ build = {
         "csrc/store/log.c",
         "csrc/store/pack.c",
         "csrc/store/pseudonym.c",
+        "csrc/store/scan.c",
         "csrc/store/segment.c",
         "csrc/store/segment_times.c",
         "csrc/store/summary.c",

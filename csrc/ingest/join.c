@@ -95,7 +95,9 @@ static wp_status plan_times(wp__join *work, wp_error *err)
     columns->times.base_us = empty ? 0 : first;
     columns->times.unit_us = unit;
     size_t rows = columns->events_count;
-    if (empty || ((uint64_t)last - (uint64_t)first) / (uint64_t)unit < UINT32_MAX)
+    columns->times.wide =
+        !empty && ((uint64_t)last - (uint64_t)first) / (uint64_t)unit >= UINT32_MAX;
+    if (!columns->times.wide)
         columns->times.offsets = wp_alloc_array(rows, sizeof(uint32_t));
     else
         columns->times.micros = wp_alloc_array(rows, sizeof(int64_t));
@@ -159,10 +161,10 @@ static wp_status plan_columns(wp__join *work, wp_error *err)
 static void copy_times(wp_times *to, size_t to_row, const wp_times *from, uint32_t from_row,
                        uint32_t count)
 {
-    if (to->micros != NULL) {
+    if (to->wide) {
         for (uint32_t i = 0; i < count; i++)
             to->micros[to_row + i] = wp_time_at(from, from_row + i);
-    } else if (from->offsets != NULL) {
+    } else if (!from->wide) {
         /* A batch's unit is a multiple of the log's. */
         uint32_t scale = (uint32_t)(from->unit_us / to->unit_us);
         uint32_t shift = (uint32_t)((from->base_us - to->base_us) / to->unit_us);

@@ -367,6 +367,7 @@ static bool keep_times(wp_batch *batch, const wp_writer *writer, const uint32_t 
     }
     wp_free(times->offsets);
     times->offsets = NULL;
+    times->wide = true;
     times->micros = wp_alloc_array(count, sizeof *times->micros);
     for (uint32_t row = 0; times->micros != NULL && row < count; row++)
         times->micros[target[row]] = time_of[row];

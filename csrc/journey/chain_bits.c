@@ -129,7 +129,7 @@ COMPILED_TWICE uint32_t first_from(const bit_journey *j, uint32_t step, uint32_t
 COMPILED_TWICE int64_t time_at(const bit_journey *j, uint32_t i)
 {
     uint32_t row = wp_rows_at(j->rows, i);
-    return j->times->offsets != NULL ? (int64_t)j->times->offsets[row] : j->times->micros[row];
+    return j->times->wide ? j->times->micros[row] : (int64_t)j->times->offsets[row];
 }
 
 static uint32_t moment_begin(const bit_journey *j, uint32_t i)
@@ -226,7 +226,7 @@ void wp__chain_bits(const wp_chain_plan *plan, wp_chain_search *search, const wp
 {
     const wp_funnel_options *options = plan->options;
     const wp_times *times = &plan->columns->times;
-    int64_t unit_us = times->offsets != NULL ? times->unit_us : 1;
+    int64_t unit_us = times->wide ? 1 : times->unit_us;
     uint32_t words = (rows->count + 63) / 64;
     mark_rows(plan, rows, search->step_rows, words);
     bit_journey j = {options,

@@ -100,10 +100,9 @@ wp_status wp__chain_plain(const wp_chain_plan *plan, wp_chain_search *search, co
     plain_item *items = (plain_item *)(void *)search->items;
     size_t count = compact(plan, rows, items);
     int64_t within = options->within_us < 0 ? INT64_MAX / 8 : options->within_us;
-    plain_best best =
-        times->offsets != NULL
-            ? run_steps(options, times, times->offsets, within / times->unit_us, items, count)
-            : run_steps(options, times, NULL, within, items, count);
+    plain_best best = times->wide ? run_steps(options, times, NULL, within, items, count)
+                                  : run_steps(options, times, times->offsets,
+                                              within / times->unit_us, items, count);
     if (best.level == 0)
         return WP_OK;
     out->level = best.level;

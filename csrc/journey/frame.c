@@ -55,7 +55,8 @@ void wp_frame_free(wp_frame *frame)
     }
     wp_free(frame->columns);
     wp_free(frame->users);
-    wp_free(frame->anchors);
+    wp_free(frame->t0.offsets);
+    wp_free(frame->t0.micros);
     wp_free(frame->end_us);
     wp_log_release(frame->log);
     wp_free(frame);
@@ -201,7 +202,10 @@ static void keep_rows(const wp_frame *frame, row_range range, const uint8_t *kee
             KEEP_CELLS(uint64_t, column->data);
     }
     KEEP_CELLS(uint32_t, frame->users);
-    KEEP_CELLS(uint32_t, frame->anchors);
+    if (frame->t0.wide)
+        KEEP_CELLS(int64_t, frame->t0.micros);
+    else
+        KEEP_CELLS(uint32_t, frame->t0.offsets);
     if (frame->end_us != NULL)
         KEEP_CELLS(int64_t, frame->end_us);
 }

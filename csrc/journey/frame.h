@@ -3,7 +3,7 @@
 ** Columns are immutable once the frame is handed out. Rows of a measured frame are in the order of
 ** the log's users; `users` then names them in `log`. A frame that the caller brought has neither.
 ** Cost: the sum of the columns' widths per row (did: 1 byte, counts: 1 or 4, the rest 8), plus 8
-** bytes per measured row for the user and the anchor, and 8 for the end of follow-up where `until`
+** bytes per measured row for the user and t0, and 8 for the end of follow-up where `until`
 ** gives each user another. */
 #ifndef WP_JOURNEY_FRAME_H
 #define WP_JOURNEY_FRAME_H
@@ -31,7 +31,7 @@ typedef struct wp_frame {
     wp_frame_column *columns;
     wp_log *log;       /* retained; NULL for a frame the caller brought */
     uint32_t *users;   /* user of each row; NULL without a log */
-    uint32_t *anchors; /* log row of its t0 */
+    wp_times t0;       /* of each row, as the log has its times; empty without a log */
     int64_t *end_us;   /* NULL: as_of_us for all */
     int64_t as_of_us;
     /* users_total = outside + no_anchor + rows before anybody is lost */
@@ -78,7 +78,7 @@ static inline double wp_frame_number(const wp_frame_column *column, uint32_t row
 /* Of a measured frame. */
 static inline int64_t wp_frame_t0_us(const wp_frame *frame, uint32_t row)
 {
-    return wp_time_at(&frame->log->columns->times, frame->anchors[row]);
+    return wp_time_at(&frame->t0, row);
 }
 
 static inline int64_t wp_frame_end_us(const wp_frame *frame, uint32_t row)

@@ -8,7 +8,6 @@
 #include "journey/chain.h"
 
 typedef struct funnel_work {
-    const wp_log *log;
     const wp_funnel_options *options;
     wp_chain_plan plan;
     wp_scratch scratch;
@@ -31,32 +30,36 @@ static void keep_person(wp_funnel_person *person, uint32_t user, const wp_chain 
         person->rows[step] = chain->rows[step];
 }
 
-static wp_status funnel_range(void *context, size_t chunk, unsigned worker, wp_error *err)
+static wp_status funnel_range(void *context, const wp_log *log, wp_piece piece, unsigned worker,
+                              wp_error *err)
 {
     funnel_work *work = context;
-    wp_funnel_part *part = &work->out->parts[chunk];
-    uint32_t first = work->starts[chunk], last = work->starts[chunk + 1];
+    wp_funnel_part *part = &work->out->parts[piece.chunk];
     uint32_t steps = work->options->steps_count;
     size_t stride = wp_funnel_stride(steps);
+    wp_chain_plan plan = work->plan;
+    plan.columns = log->columns;
     /* Counted here and stored once: other threads write to the same cache lines. */
-    uint32_t count = 0, excluded = 0, absent = 0;
-    part->people = wp_alloc_array((size_t)(last - first) + 1, stride);
-    if (part->people == NULL)
-        return wp_fail_memory(err, (last - first) * stride);
-    for (uint32_t user = first; user < last; user++) {
-        wp_rows rows = wp_rows_of(work->log, user, work->scratch.rows[worker]);
+    uint32_t count = part->count, excluded = 0, absent = 0;
+    size_t room = (size_t)count + (piece.last - piece.first) + 1;
+    char *people = wp_realloc_array(part->people, room, stride);
+    if (people == NULL)
+        return wp_fail_memory(err, room * stride);
+    part->people = people;
+    for (uint32_t user = piece.first; user < piece.last; user++) {
+        wp_rows rows = wp_rows_of(log, user, work->scratch.rows[worker]);
         if (rows.count == 0)
             continue;
         wp_chain chain;
-        WP_TRY(wp_chain_find(&work->plan, &work->searches[worker], user, &rows, &chain, err));
+        WP_TRY(wp_chain_find(&plan, &work->searches[worker], user, &rows, &chain, err));
         excluded += chain.excluded;
         absent += chain.level == 0 && !chain.excluded;
         if (chain.level > 0 && !chain.excluded)
-            keep_person((void *)(part->people + count++ * stride), user, &chain, steps);
+            keep_person((void *)(people + count++ * stride), user, &chain, steps);
     }
     part->count = count;
-    work->counts[chunk].excluded = excluded;
-    work->counts[chunk].absent = absent;
+    work->counts[piece.chunk].excluded += excluded;
+    work->counts[piece.chunk].absent += absent;
     char *fitting = wp_realloc_array(part->people, (size_t)count + 1, stride);
     if (fitting == NULL)
         return wp_fail_memory(err, count * stride);
@@ -96,7 +99,7 @@ wp_status wp_funnel_measure(const wp_log *log, const wp_funnel_options *options,
 {
     WP_TRY(check_options(options, err));
     wp_funnel result = {.steps_count = options->steps_count};
-    funnel_work work = {.log = log, .options = options, .out = &result};
+    funnel_work work = {.options = options, .out = &result};
     unsigned workers = wp_run_threads(run);
     wp_status status = wp_chain_plan_start(log->columns, options, &work.plan, err);
     if (status == WP_OK)
@@ -104,8 +107,9 @@ wp_status wp_funnel_measure(const wp_log *log, const wp_funnel_options *options,
     uint32_t ranges = wp_user_ranges(log->columns, WP_FUNNEL_PARTS, work.starts);
     if (status == WP_OK) {
         work.searches = wp_alloc_array_zero(workers, sizeof *work.searches);
-        status = work.searches != NULL ? wp_pool_run(run, ranges, funnel_range, &work, err)
-                                       : wp_fail_memory(err, workers * sizeof *work.searches);
+        status = work.searches != NULL
+                     ? wp_log_scan(log, work.starts, ranges, run, funnel_range, &work, err)
+                     : wp_fail_memory(err, workers * sizeof *work.searches);
     }
     for (unsigned i = 0; work.searches != NULL && i < workers; i++)
         wp_chain_search_reset(&work.searches[i]);

@@ -22,7 +22,6 @@ typedef struct gap_count {
 } gap_count;
 
 typedef struct gap_work {
-    const wp_log *log;
     const wp_classes *classes;
     int64_t timeout_us, cap_us;
     wp_scratch scratch;
@@ -33,9 +32,9 @@ typedef struct gap_work {
     wp_gap_row *rows;
 } gap_work;
 
-static void scan_journey(gap_work *work, gap_count *counts, uint32_t user, const wp_rows *rows)
+static void scan_journey(gap_work *work, const wp_columns *columns, gap_count *counts,
+                         uint32_t user, const wp_rows *rows)
 {
-    const wp_columns *columns = work->log->columns;
     for (uint32_t i = 0; i < rows->count; i++) {
         uint32_t row = wp_rows_at(rows, i);
         int32_t class = wp_class_at(work->classes, columns, user, row);
@@ -59,17 +58,18 @@ static void scan_journey(gap_work *work, gap_count *counts, uint32_t user, const
     }
 }
 
-static wp_status gap_range(void *context, size_t chunk, unsigned worker, wp_error *err)
+static wp_status gap_range(void *context, const wp_log *log, wp_piece piece, unsigned worker,
+                           wp_error *err)
 {
     gap_work *work = context;
-    if (work->gaps_us == NULL) {
-        work->counts[chunk] = wp_alloc_array_zero(work->classes_count, sizeof **work->counts);
-        if (work->counts[chunk] == NULL)
-            return wp_fail_memory(err, work->classes_count * sizeof **work->counts);
-    }
-    for (uint32_t user = work->starts[chunk]; user < work->starts[chunk + 1]; user++) {
-        wp_rows rows = wp_rows_of(work->log, user, work->scratch.rows[worker]);
-        scan_journey(work, work->counts[chunk], user, &rows);
+    gap_count **counts = &work->counts[piece.chunk];
+    if (*counts == NULL)
+        *counts = wp_alloc_array_zero(work->classes_count, sizeof **counts);
+    if (*counts == NULL)
+        return wp_fail_memory(err, work->classes_count * sizeof **counts);
+    for (uint32_t user = piece.first; user < piece.last; user++) {
+        wp_rows rows = wp_rows_of(log, user, work->scratch.rows[worker]);
+        scan_journey(work, log->columns, *counts, user, &rows);
     }
     return WP_OK;
 }
@@ -132,15 +132,15 @@ static wp_status fold(gap_work *work, uint32_t ranges, wp_error *err)
 wp_status wp_gaps_measure(const wp_log *log, const wp_classes *classes, int64_t timeout_us,
                           int64_t cap_us, const wp_run *run, wp_gaps *out, wp_error *err)
 {
-    gap_work work = {.log = log, .classes = classes, .timeout_us = timeout_us, .cap_us = cap_us};
+    gap_work work = {.classes = classes, .timeout_us = timeout_us, .cap_us = cap_us};
     work.classes_count = wp_classes_count(classes, log->columns);
     WP_TRY(wp_scratch_start(log, run, &work.scratch, err));
     uint32_t ranges = wp_user_ranges(log->columns, RANGES, work.starts);
-    wp_status status = wp_pool_run(run, ranges, gap_range, &work, err);
+    wp_status status = wp_log_scan(log, work.starts, ranges, run, gap_range, &work, err);
     if (status == WP_OK)
         status = fold(&work, ranges, err);
     if (status == WP_OK)
-        status = wp_pool_run(run, ranges, gap_range, &work, err);
+        status = wp_log_scan(log, work.starts, ranges, run, gap_range, &work, err);
     if (status == WP_OK)
         status = wp_pool_run(run, work.classes_count, figure_class, &work, err);
     for (uint32_t i = 0; i < ranges; i++)

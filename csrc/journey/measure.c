@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "journey/metric.h"
+#include "store/scan.h"
 
 #define ROWS_PER_CHUNK 16384u
 /* Frames of so many columns are worth a pass to make them narrow. */
@@ -64,17 +65,21 @@ static uint32_t user_at_row(const wp_columns *columns, uint32_t low, uint32_t hi
 static wp_status cut_chunks(measuring *m, wp_error *err)
 {
     const wp_columns *columns = m->log->columns;
-    uint32_t most =
-        columns->events_count / ROWS_PER_CHUNK + columns->users_count / USERS_PER_CHUNK + 2;
+    uint32_t most = columns->events_count / ROWS_PER_CHUNK +
+                    columns->users_count / USERS_PER_CHUNK + columns->parts_count + 2;
     m->chunk_users = wp_alloc_array(most + 1, sizeof *m->chunk_users);
     if (m->chunk_users == NULL)
         return wp_fail_memory(err, (most + 1ULL) * sizeof *m->chunk_users);
-    uint32_t count = 0, user = 0;
+    uint32_t count = 0, user = 0, part = 0;
     uint64_t row = 0;
     while (user < columns->users_count) {
         m->chunk_users[count++] = user;
         row = columns->row_starts[user] + (uint64_t)ROWS_PER_CHUNK;
-        uint32_t left = columns->users_count - user;
+        while (columns->part_users != NULL && columns->part_users[part + 1] <= user)
+            part++;
+        uint32_t end =
+            columns->part_users != NULL ? columns->part_users[part + 1] : columns->users_count;
+        uint32_t left = end - user;
         uint32_t most_users = left < USERS_PER_CHUNK ? left : USERS_PER_CHUNK;
         uint32_t next = user_at_row(columns, user, user + most_users, row);
         if (next <= user)
@@ -105,16 +110,17 @@ static uint32_t find_anchor(const wp_log *log, const wp_plan *plan, uint32_t use
     return row;
 }
 
-static wp_status anchor_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+static wp_status anchor_chunk(void *context, const wp_log *log, wp_piece piece, unsigned worker,
+                              wp_error *err)
 {
     (void)worker;
     (void)err;
     measuring *m = context;
-    chunk_part *part = &m->parts[chunk];
-    for (uint32_t user = m->chunk_users[chunk]; user < m->chunk_users[chunk + 1]; user++) {
+    chunk_part *part = &m->parts[piece.chunk];
+    for (uint32_t user = piece.first; user < piece.last; user++) {
         uint32_t anchor = NO_ANCHOR;
-        if (wp_bit(m->log->users, user)) {
-            anchor = find_anchor(m->log, m->plan, user);
+        if (wp_bit(log->users, user)) {
+            anchor = find_anchor(log, m->plan, user);
             part->rows += anchor < OUTSIDE;
             part->outside += anchor == OUTSIDE;
         }
@@ -146,8 +152,9 @@ static wp_status find_anchors(measuring *m, const wp_run *run, wp_error *err)
         return wp_fail_memory(err, m->chunks_count * sizeof *m->parts);
     if (!first_rows && (m->anchors = wp_alloc_array(users, sizeof *m->anchors)) == NULL)
         return wp_fail_memory(err, users * sizeof *m->anchors);
-    wp_task task = first_rows ? count_chunk : anchor_chunk;
-    WP_TRY(wp_pool_run(run, m->chunks_count, task, m, err));
+    WP_TRY(first_rows
+               ? wp_pool_run(run, m->chunks_count, count_chunk, m, err)
+               : wp_log_scan(m->log, m->chunk_users, m->chunks_count, run, anchor_chunk, m, err));
     uint32_t rows = 0;
     for (uint32_t chunk = 0; chunk < m->chunks_count; chunk++) {
         m->parts[chunk].frame_row = rows;
@@ -264,13 +271,14 @@ static void store_column(wp_frame_column *column, const double *numbers, uint32_
 
 /* --- The pass ------------------------------------------------------------------------------ */
 
-static wp_status prepare_room(const measuring *m, worker_room *room, wp_error *err)
+static wp_status prepare_room(const measuring *m, const wp_log *log, worker_room *room,
+                              wp_error *err)
 {
-    WP_TRY(wp_span_init(&room->span, m->log, m->plan, m->users_room, m->rows_room, m->mask_table,
-                        err));
+    WP_TRY(
+        wp_span_init(&room->span, log, m->plan, m->users_room, m->rows_room, m->mask_table, err));
     room->ready = true;
     room->span.latest_us = m->latest_us;
-    WP_TRY(wp_metric_room_init(&room->metric, m->plan, m->log->columns, m->users_room, m->rows_room,
+    WP_TRY(wp_metric_room_init(&room->metric, m->plan, log->columns, m->users_room, m->rows_room,
                                err));
     size_t users = m->users_room;
     room->numbers = wp_alloc_array(users, m->plan->leaves_count * sizeof(double));
@@ -306,26 +314,31 @@ static void run_leaves(const measuring *m, worker_room *room, uint32_t first_row
     }
 }
 
-static wp_status measure_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+static wp_status measure_chunk(void *context, const wp_log *log, wp_piece piece, unsigned worker,
+                               wp_error *err)
 {
     measuring *m = context;
     worker_room *room = &m->rooms[worker];
-    chunk_part *part = &m->parts[chunk];
+    chunk_part *part = &m->parts[piece.chunk];
     if (part->rows == 0)
         return WP_OK;
     if (!room->ready)
-        WP_TRY(prepare_room(m, room, err));
+        WP_TRY(prepare_room(m, log, room, err));
     wp_frame *frame = m->frame;
     wp_span *span = &room->span;
     uint32_t first_row = part->frame_row;
-    wp_span_load(span, m->log, m->anchors, m->chunk_users[chunk], m->chunk_users[chunk + 1]);
+    wp_span_load(span, log, m->anchors, piece.first, piece.last);
     run_leaves(m, room, first_row);
     uint32_t count = span->users_count;
     for (uint32_t i = 0; i < m->plan->columns_count; i++)
         store_column(&frame->columns[i], run_program(m, room, &m->plan->columns[i]), first_row,
                      count);
     memcpy(frame->users + first_row, span->users, count * sizeof *span->users);
-    memcpy(frame->anchors + first_row, span->anchor, count * sizeof *span->anchor);
+    if (frame->t0.wide)
+        memcpy(frame->t0.micros + first_row, span->t0_us, count * sizeof *span->t0_us);
+    else
+        for (uint32_t i = 0; i < count; i++)
+            frame->t0.offsets[first_row + i] = (uint32_t)span->t0_ticks[i];
     if (frame->end_us != NULL)
         memcpy(frame->end_us + first_row, span->end_us, count * sizeof *span->end_us);
     part->stay = count;
@@ -369,9 +382,15 @@ static wp_status make_frame(measuring *m, wp_error *err)
     WP_TRY(wp_frame_new(rows, plan->columns_count, &m->frame, err));
     wp_frame *frame = m->frame;
     frame->users = wp_alloc_array(rows, sizeof *frame->users);
-    frame->anchors = wp_alloc_array(rows, sizeof *frame->anchors);
+    frame->t0 = m->log->columns->times;
+    frame->t0.offsets = NULL;
+    frame->t0.micros = NULL;
+    if (frame->t0.wide)
+        frame->t0.micros = wp_alloc_array(rows, sizeof *frame->t0.micros);
+    else
+        frame->t0.offsets = wp_alloc_array(rows, sizeof *frame->t0.offsets);
     frame->end_us = plan->until != NULL ? wp_alloc_array(rows, sizeof *frame->end_us) : NULL;
-    if (frame->users == NULL || frame->anchors == NULL ||
+    if (frame->users == NULL || (frame->t0.offsets == NULL && frame->t0.micros == NULL) ||
         (plan->until != NULL && frame->end_us == NULL))
         return wp_fail_memory(err, rows * 16ULL);
     for (uint32_t i = 0; i < plan->columns_count; i++) {
@@ -399,10 +418,13 @@ static wp_status join_array(void *context, size_t array, unsigned worker, wp_err
     const measuring *m = context;
     wp_frame *frame = m->frame;
     size_t columns = frame->columns_count, width = sizeof(uint32_t);
-    char *data = array == columns ? (char *)frame->users : (char *)frame->anchors;
+    char *data = (char *)frame->users;
     if (array < columns) {
         width = wp_cell_width(frame->columns[array].type);
         data = frame->columns[array].data;
+    } else if (array == columns + 1) {
+        width = frame->t0.wide ? sizeof *frame->t0.micros : sizeof *frame->t0.offsets;
+        data = frame->t0.wide ? (char *)frame->t0.micros : (char *)frame->t0.offsets;
     } else if (array == columns + 2) {
         width = sizeof *frame->end_us;
         data = (char *)frame->end_us;
@@ -467,7 +489,7 @@ static wp_status measure_all(measuring *m, const wp_run *run, wp_error *err)
     m->rooms = wp_alloc_array_zero(m->rooms_count, sizeof *m->rooms);
     if (m->rooms == NULL)
         return wp_fail_memory(err, m->rooms_count * sizeof *m->rooms);
-    WP_TRY(wp_pool_run(run, m->chunks_count, measure_chunk, m, err));
+    WP_TRY(wp_log_scan(m->log, m->chunk_users, m->chunks_count, run, measure_chunk, m, err));
     return join_chunks(m, run, err);
 }
 

@@ -19,7 +19,6 @@ typedef struct path_part {
 } path_part;
 
 typedef struct path_work {
-    const wp_log *log;
     const wp_path_options *options;
     uint32_t classes_count;
     wp_scratch scratch;
@@ -41,10 +40,10 @@ static wp_status part_grow(path_part *part, uint32_t steps, wp_error *err)
 }
 
 /* Position of the anchor among the journey's rows, or -1. */
-static int64_t find_anchor(const path_work *work, uint32_t user, const wp_rows *rows)
+static int64_t find_anchor(const path_work *work, const wp_columns *columns, uint32_t user,
+                           const wp_rows *rows)
 {
     const wp_path_options *options = work->options;
-    const wp_columns *columns = work->log->columns;
     if (options->finish != NULL) {
         for (uint32_t i = rows->count; i-- > 0;)
             if (wp_selection_has(columns, options->finish, user, wp_rows_at(rows, i)))
@@ -59,11 +58,10 @@ static int64_t find_anchor(const path_work *work, uint32_t user, const wp_rows *
 }
 
 /* Writes up to steps_count classes from the anchor on, away from it in time; returns how many. */
-static uint32_t walk(const path_work *work, uint32_t user, const wp_rows *rows, uint32_t anchor,
-                     uint32_t *path)
+static uint32_t walk(const path_work *work, const wp_columns *columns, uint32_t user,
+                     const wp_rows *rows, uint32_t anchor, uint32_t *path)
 {
     const wp_path_options *options = work->options;
-    const wp_columns *columns = work->log->columns;
     int step = options->finish != NULL ? -1 : 1;
     uint32_t length = 0;
     int64_t before_us = 0;
@@ -85,22 +83,24 @@ static uint32_t walk(const path_work *work, uint32_t user, const wp_rows *rows, 
     return length;
 }
 
-static wp_status path_range(void *context, size_t chunk, unsigned worker, wp_error *err)
+static wp_status path_range(void *context, const wp_log *log, wp_piece piece, unsigned worker,
+                            wp_error *err)
 {
     path_work *work = context;
-    path_part *part = &work->parts[chunk];
+    path_part *part = &work->parts[piece.chunk];
     uint32_t steps = work->options->steps_count, width = work->classes_count + 1;
-    part->matrix = wp_alloc_array_zero((size_t)steps * width, sizeof *part->matrix);
+    if (part->matrix == NULL)
+        part->matrix = wp_alloc_array_zero((size_t)steps * width, sizeof *part->matrix);
     if (part->matrix == NULL)
         return wp_fail_memory(err, (size_t)steps * width * sizeof *part->matrix);
-    for (uint32_t user = work->starts[chunk]; user < work->starts[chunk + 1]; user++) {
-        wp_rows rows = wp_rows_of(work->log, user, work->scratch.rows[worker]);
-        int64_t anchor = find_anchor(work, user, &rows);
+    for (uint32_t user = piece.first; user < piece.last; user++) {
+        wp_rows rows = wp_rows_of(log, user, work->scratch.rows[worker]);
+        int64_t anchor = find_anchor(work, log->columns, user, &rows);
         if (anchor < 0)
             continue;
         WP_TRY(part_grow(part, steps, err));
         uint32_t *path = part->paths + part->count * steps;
-        uint32_t length = walk(work, user, &rows, (uint32_t)anchor, path);
+        uint32_t length = walk(work, log->columns, user, &rows, (uint32_t)anchor, path);
         if (length == 0)
             continue;
         for (uint32_t i = 0; i < steps; i++) {
@@ -225,12 +225,12 @@ wp_status wp_paths_measure(const wp_log *log, const wp_path_options *options, co
     if (options->steps_count < 1 || options->steps_count > STEPS_MAX)
         return wp_fail(err, WP_INVALID, "paths: steps: %u (expected 1 to %u)", options->steps_count,
                        STEPS_MAX);
-    path_work work = {.log = log, .options = options};
+    path_work work = {.options = options};
     work.classes_count = wp_classes_count(&options->classes, log->columns);
     WP_TRY(wp_scratch_start(log, run, &work.scratch, err));
     wp_paths result = {0};
     uint32_t ranges = wp_user_ranges(log->columns, RANGES, work.starts);
-    wp_status status = wp_pool_run(run, ranges, path_range, &work, err);
+    wp_status status = wp_log_scan(log, work.starts, ranges, run, path_range, &work, err);
     if (status == WP_OK)
         status = join_parts(&work, ranges, &result, err);
     if (status == WP_OK)

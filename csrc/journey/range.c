@@ -77,8 +77,8 @@ static void collect_counted(wp_span *span)
 {
     const wp_plan *plan = span->plan;
     span->counted_count = 0;
-    if (!wp__walk_can() || span->marks_count > WP_WALK_MARKS ||
-        span->columns->times.offsets == NULL || span->columns->events.width != 1)
+    if (!wp__walk_can() || span->marks_count > WP_WALK_MARKS || span->columns->times.wide ||
+        span->columns->events.width != 1)
         return;
     for (uint32_t i = 0; i < plan->leaves_count && span->counted_count < WP_WALK_COUNTED; i++) {
         const wp_window *window = &plan->windows[plan->leaves[i].window];

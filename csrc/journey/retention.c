@@ -69,11 +69,10 @@ static bool is_observable(const wp_retention_options *options, int64_t t0_us, ui
            options->boundaries_us[end] <= options->as_of_us + 1; /* the last instant is inside */
 }
 
-static void count_user(const retention_work *work, retention_part *part, uint32_t user,
-                       const wp_rows *rows)
+static void count_user(const retention_work *work, const wp_columns *columns, retention_part *part,
+                       uint32_t user, const wp_rows *rows)
 {
     const wp_retention_options *options = work->options;
-    const wp_columns *columns = work->log->columns;
     uint32_t first = 0, offsets = options->offsets_count;
     while (first < rows->count &&
            !wp_selection_has(columns, options->start, user, wp_rows_at(rows, first)))
@@ -126,7 +125,7 @@ static wp_status start_bounds(retention_work *work, wp_error *err)
 {
     const wp_retention_options *options = work->options;
     const wp_times *times = &work->log->columns->times;
-    if (work->log->rows != NULL || times->offsets == NULL || options->user_period_us > 0 ||
+    if (work->log->rows != NULL || times->wide || options->user_period_us > 0 ||
         options->on_or_after || !accepts_all(options->start) || !accepts_all(options->returns))
         return WP_OK;
     work->bounds = wp_alloc_array((size_t)options->periods_count + 1, sizeof *work->bounds);
@@ -154,10 +153,9 @@ static inline uint32_t period_at(const retention_work *work, uint32_t tick)
     return period;
 }
 
-static void count_plain(const retention_work *work, retention_part *part, uint32_t first,
-                        uint32_t count)
+static void count_plain(const retention_work *work, const wp_columns *columns, retention_part *part,
+                        uint32_t first, uint32_t count)
 {
-    const wp_columns *columns = work->log->columns;
     const uint32_t *ticks = columns->times.offsets;
     uint32_t offsets = work->options->offsets_count, row = first, end = first + count;
     uint32_t cohort = period_at(work, ticks[row]), period = cohort;
@@ -197,16 +195,19 @@ static wp_status part_start(retention_part *part, const wp_retention_options *op
     return wp_fail_memory(err, cells * 2 * sizeof *part->active);
 }
 
-static wp_status retention_range(void *context, size_t chunk, unsigned worker, wp_error *err)
+static wp_status retention_range(void *context, const wp_log *log, wp_piece piece, unsigned worker,
+                                 wp_error *err)
 {
     retention_work *work = context;
-    WP_TRY(part_start(&work->parts[chunk], work->options, err));
-    for (uint32_t user = work->starts[chunk]; user < work->starts[chunk + 1]; user++) {
-        wp_rows rows = wp_rows_of(work->log, user, work->scratch.rows[worker]);
+    retention_part *part = &work->parts[piece.chunk];
+    if (part->users == NULL)
+        WP_TRY(part_start(part, work->options, err));
+    for (uint32_t user = piece.first; user < piece.last; user++) {
+        wp_rows rows = wp_rows_of(log, user, work->scratch.rows[worker]);
         if (work->bounds == NULL)
-            count_user(work, &work->parts[chunk], user, &rows);
+            count_user(work, log->columns, part, user, &rows);
         else if (rows.count > 0)
-            count_plain(work, &work->parts[chunk], rows.first, rows.count);
+            count_plain(work, log->columns, part, rows.first, rows.count);
     }
     return WP_OK;
 }
@@ -245,7 +246,7 @@ wp_status wp_retention_measure(const wp_log *log, const wp_retention_options *op
     uint32_t ranges = wp_user_ranges(log->columns, RANGES, work.starts);
     wp_status status = start_bounds(&work, err);
     if (status == WP_OK)
-        status = wp_pool_run(run, ranges, retention_range, &work, err);
+        status = wp_log_scan(log, work.starts, ranges, run, retention_range, &work, err);
     if (status == WP_OK)
         fold_parts(&work, ranges, out);
     for (uint32_t i = 0; i < ranges; i++)

@@ -39,21 +39,30 @@ void wp_scratch_reset(wp_scratch *scratch)
     *scratch = (wp_scratch){0};
 }
 
+/* The first place in low .. high - 1 that starts at or after the target; high when none does. */
+static uint32_t first_at(const uint32_t *starts, uint32_t low, uint32_t high, uint32_t target)
+{
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (starts[middle] >= target)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
 uint32_t wp_user_ranges(const wp_columns *columns, uint32_t parts, uint32_t *starts)
 {
     uint32_t user = 0, count = 0;
     starts[0] = 0;
     for (uint32_t part = 1; part <= parts && user < columns->users_count; part++) {
         uint32_t target = (uint32_t)((uint64_t)columns->events_count * part / parts);
-        uint32_t low = user + 1, high = columns->users_count;
-        while (low < high) { /* the first user whose rows start at or after the target */
-            uint32_t middle = low + (high - low) / 2;
-            if (columns->row_starts[middle] >= target)
-                high = middle;
-            else
-                low = middle + 1;
-        }
-        user = part == parts ? columns->users_count : low;
+        uint32_t next = first_at(columns->row_starts, user + 1, columns->users_count, target);
+        if (columns->part_users != NULL)
+            next =
+                columns->part_users[first_at(columns->part_users, 0, columns->parts_count, next)];
+        user = part == parts ? columns->users_count : next;
         starts[++count] = user;
     }
     if (count == 0)

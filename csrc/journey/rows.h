@@ -3,7 +3,7 @@
 #ifndef WP_JOURNEY_ROWS_H
 #define WP_JOURNEY_ROWS_H
 
-#include "store/log.h"
+#include "store/scan.h"
 
 typedef struct wp_rows {
     const uint32_t *index; /* NULL: first, first + 1, ... */
@@ -39,8 +39,9 @@ static inline wp_rows wp_rows_of(const wp_log *log, uint32_t user, uint32_t *scr
     return (wp_rows){scratch, first, count};
 }
 
-/* Cuts the users into at most `parts` ranges of about equal numbers of rows; the cuts depend on
-** the columns only. starts has room for parts + 1; returns the number of ranges (at least 1). */
+/* Cuts the users into at most `parts` ranges of about equal numbers of rows, as wp_log_scan wants
+** them; the cuts depend on the columns only. starts has room for parts + 1; returns the number of
+** ranges (at least 1). */
 uint32_t wp_user_ranges(const wp_columns *columns, uint32_t parts, uint32_t *starts);
 
 #endif

@@ -15,7 +15,6 @@ typedef struct session_part {
 } session_part;
 
 typedef struct session_work {
-    const wp_log *log;
     int64_t timeout; /* in the unit of time_in_units */
     uint32_t starts[RANGES + 1];
     session_part parts[RANGES];
@@ -24,7 +23,7 @@ typedef struct session_work {
 
 static int64_t time_in_units(const wp_times *times, uint32_t row)
 {
-    return times->offsets != NULL ? (int64_t)times->offsets[row] : times->micros[row];
+    return times->wide ? times->micros[row] : (int64_t)times->offsets[row];
 }
 
 static wp_status part_grow(session_part *part, size_t more, wp_error *err)
@@ -65,12 +64,12 @@ static void cut_journey(const wp_times *times, const wp_rows *rows, int64_t time
     part->count = place + 1;
 }
 
-static wp_status session_range(void *context, size_t chunk, unsigned worker, wp_error *err)
+static wp_status session_range(void *context, const wp_log *log, wp_piece piece, unsigned worker,
+                               wp_error *err)
 {
     session_work *work = context;
-    session_part *part = &work->parts[chunk];
-    const wp_log *log = work->log;
-    for (uint32_t user = work->starts[chunk]; user < work->starts[chunk + 1]; user++) {
+    session_part *part = &work->parts[piece.chunk];
+    for (uint32_t user = piece.first; user < piece.last; user++) {
         wp_rows rows = wp_rows_of(log, user, work->scratch.rows[worker]);
         if (rows.count == 0)
             continue;
@@ -130,13 +129,13 @@ wp_status wp_sessions_measure(const wp_log *log, int64_t timeout_us, const wp_ru
                               wp_sessions *out, wp_error *err)
 {
     const wp_times *times = &log->columns->times;
-    int64_t unit_us = times->offsets != NULL ? times->unit_us : 1;
-    if (log->rows == NULL && times->offsets != NULL && timeout_us >= 0)
+    int64_t unit_us = times->wide ? 1 : times->unit_us;
+    if (log->rows == NULL && !times->wide && timeout_us >= 0)
         return wp__sessions_plain(log, timeout_us / unit_us, run, out, err);
-    session_work work = {.log = log, .timeout = timeout_us / unit_us};
+    session_work work = {.timeout = timeout_us / unit_us};
     WP_TRY(wp_scratch_start(log, run, &work.scratch, err));
     uint32_t ranges = wp_user_ranges(log->columns, RANGES, work.starts);
-    wp_status status = wp_pool_run(run, ranges, session_range, &work, err);
+    wp_status status = wp_log_scan(log, work.starts, ranges, run, session_range, &work, err);
     if (status == WP_OK)
         status = join_parts(&work, ranges, unit_us, out, err);
     for (uint32_t i = 0; i < ranges; i++) {

@@ -42,7 +42,6 @@ typedef struct value_list {
 } value_list;
 
 typedef struct cut_work {
-    const wp_columns *columns;
     uint32_t timeout; /* in the unit of the offsets */
     uint32_t starts[RANGES + 1];
     tally **tallies; /* per worker, NULL until it has work */
@@ -126,13 +125,15 @@ static inline void list_value(value_list *list, uint32_t value)
         list->values[atomic_fetch_add_explicit(&list->listed, 1, memory_order_relaxed)] = value;
 }
 
-/* One or the other for every session of a range: counts it in *t or, without, lists its values. */
-static inline __attribute__((always_inline)) void cut_range(cut_work *work, size_t chunk, tally *t)
+/* One or the other for every session of some users: counts it in *t or, without, lists its values.
+ */
+static inline __attribute__((always_inline)) void
+cut_users(cut_work *work, const wp_columns *columns, wp_piece piece, tally *t)
 {
-    const uint32_t *row_starts = work->columns->row_starts;
-    uint32_t user = work->starts[chunk], last_user = work->starts[chunk + 1];
+    const uint32_t *row_starts = columns->row_starts;
+    uint32_t user = piece.first, last_user = piece.last;
     uint32_t first = row_starts[user], count = row_starts[last_user] - first, began = 0;
-    const uint32_t *times = work->columns->times.offsets + first;
+    const uint32_t *times = columns->times.offsets + first;
     uint64_t bits[BLOCK_ROWS / 64];
     for (uint32_t from = 0; from < count; from += BLOCK_ROWS) {
         uint32_t rows = count - from < BLOCK_ROWS ? count - from : BLOCK_ROWS;
@@ -165,22 +166,24 @@ static inline __attribute__((always_inline)) void cut_range(cut_work *work, size
     }
 }
 
-static wp_status count_range(void *context, size_t chunk, unsigned worker, wp_error *err)
+static wp_status count_range(void *context, const wp_log *log, wp_piece piece, unsigned worker,
+                             wp_error *err)
 {
     cut_work *work = context;
     if (work->tallies[worker] == NULL)
         work->tallies[worker] = wp_alloc_zero(sizeof(tally));
     if (work->tallies[worker] == NULL)
         return wp_fail_memory(err, sizeof(tally));
-    cut_range(work, chunk, work->tallies[worker]);
+    cut_users(work, log->columns, piece, work->tallies[worker]);
     return WP_OK;
 }
 
-static wp_status list_range(void *context, size_t chunk, unsigned worker, wp_error *err)
+static wp_status list_range(void *context, const wp_log *log, wp_piece piece, unsigned worker,
+                            wp_error *err)
 {
     (void)worker;
     (void)err;
-    cut_range(context, chunk, NULL);
+    cut_users(context, log->columns, piece, NULL);
     return WP_OK;
 }
 
@@ -208,8 +211,8 @@ static void sum_tallies(cut_work *work, unsigned workers)
     }
 }
 
-static wp_status find_quantiles(cut_work *work, uint32_t ranges, size_t sessions, const wp_run *run,
-                                double found[FIGURES][POINTS], wp_error *err)
+static wp_status find_quantiles(cut_work *work, const wp_log *log, uint32_t ranges, size_t sessions,
+                                const wp_run *run, double found[FIGURES][POINTS], wp_error *err)
 {
     bool listed = false;
     for (unsigned f = 0; f < FIGURES; f++) {
@@ -224,33 +227,33 @@ static wp_status find_quantiles(cut_work *work, uint32_t ranges, size_t sessions
         listed = true;
     }
     if (listed)
-        WP_TRY(wp_pool_run(run, ranges, list_range, work, err));
+        WP_TRY(wp_log_scan(log, work->starts, ranges, run, list_range, work, err));
     for (unsigned f = 0; f < FIGURES; f++)
         wp_tally_quantiles(work->sum->counts[f], work->lists[f].marks, sessions,
-                           f == DURATION ? (double)work->columns->times.unit_us : 1, points, POINTS,
+                           f == DURATION ? (double)log->columns->times.unit_us : 1, points, POINTS,
                            work->lists[f].values, work->lists[f].values_count, found[f]);
     return WP_OK;
 }
 
-static wp_status fill_in(cut_work *work, uint32_t ranges, const wp_run *run, wp_sessions *out,
-                         wp_error *err)
+static wp_status fill_in(cut_work *work, const wp_log *log, uint32_t ranges, const wp_run *run,
+                         wp_sessions *out, wp_error *err)
 {
     double found[FIGURES][POINTS];
     if (work->sum == NULL)
         return WP_OK; /* no users */
-    *out = (wp_sessions){.events_count = work->columns->events_count,
+    *out = (wp_sessions){.events_count = log->columns->events_count,
                          .users_count = work->sum->users_count,
                          .sessions_count = work->sum->sessions_count,
                          .single_event_count = work->sum->counts[SIZE][1]};
     if (out->sessions_count == 0)
         return WP_OK;
-    WP_TRY(find_quantiles(work, ranges, out->sessions_count, run, found, err));
+    WP_TRY(find_quantiles(work, log, ranges, out->sessions_count, run, found, err));
     out->mean_events = (double)out->events_count / (double)out->sessions_count;
     out->median_events = found[SIZE][0];
     out->median_seconds = found[DURATION][0] / 1e6;
     out->p90_seconds = found[DURATION][1] / 1e6;
     out->max_seconds =
-        (double)work->sum->most[DURATION] * (double)work->columns->times.unit_us / 1e6;
+        (double)work->sum->most[DURATION] * (double)log->columns->times.unit_us / 1e6;
     return WP_OK;
 }
 
@@ -265,16 +268,15 @@ wp_status wp__sessions_plain(const wp_log *log, int64_t timeout, const wp_run *r
     if (work == NULL || tallies == NULL) {
         status = wp_fail_memory(err, sizeof *work);
     } else {
-        work->columns = log->columns;
         work->tallies = tallies;
         work->timeout = timeout > UINT32_MAX ? UINT32_MAX : (uint32_t)timeout;
         uint32_t ranges = wp_user_ranges(log->columns, RANGES, work->starts);
         if (log->columns->users_count == 0)
             ranges = 0;
-        status = wp_pool_run(run, ranges, count_range, work, err);
+        status = wp_log_scan(log, work->starts, ranges, run, count_range, work, err);
         if (status == WP_OK) {
             sum_tallies(work, workers);
-            status = fill_in(work, ranges, run, &result, err);
+            status = fill_in(work, log, ranges, run, &result, err);
         }
         for (unsigned i = 0; i < workers; i++)
             wp_free(tallies[i]);

@@ -90,17 +90,17 @@ static pair *table_entry(pair_table *table, uint32_t from, uint32_t to, wp_error
 }
 
 /* First scan: counts. Second scan (gaps set): writes the gaps at their places. */
-static wp_status scan_journey(transition_work *work, pair_table *table, uint32_t user,
-                              const wp_rows *rows, wp_error *err)
+static wp_status scan_journey(transition_work *work, const wp_columns *columns, pair_table *table,
+                              uint32_t user, const wp_rows *rows, wp_error *err)
 {
-    const wp_times *times = &work->log->columns->times;
+    const wp_times *times = &columns->times;
     int64_t timeout_us = work->options->timeout_us;
     bool need_time = timeout_us >= 0 || work->gaps != NULL || work->gaps_us != NULL;
     int32_t from = -1;
     int64_t from_us = 0;
     for (uint32_t i = 0; i < rows->count; i++) {
         uint32_t row = wp_rows_at(rows, i);
-        int32_t to = wp_class_at(&work->options->classes, work->log->columns, user, row);
+        int32_t to = wp_class_at(&work->options->classes, columns, user, row);
         if (to < 0)
             continue;
         int64_t now_us = need_time ? wp_time_at(times, row) : 0;
@@ -136,24 +136,24 @@ static void scan_plain(pair *square, uint32_t dense, const uint8_t *codes, uint3
     }
 }
 
-static wp_status transition_range(void *context, size_t chunk, unsigned worker, wp_error *err)
+static wp_status transition_range(void *context, const wp_log *log, wp_piece piece, unsigned worker,
+                                  wp_error *err)
 {
     transition_work *work = context;
-    pair_table *table = &work->tables[chunk];
+    pair_table *table = &work->tables[piece.chunk];
     bool second = work->gaps != NULL || work->gaps_us != NULL;
-    if (!second)
+    if (table->pairs == NULL)
         WP_TRY(table_start(table, work->dense, err));
-    const wp_columns *columns = work->log->columns;
-    bool plain = !second && work->log->rows == NULL && columns->events.width == 1 &&
-                 work->dense > 0 && work->options->classes.by_code == NULL &&
-                 work->options->timeout_us < 0;
-    for (uint32_t user = work->starts[chunk]; user < work->starts[chunk + 1]; user++) {
-        wp_rows rows = wp_rows_of(work->log, user, work->scratch.rows[worker]);
+    const wp_columns *columns = log->columns;
+    bool plain = !second && log->rows == NULL && columns->events.width == 1 && work->dense > 0 &&
+                 work->options->classes.by_code == NULL && work->options->timeout_us < 0;
+    for (uint32_t user = piece.first; user < piece.last; user++) {
+        wp_rows rows = wp_rows_of(log, user, work->scratch.rows[worker]);
         if (plain)
             scan_plain(table->pairs, table->dense,
                        (const uint8_t *)columns->events.data + rows.first, rows.count, user);
         else
-            WP_TRY(scan_journey(work, table, user, &rows, err));
+            WP_TRY(scan_journey(work, columns, table, user, &rows, err));
     }
     return WP_OK;
 }
@@ -291,13 +291,14 @@ static wp_status measure_times(transition_work *work, uint32_t ranges, const wp_
                 place += entry->count;
             }
         }
-    if (times->offsets != NULL)
+    if (!times->wide)
         work->gaps = wp_alloc_array(place + 1, sizeof *work->gaps);
     else
         work->gaps_us = wp_alloc_array(place + 1, sizeof *work->gaps_us);
     if (work->gaps == NULL && work->gaps_us == NULL)
         return wp_fail_memory(err, (place + 1) * sizeof *work->gaps);
-    wp_status status = wp_pool_run(run, ranges, transition_range, work, err);
+    wp_status status =
+        wp_log_scan(work->log, work->starts, ranges, run, transition_range, work, err);
     if (status == WP_OK)
         status = wp_pool_run(run, out->rows_count, select_gaps, work, err);
     wp_free(work->gaps);
@@ -314,7 +315,7 @@ wp_status wp_transitions_measure(const wp_log *log, const wp_transition_options 
     WP_TRY(wp_scratch_start(log, run, &work.scratch, err));
     wp_transitions result = {0};
     uint32_t ranges = wp_user_ranges(log->columns, RANGES, work.starts);
-    wp_status status = wp_pool_run(run, ranges, transition_range, &work, err);
+    wp_status status = wp_log_scan(log, work.starts, ranges, run, transition_range, &work, err);
     if (status == WP_OK)
         status = fold_tables(&work, ranges, &result, err);
     if (status == WP_OK && options->times)

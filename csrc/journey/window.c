@@ -70,7 +70,7 @@ wp_status wp_span_init(wp_span *span, const wp_log *log, const wp_plan *plan, ui
                       .users_room = users_room,
                       .rows_room = rows_room,
                       .mask_table = mask_table};
-    bool narrow = columns->times.offsets != NULL;
+    bool narrow = !columns->times.wide;
     span->base_us = narrow ? columns->times.base_us : 0;
     span->unit_us = narrow ? columns->times.unit_us : 1;
     for (uint32_t i = 0; i < plan->leaves_count; i++) {
@@ -140,7 +140,7 @@ static inline bool put_user(wp_span *span, uint32_t i, uint32_t user, uint32_t b
                             uint32_t anchor)
 {
     const wp_times *times = &span->columns->times;
-    int64_t tick = times->offsets != NULL ? times->offsets[anchor] : times->micros[anchor];
+    int64_t tick = times->wide ? times->micros[anchor] : times->offsets[anchor];
     int64_t t0_us = span->base_us + tick * span->unit_us;
     span->users[i] = user;
     span->begin[i] = begin;

@@ -56,6 +56,9 @@ void wpl_need_column(lua_State *L, const wp_columns *columns, bool is_text, bool
                      uint32_t column);
 /* A log whose users, times and events are in memory, and what selections and plans ask for. */
 const wp_log *wpl_check_rows(lua_State *L, int index);
+/* The same for analyses that look at rows through wp_log_scan alone, as their results do not refer
+** to rows or ask for them first. */
+const wp_log *wpl_check_scan(lua_State *L, int index);
 /* Pushes a handle and takes over the reference; on memory error the reference is released. */
 void wpl_push_log(lua_State *L, wp_log *take_log);
 

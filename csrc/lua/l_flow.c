@@ -139,7 +139,7 @@ static void set_number(lua_State *L, const char *name, double value)
 /* sessions(log, timeout_us) */
 static int l_sessions(lua_State *L)
 {
-    const wp_log *log = wpl_check_rows(L, 1);
+    const wp_log *log = wpl_check_scan(L, 1);
     int64_t timeout_us = luaL_checkinteger(L, 2);
     wp_sessions sessions;
     wp_error err;
@@ -188,7 +188,7 @@ static uint32_t *field_ranks(lua_State *L, int table, const wp_transitions *tran
 ** ties by the ranks of from and to. */
 static int l_transitions(lua_State *L)
 {
-    const wp_log *log = wpl_check_rows(L, 1);
+    const wp_log *log = wpl_check_scan(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     flow_result *result = new_result(L);
     wp_transition_options options = {
@@ -236,7 +236,7 @@ static void push_counts(lua_State *L, const uint64_t *counts, uint32_t count)
 ** -> a list per period of { users, active = {…}, observable = {…} }. */
 static int l_retention(lua_State *L)
 {
-    const wp_log *log = wpl_check_rows(L, 1);
+    const wp_log *log = wpl_check_scan(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     flow_result *result = new_result(L);
     lua_getfield(L, 2, "start");
@@ -316,7 +316,7 @@ static void push_cycles(lua_State *L, const wp_paths *paths, size_t top)
 ** classes = {…} }, at most `top`). */
 static int l_paths(lua_State *L)
 {
-    const wp_log *log = wpl_check_rows(L, 1);
+    const wp_log *log = wpl_check_scan(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     flow_result *result = new_result(L);
     const wp_selection *start = NULL, *finish = NULL;
@@ -367,7 +367,7 @@ static int l_gaps(lua_State *L)
 {
     static const char *const points[WP_GAP_POINTS] = {"median_seconds", "p75_seconds",
                                                       "p90_seconds", "p99_seconds"};
-    const wp_log *log = wpl_check_rows(L, 1);
+    const wp_log *log = wpl_check_scan(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     flow_result *result = new_result(L);
     wp_classes classes = field_classes(L, 2, log->columns, result);

@@ -51,7 +51,7 @@ static int m_close(lua_State *L)
 
 static int l_measure(lua_State *L)
 {
-    const wp_log *log = wpl_check_rows(L, 1);
+    const wp_log *log = wpl_check_scan(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
     const wp_plan *plan = wpl_push_plan(L, 2, log->columns);

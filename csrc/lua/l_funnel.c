@@ -160,7 +160,7 @@ static void push_counts(lua_State *L, const wp_funnel_figures *figures, uint32_t
 ** 1 first, 2 latest), ties (0 as recorded, 1 any, 2 strict), grace_us, as_of_us, hold_text. */
 static int l_measure(lua_State *L)
 {
-    const wp_log *log = wpl_check_rows(L, 1);
+    const wp_log *log = wpl_check_scan(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     funnel_handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
     *handle = (funnel_handle){0};
@@ -196,6 +196,7 @@ static int m_times(lua_State *L)
 {
     funnel_handle *handle = luaL_checkudata(L, 1, WPL_FUNNEL);
     luaL_argcheck(L, handle->log != NULL, 1, "funnel is closed");
+    wpl_need(L, handle->log->columns, WP_PART_ROWS, 0);
     wp_error err;
     wpl_poll poll;
     wp_run run = wpl_run(L, &poll);
@@ -229,6 +230,7 @@ static void push_sequence(lua_State *L, const funnel_handle *handle, const wp_fu
     const uint32_t *rows = person->rows;
     uint32_t steps = handle->steps_count;
     wpl_need(L, columns, WP_PART_IDS, 0);
+    wpl_need(L, columns, WP_PART_ROWS, 0);
     lua_createtable(L, 0, 5);
     push_dictionary_text(L, &columns->user_ids, person->user);
     lua_setfield(L, -2, "user");

@@ -57,6 +57,13 @@ const wp_log *wpl_check_rows(lua_State *L, int index)
     return log;
 }
 
+const wp_log *wpl_check_scan(lua_State *L, int index)
+{
+    const wp_log *log = check_handle(L, index)->log;
+    wpl_need(L, log->columns, WP_PART_SCAN, 0);
+    return log;
+}
+
 const wp_log *wpl_check_log(lua_State *L, int index)
 {
     const wp_log *log = check_handle(L, index)->log;
@@ -403,7 +410,7 @@ static void need_properties(lua_State *L, const wp_columns *columns)
  ** properties = {…}, ties, idle_users } */
 static int l_summarize(lua_State *L)
 {
-    const wp_log *log = wpl_check_rows(L, 1);
+    const wp_log *log = wpl_check_scan(L, 1);
     wp_columns bare;
     wp_log view = *log;
     if (lua_isnoneornil(L, 2) || lua_toboolean(L, 2)) {

@@ -345,6 +345,15 @@ static int l_path(lua_State *L)
     return 1;
 }
 
+/* scan_parts([parts]) -> from how many parts on rows are read part by part; for tests */
+static int l_scan_parts(lua_State *L)
+{
+    lua_pushinteger(L, wp_way_scan_parts);
+    if (!lua_isnoneornil(L, 1))
+        wp_way_scan_parts = (uint32_t)luaL_checkinteger(L, 1);
+    return 1;
+}
+
 int wpl_open_store(lua_State *L)
 {
     static const luaL_Reg methods[] = {{"is_closed", m_is_closed}, {NULL, NULL}};
@@ -362,6 +371,7 @@ int wpl_open_store(lua_State *L)
                                          {"export", l_export},
                                          {"pseudonymise", l_pseudonymise},
                                          {"pseudonym", l_pseudonym},
+                                         {"scan_parts", l_scan_parts},
                                          {NULL, NULL}};
     luaL_newlib(L, functions);
     lua_pushvalue(L, -2);

@@ -40,7 +40,7 @@ typedef struct completion {
 
 static inline int64_t raw_time(const wp_times *times, size_t row)
 {
-    return times->micros != NULL ? times->micros[row] : (int64_t)times->offsets[row];
+    return times->wide ? times->micros[row] : (int64_t)times->offsets[row];
 }
 
 static inline bool order_less(wp_order a, wp_order b)
@@ -193,7 +193,7 @@ static wp_status sort_user(completion *work, uint32_t begin, uint32_t end, scrat
     for (uint32_t i = 0; i < count; i++)
         space->entries[i] = (entry){raw_time(&columns->times, begin + i), begin + i};
     const entry *sorted = sort_entries(work->orders, space->entries, space->spare, count);
-    if (columns->times.micros != NULL)
+    if (columns->times.wide)
         permute(columns->times.micros, 8, begin, sorted, count, space->gathered);
     else
         permute(columns->times.offsets, 4, begin, sorted, count, space->gathered);
@@ -337,9 +337,10 @@ static int64_t texts_size(const wp_texts *columns, uint32_t count, uint32_t rows
 
 int64_t wp_columns_size(const wp_columns *columns)
 {
-    int64_t rows = columns->row_starts != NULL ? columns->events_count : 0;
+    bool has_rows = columns->times.offsets != NULL || columns->times.micros != NULL;
+    int64_t rows = has_rows ? columns->events_count : 0;
     return (int64_t)sizeof *columns + ((int64_t)columns->users_count + 1) * 4 +
-           dictionary_size(&columns->user_ids) + rows * (columns->times.micros != NULL ? 8 : 4) +
+           dictionary_size(&columns->user_ids) + rows * (columns->times.wide ? 8 : 4) +
            rows * columns->events.width + dictionary_size(&columns->event_names) +
            numbers_size(columns->numbers, columns->numbers_count, columns->events_count) +
            texts_size(columns->texts, columns->texts_count, columns->events_count) +

@@ -87,7 +87,7 @@ static uint64_t hash_times(uint64_t state, const wp_times *times, uint32_t begin
 {
     const uint32_t *offsets = times->offsets;
     const int64_t base_us = times->base_us, unit_us = times->unit_us;
-    if (times->micros != NULL)
+    if (times->wide)
         return hash_micros(state, times->micros, begin, end);
 #define TIME_BITS(i) (uint64_t)(base_us + (int64_t)offsets[i] * unit_us)
     HASH_LANES(state, begin, end, TIME_BITS);

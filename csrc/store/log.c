@@ -45,6 +45,7 @@ void wp_columns_release(wp_columns *columns)
     if (columns->loader != NULL)
         columns->loader->free(columns->loader);
     wp_free(columns->row_starts);
+    wp_free(columns->part_users);
     dictionary_reset(&columns->user_ids);
     wp_free(columns->times.offsets);
     wp_free(columns->times.micros);

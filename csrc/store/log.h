@@ -64,14 +64,15 @@ static inline uint32_t wp_code_at(const wp_codes *codes, size_t row)
 ** periods and windows that lie behind everything become that. */
 typedef struct wp_times {
     int64_t base_us, unit_us;
-    uint32_t *offsets; /* NULL when micros is set */
-    int64_t *micros;   /* NULL when offsets is set */
+    bool wide;         /* which of the two is used; known also while neither is there */
+    uint32_t *offsets; /* NULL when wide */
+    int64_t *micros;   /* NULL unless wide */
 } wp_times;
 
 static inline int64_t wp_time_at(const wp_times *times, size_t row)
 {
-    return times->micros != NULL ? times->micros[row]
-                                 : times->base_us + (int64_t)times->offsets[row] * times->unit_us;
+    return times->wide ? times->micros[row]
+                       : times->base_us + (int64_t)times->offsets[row] * times->unit_us;
 }
 
 /* Doubles, one per row; a missing number is NaN. Dense, or packed behind a bitmap when less than
@@ -116,6 +117,10 @@ typedef struct wp_columns {
     struct wp_loader *loader; /* brings what is not in memory yet; NULL: everything is */
     uint32_t events_count, users_count;
     uint32_t *row_starts; /* users_count + 1 */
+    /* While times and events stay in the file and are read part by part (store/scan.h): the first
+    ** user of each part, and users_count; else NULL. */
+    uint32_t *part_users;
+    uint32_t parts_count;
     wp_dictionary user_ids;
     wp_times times;
     wp_codes events;
@@ -143,6 +148,7 @@ typedef struct wp_columns {
 /* What may be brought later. Until then its pointers are NULL; counts, names and dictionaries of
 ** event names are there from the start. */
 typedef enum wp_part {
+    WP_PART_SCAN,       /* row_starts, and what wp_log_scan takes: the rows or part_users */
     WP_PART_ROWS,       /* row_starts, times, events */
     WP_PART_IDS,        /* user_ids */
     WP_PART_NUMBERS,    /* numbers[column] */
@@ -153,10 +159,19 @@ typedef enum wp_part {
 } wp_part;
 
 /* `load` brings a part that is not there and is called by one thread at a time, while no other
-** works on the columns. When it fails, the columns are as before. */
+** works on the columns. When it fails, the columns are as before.
+**
+** The others serve wp_log_scan while there are part_users. Between scan_start and scan_end workers
+** may ask side by side: scan_part makes the rows of one part those of `view`, a copy of the
+** columns that belongs to the worker, until it asks for the next; 64 rows behind may be read. */
 typedef struct wp_loader {
     wp_status (*load)(struct wp_loader *loader, wp_columns *columns, wp_part part, uint32_t column,
                       const wp_run *run, wp_error *err);
+    wp_status (*scan_start)(struct wp_loader *loader, const wp_columns *columns, const wp_run *run,
+                            void **scan, wp_error *err);
+    wp_status (*scan_part)(void *scan, uint32_t part, unsigned worker, wp_columns *view,
+                           wp_error *err);
+    void (*scan_end)(void *scan); /* NULL is fine */
     void (*free)(struct wp_loader *loader);
 } wp_loader;
 

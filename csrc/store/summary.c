@@ -3,6 +3,7 @@
 #include "store/summary.h"
 
 #include "base/memory.h"
+#include "store/scan.h"
 
 #define USERS_PER_CHUNK 4096u
 
@@ -72,7 +73,7 @@ static void count_events(const wp_log *log, uint32_t begin, uint32_t end, worker
 static bool is_plain(const wp_log *log)
 {
     const wp_columns *columns = log->columns;
-    return log->rows == NULL && log->users == NULL && columns->times.offsets != NULL &&
+    return log->rows == NULL && log->users == NULL && !columns->times.wide &&
            columns->events.width == 1 && columns->event_names.count <= 64;
 }
 
@@ -156,17 +157,15 @@ static void add_text(wp_text_summary *part, uint64_t *values, uint32_t code)
 }
 
 /* The rows of the view among the chunk's; users are whole, so these are a plain range. */
-static wp_status summarize_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+static wp_status summarize_chunk(void *context, const wp_log *log, wp_piece piece, unsigned worker,
+                                 wp_error *err)
 {
     (void)err;
     summary_work *work = context;
-    const wp_log *log = work->log;
     const wp_columns *columns = log->columns;
     worker_part *part = &work->workers[worker];
-    number_part *numbers = work->numbers + chunk * work->number_columns;
-    uint32_t begin = (uint32_t)chunk * USERS_PER_CHUNK, end = begin + USERS_PER_CHUNK;
-    if (end > columns->users_count)
-        end = columns->users_count;
+    number_part *numbers = work->numbers + piece.chunk * work->number_columns;
+    uint32_t begin = piece.first, end = piece.last;
     if (is_plain(log))
         count_plain_events(columns, begin, end, part);
     else
@@ -326,24 +325,30 @@ wp_status wp_log_summarize(const wp_log *log, const wp_run *run, wp_summary *out
 {
     const wp_columns *columns = log->columns;
     size_t chunks = (columns->users_count + USERS_PER_CHUNK - 1) / USERS_PER_CHUNK;
+    uint32_t *starts = wp_alloc_array(chunks + 1, sizeof *starts);
     summary_work work = {.log = log, .workers_count = wp_run_threads(run)};
     work.number_columns = (size_t)columns->numbers_count + columns->user_numbers_count;
     work.workers = wp_alloc_array_zero(work.workers_count, sizeof *work.workers);
     work.numbers = wp_alloc_array_zero(chunks * work.number_columns, sizeof *work.numbers);
-    bool ready = work.workers != NULL && work.numbers != NULL;
+    bool ready = starts != NULL && work.workers != NULL && work.numbers != NULL;
     for (unsigned w = 0; ready && w < work.workers_count; w++)
         ready = start_worker(columns, &work.workers[w]);
     wp_status status = WP_OK;
     if (!ready)
         status = wp_fail_memory(err, chunks * work.number_columns * sizeof *work.numbers);
+    for (size_t chunk = 0; ready && chunk < chunks; chunk++)
+        starts[chunk] = (uint32_t)chunk * USERS_PER_CHUNK;
+    if (ready)
+        starts[chunks] = columns->users_count;
     if (status == WP_OK)
-        status = wp_pool_run(run, chunks, summarize_chunk, &work, err);
+        status = wp_log_scan(log, starts, chunks, run, summarize_chunk, &work, err);
     if (status == WP_OK)
         status = take_results(&work, chunks, out, err);
     for (unsigned w = 0; work.workers != NULL && w < work.workers_count; w++)
         end_worker(columns, &work.workers[w]);
     wp_free(work.workers);
     wp_free(work.numbers);
+    wp_free(starts);
     return status;
 }
 

@@ -37,6 +37,11 @@ WP_NODISCARD wp_status wp_way_open(const char *path, wp_way_mode mode, wp_way **
 void wp_way_close(wp_way *way); /* NULL is fine */
 const char *wp_way_path(const wp_way *way);
 
+/* Rows are read part by part (store/scan.h) from so many parts on; a test may have fewer. And rows
+** of more bytes never come to stay where an analysis can do without. */
+extern uint32_t wp_way_scan_parts;
+#define WP_WAY_ROWS_KEPT (256u << 20)
+
 /* The log as it stands now. Columns are read when they are asked for (wp_columns_need); the columns
 ** own the store from then on, also on failure. */
 WP_NODISCARD wp_status wp_way_log(wp_way *take_way, wp_log **out, wp_error *err);

@@ -184,6 +184,9 @@ typedef enum wp__way_depth { WP__PART_ORDER, WP__PART_TIMES, WP__PART_IN_ORDER }
 WP_NODISCARD wp_status wp__way_part_read(wp_way *way, uint32_t part, wp__way_depth depth,
                                          wp__way_scratch *scratch, wp__way_part *out,
                                          wp_error *err);
+/* Only who has rows, and how many. */
+WP_NODISCARD wp_status wp__way_part_users(wp_way *way, uint32_t part, wp__way_scratch *scratch,
+                                          wp__way_part *out, wp_error *err);
 void wp__way_part_free(wp__way_part *part);
 /* The runs of a part in the view; their number. */
 size_t wp__way_part_runs(const wp__way_view *view, uint32_t part, const wp__way_run **first);

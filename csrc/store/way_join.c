@@ -234,6 +234,26 @@ static wp_status join_runs(wp_way *way, wp__way_part *part, wp__way_depth depth,
     return status;
 }
 
+wp_status wp__way_part_users(wp_way *way, uint32_t number, wp__way_scratch *scratch,
+                             wp__way_part *out, wp_error *err)
+{
+    wp__way_part part = {.part = number};
+    run_list list = {0};
+    part.runs_count = wp__way_part_runs(&way->view, number, &part.runs);
+    uint32_t *next = wp__way_room(scratch, 7, WP_WAY_PART_USERS, sizeof *next);
+    wp_status status = next == NULL ? wp_fail_memory(err, WP_WAY_PART_USERS * 4ULL) : WP_OK;
+    if (status == WP_OK && part.runs_count > 0)
+        status = read_users(way, &part, &list, scratch, err);
+    if (status == WP_OK && part.runs_count > 0)
+        status = join_users(&part, &list, next, err);
+    run_list_free(&list);
+    if (status == WP_OK)
+        *out = part;
+    else
+        wp__way_part_free(&part);
+    return status;
+}
+
 wp_status wp__way_part_read(wp_way *way, uint32_t number, wp__way_depth depth,
                             wp__way_scratch *scratch, wp__way_part *out, wp_error *err)
 {

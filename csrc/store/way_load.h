@@ -8,7 +8,8 @@
 typedef struct wp__way_loader {
     wp_loader base;
     wp_way *way;
-    bool has_rows, has_ids, has_attributes, has_fingerprint;
+    bool has_starts, has_rows, has_ids, has_attributes, has_fingerprint;
+    bool scanned;      /* the rows have been read part by part before */
     bool *has_column;  /* by position in the view */
     bool *in_order;    /* by part: see wp__way_part; once the rows are there */
     uint32_t *numbers; /* store number of each user of the log; NULL: the same */
@@ -22,14 +23,15 @@ typedef struct wp__way_load {
     uint32_t parts_count;
     uint32_t *row_bases; /* first row of each part, one more */
     wp__way_scratch *scratches;
-    wp__way_part *parts;  /* rows: who has rows in each part */
-    uint32_t *row_counts; /* where everybody has rows, of one run each: by user; else NULL */
-    uint32_t column;      /* in segments */
-    uint32_t below;       /* codes */
+    wp__way_part *parts;        /* starts: who has rows in each part */
+    uint32_t *row_counts;       /* where everybody has rows, of one run each: by user; else NULL */
+    const uint32_t *part_users; /* rows: first user of each part, one more */
+    uint32_t column;            /* in segments */
+    uint32_t below;             /* codes */
     wp_codes *codes;
     int64_t inverse; /* of the odd part of the unit, modulo 2^64 */
     unsigned shift;
-    wp_times times;
+    wp_times times; /* rows: where they go */
     struct wp__number_part {
         uint64_t *present; /* bit per row of the part */
         double *packed;
@@ -38,6 +40,10 @@ typedef struct wp__way_load {
     wp_numbers *target;
     uint32_t *packed_bases;
 } wp__way_load;
+
+WP_NODISCARD wp_status wp__work_start(wp__way_load *work, wp__way_loader *loader,
+                                      wp_columns *columns, const wp_run *run, wp_error *err);
+void wp__work_end(wp__way_load *work, const wp_run *run);
 
 /* Writes codes to rows; a column of width 0 holds nothing but 0. */
 void wp__put_codes(const wp_codes *codes, size_t row, const uint32_t *from, size_t count);
@@ -49,6 +55,8 @@ WP_NODISCARD wp_status wp__read_values(wp_way *way, uint32_t column, wp_dictiona
 void wp__drop_numbers(wp_numbers *numbers);
 
 /* Each brings one part of the columns, inside a reading transaction, or leaves them as they are. */
+WP_NODISCARD wp_status wp__load_starts(wp__way_load *work, const wp_run *run, wp_error *err);
+/* Needs the starts. */
 WP_NODISCARD wp_status wp__load_rows(wp__way_load *work, const wp_run *run, wp_error *err);
 WP_NODISCARD wp_status wp__load_texts(wp__way_load *work, wp_texts *texts, const wp_run *run,
                                       wp_error *err);
@@ -56,5 +64,16 @@ WP_NODISCARD wp_status wp__load_numbers(wp__way_load *work, wp_numbers *into, co
                                         wp_error *err);
 WP_NODISCARD wp_status wp__load_ids(wp__way_load *work, wp_error *err);
 WP_NODISCARD wp_status wp__load_attributes(wp__way_load *work, wp_error *err);
+
+/* The rows of one part into columns that row numbers of the log index; needs the starts. */
+WP_NODISCARD wp_status wp__read_part_rows(const wp__way_load *work, uint32_t number,
+                                          const wp_times *times, const wp_codes *codes,
+                                          wp__way_scratch *scratch, wp_error *err);
+/* What a loader is asked for by wp_log_scan. */
+WP_NODISCARD wp_status wp__scan_start(wp_loader *base, const wp_columns *columns, const wp_run *run,
+                                      void **out, wp_error *err);
+WP_NODISCARD wp_status wp__scan_part(void *context, uint32_t part, unsigned worker,
+                                     wp_columns *view, wp_error *err);
+void wp__scan_end(void *context);
 
 #endif

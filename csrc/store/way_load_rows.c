@@ -63,36 +63,42 @@ static void plan_division(wp__way_load *work, int64_t unit_us)
     work->inverse = (int64_t)inverse;
 }
 
-static bool plan_times(wp__way_load *work)
+/* How the log's times are kept: everything but the memory. */
+static void plan_times(wp__way_load *work)
 {
     const wp__way_view *view = &work->way->view;
     wp_times *times = &work->times;
-    times->base_us = view->runs_count > 0 ? view->first_us : 0;
-    times->unit_us = view->runs_count > 0 ? INT64_MAX : 1;
+    int64_t unit_us = view->runs_count > 0 ? INT64_MAX : 1;
     for (size_t i = 0; i < view->runs_count; i++)
-        times->unit_us =
-            view->runs[i].unit_us < times->unit_us ? view->runs[i].unit_us : times->unit_us;
-    plan_division(work, times->unit_us);
+        unit_us = view->runs[i].unit_us < unit_us ? view->runs[i].unit_us : unit_us;
     uint64_t span = view->runs_count > 0 ? (uint64_t)view->last_us - (uint64_t)view->first_us : 0;
-    if (span / (uint64_t)times->unit_us < UINT32_MAX) {
-        times->offsets = wp_alloc_array(view->events_count, sizeof *times->offsets);
-        return in_large_pages(times->offsets, view->events_count * sizeof *times->offsets) != NULL;
-    }
-    times->base_us = 0;
-    times->unit_us = 1;
-    times->micros = wp_alloc_array(view->events_count, sizeof *times->micros);
-    return in_large_pages(times->micros, view->events_count * sizeof *times->micros) != NULL;
+    bool wide = span / (uint64_t)unit_us >= UINT32_MAX;
+    *times = wide ? (wp_times){.unit_us = 1, .wide = true} : (wp_times){.unit_us = unit_us};
+    if (!wide && view->runs_count > 0)
+        times->base_us = view->first_us;
+    plan_division(work, unit_us);
 }
 
-static void put_times(const wp__way_load *work, size_t row, const int64_t *times_us, size_t count)
+static bool make_times(wp_times *times, size_t rows)
 {
-    if (work->times.micros != NULL) {
-        memcpy(work->times.micros + row, times_us, count * sizeof *times_us);
+    if (times->wide) {
+        times->micros = wp_alloc_array(rows, sizeof *times->micros);
+        return in_large_pages(times->micros, rows * sizeof *times->micros) != NULL;
+    }
+    times->offsets = wp_alloc_array(rows, sizeof *times->offsets);
+    return in_large_pages(times->offsets, rows * sizeof *times->offsets) != NULL;
+}
+
+static void put_times(const wp__way_load *work, const wp_times *times, size_t row,
+                      const int64_t *times_us, size_t count)
+{
+    if (times->wide) {
+        memcpy(times->micros + row, times_us, count * sizeof *times_us);
         return;
     }
-    uint64_t base = (uint64_t)work->times.base_us, inverse = (uint64_t)work->inverse;
+    uint64_t base = (uint64_t)times->base_us, inverse = (uint64_t)work->inverse;
     unsigned shift = work->shift;
-    uint32_t *to = work->times.offsets + row;
+    uint32_t *to = times->offsets + row;
     for (size_t i = 0; i < count; i++)
         to[i] = (uint32_t)((((uint64_t)times_us[i] - base) >> shift) * inverse);
 }
@@ -113,63 +119,80 @@ static bool is_plain(const wp__way_view *view)
 
 /* A part with one run needs no merging: straight to the final columns. *done stays false where the
 ** long way has to be taken. */
-static wp_status load_plain_rows(wp__way_load *work, const wp__way_run *run,
-                                 wp__way_scratch *scratch, wp__way_part *part, bool *done,
-                                 wp_error *err)
+static wp_status read_only_run(const wp__way_load *work, const wp__way_run *run,
+                               const wp_times *times, const wp_codes *codes,
+                               wp__way_scratch *scratch, bool *done, wp_error *err)
 {
-    const uint32_t *row_counts;
-    if (work->row_counts != NULL) {
-        uint32_t *own = work->row_counts + (size_t)run->part * WP_WAY_PART_USERS;
-        uint32_t *offsets = wp__way_room(scratch, 4, run->users_count, sizeof *offsets);
-        if (offsets == NULL)
-            return wp_fail_memory(err, run->users_count * 4ULL);
-        WP_TRY(wp__way_run_users(work->way, run, offsets, own, scratch, err));
-        row_counts = own;
-    } else {
-        WP_TRY(wp__way_part_read(work->way, run->part, WP__PART_ORDER, scratch, part, err));
-        row_counts = part->row_counts;
-    }
-    return wp__way_run_rows(work->way, run, row_counts, &work->times, work->codes,
+    const uint32_t *starts = work->columns->row_starts + work->part_users[run->part];
+    uint32_t users = work->part_users[run->part + 1] - work->part_users[run->part];
+    uint32_t *row_counts = wp__way_room(scratch, 4, run->users_count, sizeof *row_counts);
+    if (row_counts == NULL)
+        return wp_fail_memory(err, run->users_count * 4ULL);
+    if (run->users_count > users) /* behind the last part stand people without events */
+        return wp_fail(err, WP_CORRUPT, "%s: damaged: number of users", work->way->path);
+    for (uint32_t i = 0; i < run->users_count; i++)
+        row_counts[i] = starts[i + 1] - starts[i];
+    return wp__way_run_rows(work->way, run, row_counts, times, codes,
                             work->columns->event_names.count, work->row_bases[run->part], scratch,
                             done, err);
+}
+
+wp_status wp__read_part_rows(const wp__way_load *work, uint32_t number, const wp_times *times,
+                             const wp_codes *codes, wp__way_scratch *scratch, wp_error *err)
+{
+    const wp__way_run *runs;
+    size_t runs_count = wp__way_part_runs(&work->way->view, number, &runs);
+    uint32_t events_below = work->columns->event_names.count;
+    size_t row = work->row_bases[number];
+    bool done = runs_count == 0, *in_order = &work->loader->in_order[number];
+    wp__way_part part = {0};
+    if (runs_count == 1 && !times->wide) {
+        WP_TRY(read_only_run(work, runs, times, codes, scratch, &done, err));
+        *in_order = true;
+    } else if (runs_count > 1 && !times->wide) {
+        WP_TRY(wp__way_part_rows(work->way, number, times, codes, events_below, row, scratch, &part,
+                                 &done, err));
+        *in_order = part.in_order;
+        wp__way_part_free(&part);
+    }
+    if (done)
+        return WP_OK;
+    WP_TRY(wp__way_part_read(work->way, number, WP__PART_TIMES, scratch, &part, err));
+    uint32_t *own = wp__way_room(scratch, 3, part.rows_count, sizeof *own);
+    wp_status status = own == NULL ? wp_fail_memory(err, part.rows_count * 4ULL)
+                                   : wp__way_part_codes(work->way, &part, WP__COLUMN_EVENTS,
+                                                        events_below, scratch, own, err);
+    if (status == WP_OK) {
+        put_times(work, times, row, part.times_us, part.rows_count);
+        wp__put_codes(codes, row, own, part.rows_count);
+        *in_order = part.in_order;
+    }
+    wp__way_part_free(&part);
+    return status;
 }
 
 static wp_status load_part_rows(void *context, size_t chunk, unsigned worker, wp_error *err)
 {
     wp__way_load *work = context;
+    return wp__read_part_rows(work, (uint32_t)chunk, &work->times, work->codes,
+                              &work->scratches[worker], err);
+}
+
+/* --- Users ----------------------------------------------------------------------------------- */
+
+static wp_status load_part_users(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    wp__way_load *work = context;
     wp__way_scratch *scratch = &work->scratches[worker];
-    wp__way_part *part = &work->parts[chunk];
-    const wp__way_run *runs;
-    size_t runs_count = wp__way_part_runs(&work->way->view, (uint32_t)chunk, &runs);
-    if (runs_count > 0 && work->times.offsets != NULL) {
-        bool done = false;
-        WP_TRY(runs_count == 1
-                   ? load_plain_rows(work, runs, scratch, part, &done, err)
-                   : wp__way_part_rows(work->way, (uint32_t)chunk, &work->times, work->codes,
-                                       work->columns->event_names.count, work->row_bases[chunk],
-                                       scratch, part, &done, err));
-        if (done)
-            return WP_OK;
-        wp__way_part_free(part);
-    }
-    WP_TRY(wp__way_part_read(work->way, (uint32_t)chunk, WP__PART_TIMES, scratch, part, err));
-    if (part->rows_count == 0)
-        return WP_OK;
-    uint32_t *codes = wp__way_room(scratch, 3, part->rows_count, sizeof *codes);
-    if (codes == NULL)
-        return wp_fail_memory(err, part->rows_count * 4ULL);
-    WP_TRY(wp__way_part_codes(work->way, part, WP__COLUMN_EVENTS, work->columns->event_names.count,
-                              scratch, codes, err));
-    put_times(work, work->row_bases[chunk], part->times_us, part->rows_count);
-    wp__put_codes(work->codes, work->row_bases[chunk], codes, part->rows_count);
-    if (work->row_counts != NULL)
-        memcpy(work->row_counts + chunk * WP_WAY_PART_USERS, part->row_counts,
-               part->users_count * sizeof *part->row_counts);
-    wp_free(part->times_us);
-    wp_free(part->order);
-    part->times_us = NULL;
-    part->order = NULL;
-    return WP_OK;
+    const wp__way_run *run;
+    if (work->row_counts == NULL)
+        return wp__way_part_users(work->way, (uint32_t)chunk, scratch, &work->parts[chunk], err);
+    (void)wp__way_part_runs(&work->way->view, (uint32_t)chunk, &run);
+    uint32_t *offsets = wp__way_room(scratch, 4, run->users_count, sizeof *offsets);
+    if (offsets == NULL)
+        return wp_fail_memory(err, run->users_count * 4ULL);
+    return wp__way_run_users(work->way, run, offsets, work->row_counts + chunk * WP_WAY_PART_USERS,
+                             scratch, err);
 }
 
 /* Row counts of users become their first rows, in place. */
@@ -184,14 +207,17 @@ static void start_rows(uint32_t *row_starts, uint32_t users_count)
     row_starts[users_count] = row;
 }
 
-/* row_starts, and the numbers of users where they differ. */
-static wp_status number_users(wp__way_load *work, uint32_t *row_starts, uint32_t *active_out,
-                              uint32_t **numbers_out, wp_error *err)
+/* row_starts and part_users, and the numbers of users where they differ. */
+static wp_status number_users(wp__way_load *work, uint32_t *row_starts, uint32_t *part_users,
+                              uint32_t *active_out, uint32_t **numbers_out, wp_error *err)
 {
     const wp__way_view *view = &work->way->view;
     uint32_t active = 0, row = 0;
+    part_users[work->parts_count] = view->users_count;
     if (work->row_counts != NULL) {
         start_rows(row_starts, view->users_count);
+        for (uint32_t p = 0; p < work->parts_count; p++)
+            part_users[p] = p * WP_WAY_PART_USERS;
         *active_out = view->users_count;
         return WP_OK;
     }
@@ -206,13 +232,15 @@ static wp_status number_users(wp__way_load *work, uint32_t *row_starts, uint32_t
             return wp_fail_memory(err, view->users_count * 4ULL);
     }
     uint32_t user = 0;
-    for (uint32_t p = 0; p < work->parts_count; p++)
+    for (uint32_t p = 0; p < work->parts_count; p++) {
+        part_users[p] = user;
         for (uint32_t i = 0; i < work->parts[p].users_count; i++, user++) {
             row_starts[user] = row;
             row += work->parts[p].row_counts[i];
             if (numbers != NULL)
                 numbers[user] = p * WP_WAY_PART_USERS + work->parts[p].offsets[i];
         }
+    }
     for (; user < view->users_count; user++)
         row_starts[user] = row;
     row_starts[view->users_count] = row;
@@ -248,43 +276,161 @@ static wp_status number_idle(wp__way_load *work, uint32_t active, uint32_t *numb
                : wp_fail(err, WP_CORRUPT, "%s: damaged: number of users", work->way->path);
 }
 
+wp_status wp__load_starts(wp__way_load *work, const wp_run *run, wp_error *err)
+{
+    wp_columns *columns = work->columns;
+    uint32_t active = 0, *numbers = NULL;
+    uint32_t *row_starts = wp_alloc_array((size_t)columns->users_count + 1, sizeof *row_starts);
+    uint32_t *part_users = wp_alloc_array((size_t)work->parts_count + 1, sizeof *part_users);
+    work->parts = wp_alloc_array_zero(work->parts_count, sizeof *work->parts);
+    work->row_counts = is_plain(&work->way->view) ? row_starts : NULL;
+    in_large_pages(row_starts, ((size_t)columns->users_count + 1) * sizeof *row_starts);
+    wp_status status = WP_OK;
+    if (row_starts == NULL || part_users == NULL || work->parts == NULL)
+        status = wp_fail_memory(err, columns->users_count * 4ULL);
+    if (status == WP_OK)
+        status = wp_pool_run(run, work->parts_count, load_part_users, work, err);
+    if (status == WP_OK)
+        status = number_users(work, row_starts, part_users, &active, &numbers, err);
+    if (status == WP_OK && numbers != NULL)
+        status = number_idle(work, active, numbers, err);
+    if (status != WP_OK) {
+        wp_free(numbers);
+        wp_free(row_starts);
+        wp_free(part_users);
+        return status;
+    }
+    plan_times(work);
+    columns->row_starts = row_starts;
+    columns->part_users = part_users;
+    columns->parts_count = work->parts_count;
+    columns->times = work->times;
+    columns->events.width = width_of(columns->event_names.count);
+    work->loader->numbers = numbers;
+    work->loader->active_count = active;
+    return WP_OK;
+}
+
 wp_status wp__load_rows(wp__way_load *work, const wp_run *run, wp_error *err)
 {
     wp_columns *columns = work->columns;
     wp_codes events = {0};
-    uint32_t active = 0, *numbers = NULL;
-    uint32_t *row_starts = wp_alloc_array((size_t)columns->users_count + 1, sizeof *row_starts);
-    work->parts = wp_alloc_array_zero(work->parts_count, sizeof *work->parts);
+    plan_times(work);
     work->codes = &events;
-    work->row_counts = is_plain(&work->way->view) ? row_starts : NULL;
-    in_large_pages(row_starts, ((size_t)columns->users_count + 1) * sizeof *row_starts);
-    wp_status status = WP_OK;
-    if (row_starts == NULL || work->parts == NULL || !plan_times(work) ||
-        !wp__make_codes(&events, columns->event_names.count, columns->events_count))
-        status = wp_fail_memory(err, columns->events_count * 5ULL);
-    if (status == WP_OK)
-        status = wp_pool_run(run, work->parts_count, load_part_rows, work, err);
-    if (status == WP_OK)
-        status = number_users(work, row_starts, &active, &numbers, err);
-    if (status == WP_OK && numbers != NULL)
-        status = number_idle(work, active, numbers, err);
-    if (status == WP_OK) {
-        columns->row_starts = row_starts;
-        columns->times = work->times;
-        columns->events = events;
-        work->loader->numbers = numbers;
-        work->loader->active_count = active;
-        for (uint32_t p = 0; p < work->parts_count; p++)
-            work->loader->in_order[p] = work->parts[p].in_order;
-        work->loader->has_rows = true;
-        return WP_OK;
+    work->part_users = columns->part_users;
+    wp_status status =
+        make_times(&work->times, columns->events_count) &&
+                wp__make_codes(&events, columns->event_names.count, columns->events_count)
+            ? wp_pool_run(run, work->parts_count, load_part_rows, work, err)
+            : wp_fail_memory(err, columns->events_count * 5ULL);
+    if (status != WP_OK) {
+        wp_free(events.data);
+        wp_free(work->times.offsets);
+        wp_free(work->times.micros);
+        return status;
     }
-    wp_free(numbers);
-    wp_free(row_starts);
-    wp_free(events.data);
-    wp_free(work->times.offsets);
-    wp_free(work->times.micros);
-    return status;
+    columns->times = work->times;
+    columns->events = events;
+    wp_free(columns->part_users);
+    columns->part_users = NULL;
+    columns->parts_count = 0;
+    return WP_OK;
+}
+
+/* --- Rows part by part ----------------------------------------------------------------------- */
+
+#define READABLE 64u /* rows behind the last one of a part */
+
+/* One worker's rows, those of the part it reads. */
+typedef struct part_room {
+    void *times, *codes;
+} part_room;
+
+typedef struct way_scan {
+    wp__way_load work;
+    part_room *rooms;
+    const wp_run *run;
+    size_t rows_room;
+} way_scan;
+
+void wp__scan_end(void *context)
+{
+    way_scan *scan = context;
+    if (scan == NULL)
+        return;
+    wp__way_end_reading(scan->work.way);
+    for (unsigned i = 0; scan->rooms != NULL && i < wp_run_threads(scan->run); i++) {
+        wp_free(scan->rooms[i].times);
+        wp_free(scan->rooms[i].codes);
+    }
+    wp_free(scan->rooms);
+    wp__work_end(&scan->work, scan->run);
+    wp_free(scan);
+}
+
+wp_status wp__scan_start(wp_loader *base, const wp_columns *columns, const wp_run *run, void **out,
+                         wp_error *err)
+{
+    wp__way_loader *loader = (wp__way_loader *)base;
+    way_scan *scan = wp_alloc_zero(sizeof *scan);
+    if (scan == NULL)
+        return wp_fail_memory(err, sizeof *scan);
+    scan->run = run;
+    scan->rooms = wp_alloc_array_zero(wp_run_threads(run), sizeof *scan->rooms);
+    wp_status status = wp__work_start(&scan->work, loader, (wp_columns *)columns, run, err);
+    if (status == WP_OK && scan->rooms == NULL)
+        status = wp_fail_memory(err, wp_run_threads(run) * sizeof *scan->rooms);
+    if (status == WP_OK)
+        status = wp__way_begin_reading(loader->way, err);
+    if (status != WP_OK) {
+        wp_free(scan->rooms);
+        wp__work_end(&scan->work, run);
+        wp_free(scan);
+        return status;
+    }
+    wp__way_load *work = &scan->work;
+    plan_times(work);
+    work->part_users = columns->part_users;
+    for (uint32_t part = 0; part < work->parts_count; part++) {
+        size_t rows = work->row_bases[part + 1] - work->row_bases[part];
+        scan->rows_room = rows > scan->rows_room ? rows : scan->rows_room;
+    }
+    scan->rows_room += READABLE;
+    *out = scan;
+    return WP_OK;
+}
+
+/* Where row 0 of the log would stand, were it all in memory: never touched, rows of the part are.
+ */
+static void *before(void *rows, size_t first_row, size_t width)
+{
+    return (void *)((uintptr_t)rows - first_row * width);
+}
+
+wp_status wp__scan_part(void *context, uint32_t part, unsigned worker, wp_columns *view,
+                        wp_error *err)
+{
+    way_scan *scan = context;
+    const wp__way_load *work = &scan->work;
+    part_room *room = &scan->rooms[worker];
+    wp_times times = work->times;
+    wp_codes codes = {.width = view->events.width};
+    size_t row = work->row_bases[part], width = times.wide ? 8 : 4;
+    if (room->times == NULL)
+        room->times = wp_alloc_array_zero(scan->rows_room, width);
+    if (room->codes == NULL)
+        room->codes = wp_alloc_array_zero(scan->rows_room, codes.width > 0 ? codes.width : 1);
+    if (room->times == NULL || room->codes == NULL)
+        return wp_fail_memory(err, scan->rows_room * 5ULL);
+    if (times.wide)
+        times.micros = before(room->times, row, width);
+    else
+        times.offsets = before(room->times, row, width);
+    codes.data = codes.width > 0 ? before(room->codes, row, codes.width) : NULL;
+    WP_TRY(wp__read_part_rows(work, part, &times, &codes, &scan->work.scratches[worker], err));
+    view->times = times;
+    view->events = codes;
+    return WP_OK;
 }
 
 /* --- Columns of events ----------------------------------------------------------------------- */

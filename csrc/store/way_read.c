@@ -7,8 +7,10 @@
 ** user of the log to the number in the store. Nothing depends on the number of threads. */
 #include "store/way_load.h"
 
-static wp_status work_start(wp__way_load *work, wp__way_loader *loader, wp_columns *columns,
-                            const wp_run *run, wp_error *err)
+uint32_t wp_way_scan_parts = 8;
+
+wp_status wp__work_start(wp__way_load *work, wp__way_loader *loader, wp_columns *columns,
+                         const wp_run *run, wp_error *err)
 {
     const wp__way_view *view = &loader->way->view;
     *work = (wp__way_load){
@@ -24,7 +26,7 @@ static wp_status work_start(wp__way_load *work, wp__way_loader *loader, wp_colum
     return WP_OK;
 }
 
-static void work_end(wp__way_load *work, const wp_run *run)
+void wp__work_end(wp__way_load *work, const wp_run *run)
 {
     for (unsigned i = 0; work->scratches != NULL && i < wp_run_threads(run); i++)
         wp__way_scratch_free(&work->scratches[i]);
@@ -67,18 +69,21 @@ static wp_status load_one(wp__way_loader *loader, wp_columns *columns, wp_part p
         position = position_of(&loader->way->view, part == WP_PART_TEXTS, place);
         if (loader->has_column[position])
             return WP_OK;
-    } else if ((part == WP_PART_ROWS && loader->has_rows) ||
+    } else if ((part == WP_PART_SCAN && loader->has_starts) ||
+               (part == WP_PART_ROWS && loader->has_rows) ||
                (part == WP_PART_IDS && loader->has_ids) ||
                (part == WP_PART_ATTRIBUTES && loader->has_attributes)) {
         return WP_OK;
     }
     wp__way_load work;
-    wp_status status = work_start(&work, loader, columns, run, err);
+    wp_status status = wp__work_start(&work, loader, columns, run, err);
     if (status == WP_OK)
         status = wp__way_begin_reading(loader->way, err);
     if (status == WP_OK) {
         work.column = WP__COLUMN_FIRST + position;
-        if (part == WP_PART_ROWS)
+        if (part == WP_PART_SCAN)
+            status = wp__load_starts(&work, run, err);
+        else if (part == WP_PART_ROWS)
             status = wp__load_rows(&work, run, err);
         else if (part == WP_PART_IDS)
             status = wp__load_ids(&work, err);
@@ -90,9 +95,11 @@ static wp_status load_one(wp__way_loader *loader, wp_columns *columns, wp_part p
             status = wp__load_numbers(&work, &columns->numbers[place], run, err);
         wp__way_end_reading(loader->way);
     }
-    work_end(&work, run);
+    wp__work_end(&work, run);
     if (status != WP_OK)
         return status;
+    loader->has_starts = loader->has_starts || part == WP_PART_SCAN;
+    loader->has_rows = loader->has_rows || part == WP_PART_ROWS;
     loader->has_ids = loader->has_ids || part == WP_PART_IDS;
     loader->has_attributes = loader->has_attributes || part == WP_PART_ATTRIBUTES;
     if (position != UINT32_MAX)
@@ -104,6 +111,7 @@ static wp_status load_one(wp__way_loader *loader, wp_columns *columns, wp_part p
 static wp_status load_all(wp__way_loader *loader, wp_columns *columns, const wp_run *run,
                           wp_error *err)
 {
+    WP_TRY(load_one(loader, columns, WP_PART_SCAN, 0, run, err));
     WP_TRY(load_one(loader, columns, WP_PART_ROWS, 0, run, err));
     WP_TRY(load_one(loader, columns, WP_PART_IDS, 0, run, err));
     for (uint32_t i = 0; i < columns->numbers_count; i++)
@@ -111,6 +119,17 @@ static wp_status load_all(wp__way_loader *loader, wp_columns *columns, const wp_
     for (uint32_t i = 0; i < columns->texts_count; i++)
         WP_TRY(load_one(loader, columns, WP_PART_TEXTS, i, run, err));
     return load_one(loader, columns, WP_PART_ATTRIBUTES, 0, run, err);
+}
+
+/* Whether an analysis that is content with it gets the rows part by part. The first one does: it
+** works on them while they are in the processor's cache, and most come alone. With the second one
+** they come to stay, unless there are so many that memory is worth more than time. */
+static bool is_worth_scanning(const wp__way_loader *loader, const wp_columns *columns)
+{
+    uint64_t size =
+        (uint64_t)columns->events_count * ((columns->times.wide ? 8 : 4) + columns->events.width);
+    return columns->parts_count >= wp_way_scan_parts && loader->active_count > 0 &&
+           (!loader->scanned || size > WP_WAY_ROWS_KEPT);
 }
 
 static wp_status load_part(wp__way_loader *loader, wp_columns *columns, wp_part part,
@@ -127,9 +146,15 @@ static wp_status load_part(wp__way_loader *loader, wp_columns *columns, wp_part 
         wp__way_keep_fingerprint(loader->way, columns->fingerprint);
         return WP_OK;
     }
-    if (part != WP_PART_ROWS) /* they say which user of the store a user of the log is */
-        WP_TRY(load_one(loader, columns, WP_PART_ROWS, 0, run, err));
-    return load_one(loader, columns, part, column, run, err);
+    /* The starts say which user of the store a user of the log is. */
+    WP_TRY(load_one(loader, columns, WP_PART_SCAN, 0, run, err));
+    if (part == WP_PART_SCAN && loader->has_rows)
+        return WP_OK;
+    if (part == WP_PART_SCAN && is_worth_scanning(loader, columns)) {
+        loader->scanned = true;
+        return WP_OK;
+    }
+    return load_one(loader, columns, part == WP_PART_SCAN ? WP_PART_ROWS : part, column, run, err);
 }
 
 static void free_loader(wp_loader *base)
@@ -239,7 +264,7 @@ wp_status wp_way_log(wp_way *take_way, wp_log **out, wp_error *err)
         wp_way_close(take_way);
         return wp_fail_memory(err, sizeof *columns);
     }
-    loader->base = (wp_loader){load, free_loader};
+    loader->base = (wp_loader){load, wp__scan_start, wp__scan_part, wp__scan_end, free_loader};
     loader->way = take_way;
     columns->references = 1;
     columns->loader = &loader->base;

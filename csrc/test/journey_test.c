@@ -69,7 +69,7 @@ static void widen(made_log *made, bool codes, bool times)
     if (codes)
         made->columns.events = (wp_codes){2, made->wide_codes};
     if (times)
-        made->columns.times = (wp_times){0, 1, NULL, made->micros};
+        made->columns.times = (wp_times){0, 1, true, NULL, made->micros};
 }
 
 /* --- Funnels --------------------------------------------------------------------------------- */
