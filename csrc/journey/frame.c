@@ -26,24 +26,6 @@ wp_status wp_frame_column_alloc(wp_frame_column *column, uint32_t rows_count, wp
     return column->data == NULL ? wp_fail_memory(err, rows_count * width) : WP_OK;
 }
 
-void wp_frame_column_narrow(wp_frame_column *column, uint32_t rows_count)
-{
-    if (column->type != WP_CELL_U32 || column->texts != NULL || rows_count == 0)
-        return;
-    const uint32_t *wide = column->data;
-    uint32_t beyond = 0;
-    for (uint32_t row = 0; row < rows_count; row++)
-        beyond |= (wide[row] + 1) >> 8; /* missing becomes 0 */
-    if (beyond != 0)
-        return;
-    uint8_t *narrow = column->data; /* in place: no byte is written before it was read */
-    for (uint32_t row = 0; row < rows_count; row++)
-        narrow[row] = (uint8_t)wide[row];
-    void *less = wp_realloc_array(narrow, rows_count, 1);
-    column->data = less != NULL ? less : narrow;
-    column->type = WP_CELL_U8;
-}
-
 void wp_frame_free(wp_frame *frame)
 {
     if (frame == NULL)
@@ -112,21 +94,16 @@ wp_status wp_frame_numbers(const wp_frame *frame, uint32_t column, const wp_run 
 
 typedef enum row_state { ROW_USED, ROW_MISSING, ROW_TOO_RECENT, ROW_PRIOR } row_state;
 
-/* Some rows of a frame: 0 .. count-1 from `first` on. */
-typedef struct row_range {
-    uint32_t first, count;
-} row_range;
-
 /* state = `mark` where the test holds and the row has no state yet. One loop per width: this runs
 ** over every user. */
 #define MARK_CELLS(type, holds)                                                                    \
     do {                                                                                           \
-        const type *cells = (const type *)column->data + range.first;                              \
-        for (uint32_t row = 0; row < range.count; row++)                                           \
+        const type *cells = column->data;                                                          \
+        for (uint32_t row = 0; row < count; row++)                                                 \
             state[row] = (uint8_t)(state[row] | (-(state[row] == ROW_USED) & -(holds)&mark));      \
     } while (0)
 
-static void mark_missing(const wp_frame_column *column, row_range range, uint8_t mark,
+static void mark_missing(const wp_frame_column *column, uint32_t count, uint8_t mark,
                          uint8_t *state)
 {
     if (column->type == WP_CELL_U8)
@@ -139,7 +116,7 @@ static void mark_missing(const wp_frame_column *column, row_range range, uint8_t
         MARK_CELLS(double, isnan(cells[row]) != 0);
 }
 
-static void mark_above_0(const wp_frame_column *column, row_range range, uint8_t mark,
+static void mark_above_0(const wp_frame_column *column, uint32_t count, uint8_t mark,
                          uint8_t *state)
 {
     if (column->type == WP_CELL_U8)
@@ -152,44 +129,44 @@ static void mark_above_0(const wp_frame_column *column, row_range range, uint8_t
         MARK_CELLS(double, cells[row] > 0);
 }
 
-static void find_states(const wp_frame *frame, const wp_rules *rules, row_range range,
+static void find_states(const wp_frame *frame, const wp_rules *rules, uint32_t count,
                         const int64_t *t0_us, const int64_t *end_us, uint8_t *state)
 {
     if (end_us == NULL)
-        memset(state, 0, range.count);
-    for (uint32_t row = 0; end_us != NULL && row < range.count; row++)
+        memset(state, 0, count);
+    for (uint32_t row = 0; end_us != NULL && row < count; row++)
         state[row] = (uint8_t)(-(end_us[row] - t0_us[row] < rules->needed_us) & ROW_TOO_RECENT);
     if (rules->prior >= 0)
-        mark_above_0(&frame->columns[rules->prior], range, ROW_PRIOR, state);
+        mark_above_0(&frame->columns[rules->prior], count, ROW_PRIOR, state);
     for (uint32_t i = 0; i < rules->required_count; i++)
-        mark_missing(&frame->columns[rules->required[i]], range, ROW_MISSING, state);
+        mark_missing(&frame->columns[rules->required[i]], count, ROW_MISSING, state);
 }
 
-static void count_states(const wp_rules *rules, row_range range, const uint8_t *state,
+static void count_states(const wp_rules *rules, uint32_t count, const uint8_t *state,
                          const uint8_t *events, wp_loss *loss)
 {
     uint64_t counts[4] = {0};
-    for (uint32_t row = 0; row < range.count; row++)
+    for (uint32_t row = 0; row < count; row++)
         counts[state[row]]++;
     loss->used += counts[ROW_USED];
     loss->missing += counts[ROW_MISSING];
     loss->too_recent += counts[ROW_TOO_RECENT];
     loss->prior_outcome += counts[ROW_PRIOR];
-    for (uint32_t row = 0; rules->outcome >= 0 && row < range.count; row++)
+    for (uint32_t row = 0; rules->outcome >= 0 && row < count; row++)
         loss->events += state[row] == ROW_USED && events[row] != 0;
 }
 
 /* Moves the marked cells of a range to its front, in order. */
 #define KEEP_CELLS(type, array)                                                                    \
     do {                                                                                           \
-        type *cells = (type *)(array) + range.first;                                               \
-        for (uint32_t row = 0, kept = 0; row < range.count; row++) {                               \
+        type *cells = (array);                                                                     \
+        for (uint32_t row = 0, kept = 0; row < count; row++) {                                     \
             cells[kept] = cells[row];                                                              \
             kept += keep[row];                                                                     \
         }                                                                                          \
     } while (0)
 
-static void keep_rows(const wp_frame *frame, row_range range, const uint8_t *keep)
+static void keep_rows(const wp_frame *frame, uint32_t count, const uint8_t *keep)
 {
     for (uint32_t i = 0; i < frame->columns_count; i++) {
         const wp_frame_column *column = &frame->columns[i];
@@ -210,15 +187,14 @@ static void keep_rows(const wp_frame *frame, row_range range, const uint8_t *kee
         KEEP_CELLS(int64_t, frame->end_us);
 }
 
-uint32_t wp__frame_settle(wp_frame *frame, const wp_rules *rules, uint32_t first, uint32_t count,
+uint32_t wp__frame_settle(wp_frame *frame, const wp_rules *rules, uint32_t count,
                           const int64_t *t0_us, const int64_t *end_us, wp_loss *loss)
 {
-    row_range range = {first, count};
     uint8_t state[WP_SETTLE_ROWS], events[WP_SETTLE_ROWS];
     uint32_t stay = 0;
     if (rules->outcome >= 0) {
         memset(events, 0, count);
-        mark_above_0(&frame->columns[rules->outcome], range, 1, events);
+        mark_above_0(&frame->columns[rules->outcome], count, 1, events);
     }
     if (end_us == NULL && rules->prior < 0 && rules->required_count == 0) {
         uint32_t found = 0; /* nobody can be lost */
@@ -228,13 +204,13 @@ uint32_t wp__frame_settle(wp_frame *frame, const wp_rules *rules, uint32_t first
         loss->events += found;
         return count;
     }
-    find_states(frame, rules, range, t0_us, end_us, state);
-    count_states(rules, range, state, events, loss);
+    find_states(frame, rules, count, t0_us, end_us, state);
+    count_states(rules, count, state, events, loss);
     for (uint32_t row = 0; row < count; row++) {
         state[row] = state[row] <= ROW_MISSING;
         stay += state[row];
     }
     if (stay < count)
-        keep_rows(frame, range, state);
+        keep_rows(frame, count, state);
     return stay;
 }

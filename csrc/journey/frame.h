@@ -2,7 +2,8 @@
 **
 ** Columns are immutable once the frame is handed out. Rows of a measured frame are in the order of
 ** the log's users; `users` then names them in `log`. A frame that the caller brought has neither.
-** Cost: the sum of the columns' widths per row (did: 1 byte, counts: 1 or 4, the rest 8), plus 8
+** Cost: the sum of the columns' widths per row (did: 1 byte; counts: 1, or 4 where one is 255 or
+** more; the rest 8), plus 8
 ** bytes per measured row for the user and t0, and 8 for the end of follow-up where `until`
 ** gives each user another. */
 #ifndef WP_JOURNEY_FRAME_H
@@ -29,10 +30,10 @@ typedef struct wp_frame {
     uint32_t rows_count;
     uint32_t columns_count;
     wp_frame_column *columns;
-    wp_log *log;       /* retained; NULL for a frame the caller brought */
-    uint32_t *users;   /* user of each row; NULL without a log */
-    wp_times t0;       /* of each row, as the log has its times; empty without a log */
-    int64_t *end_us;   /* NULL: as_of_us for all */
+    wp_log *log;     /* retained; NULL for a frame the caller brought */
+    uint32_t *users; /* user of each row; NULL without a log */
+    wp_times t0;     /* of each row, as the log has its times; empty without a log */
+    int64_t *end_us; /* NULL: as_of_us for all */
     int64_t as_of_us;
     /* users_total = outside + no_anchor + rows before anybody is lost */
     uint64_t users_total, outside, no_anchor;
@@ -44,8 +45,6 @@ WP_NODISCARD wp_status wp_frame_new(uint32_t rows_count, uint32_t columns_count,
                                     wp_error *err);
 WP_NODISCARD wp_status wp_frame_column_alloc(wp_frame_column *column, uint32_t rows_count,
                                              wp_error *err);
-/* Makes a column of counts as narrow as its numbers turned out to be: nearly all are below 255. */
-void wp_frame_column_narrow(wp_frame_column *column, uint32_t rows_count);
 void wp_frame_free(wp_frame *frame);
 int64_t wp_frame_bytes(const wp_frame *frame);
 
@@ -111,10 +110,10 @@ WP_NODISCARD wp_status wp_frame_codes(const wp_frame *frame, uint32_t column,
 
 #define WP_SETTLE_ROWS 8192u /* at most so many at once */
 
-/* Rows first .. first + count - 1 have their numbers: counts into *loss why some are lost (too
-** recent, then prior outcome, then missing) and moves those that stay to the front, in order.
-** Returns how many they are. t0_us and end_us are those of the rows; NULL: no row is too recent. */
-uint32_t wp__frame_settle(wp_frame *frame, const wp_rules *rules, uint32_t first, uint32_t count,
+/* The first `count` rows have their numbers: counts into *loss why some are lost (too recent, then
+** prior outcome, then missing) and moves those that stay to the front, in order. Returns how many
+** they are. t0_us and end_us are those of the rows; NULL: no row is too recent. */
+uint32_t wp__frame_settle(wp_frame *frame, const wp_rules *rules, uint32_t count,
                           const int64_t *t0_us, const int64_t *end_us, wp_loss *loss);
 
 #endif

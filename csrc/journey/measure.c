@@ -5,16 +5,14 @@
 #include "journey/metric.h"
 #include "store/scan.h"
 
-#define ROWS_PER_CHUNK 16384u
-/* Frames of so many columns are worth a pass to make them narrow. */
-#define NARROW_COLUMNS  16
+#define ROWS_PER_CHUNK  16384u
 #define USERS_PER_CHUNK WP_SETTLE_ROWS
 #define NO_ANCHOR       UINT32_MAX
 #define OUTSIDE         (UINT32_MAX - 1)
 
 typedef struct chunk_part {
     uint32_t frame_row;  /* its first; room for one row per anchor from there on */
-    uint32_t rows, stay; /* anchors; rows that are filled and stay */
+    uint32_t rows, stay; /* anchors; rows that stay */
     uint32_t outside;
     wp_loss loss;
 } chunk_part;
@@ -23,6 +21,7 @@ typedef struct worker_room {
     bool ready;
     wp_span span;
     wp_metric_room metric;
+    wp_frame *rows;  /* of one chunk, until it is known who stays */
     double *numbers; /* leaf after leaf, users_room each */
     double *stack;   /* operand after operand, users_room each */
 } worker_room;
@@ -43,6 +42,9 @@ typedef struct measuring {
     worker_room *rooms;
     uint32_t rooms_count;
     wp_frame *frame;
+    /* Counts are bytes where that is enough for all of a chunk, else in a block of their own:
+    ** wide[chunk * columns + column]. */
+    uint32_t **wide;
 } measuring;
 
 /* --- Chunks -------------------------------------------------------------------------------- */
@@ -241,35 +243,71 @@ static const double *run_program(const measuring *m, const worker_room *room,
     return room->stack;
 }
 
-static void store_column(wp_frame_column *column, const double *numbers, uint32_t first,
-                         uint32_t count)
+static void store_column(wp_frame_column *column, const double *numbers, uint32_t count)
 {
     switch (column->type) {
     case WP_CELL_U8: {
-        uint8_t *cells = (uint8_t *)column->data + first;
+        uint8_t *cells = column->data;
         for (uint32_t i = 0; i < count; i++)
             cells[i] = isnan(numbers[i]) ? UINT8_MAX : (uint8_t)numbers[i];
         break;
     }
     case WP_CELL_U32: {
-        uint32_t *cells = (uint32_t *)column->data + first;
+        uint32_t *cells = column->data;
         for (uint32_t i = 0; i < count; i++)
             cells[i] = isnan(numbers[i]) ? UINT32_MAX : (uint32_t)numbers[i];
         break;
     }
     case WP_CELL_I64: {
-        int64_t *cells = (int64_t *)column->data + first;
+        int64_t *cells = column->data;
         for (uint32_t i = 0; i < count; i++)
             cells[i] = isnan(numbers[i]) ? WP_TIME_MISSING : (int64_t)numbers[i];
         break;
     }
     default:
-        memcpy((double *)column->data + first, numbers, count * sizeof *numbers);
+        memcpy(column->data, numbers, count * sizeof *numbers);
         break;
     }
 }
 
 /* --- The pass ------------------------------------------------------------------------------ */
+
+/* Counts, nearly all of which are below 255. */
+static bool is_count(const wp_frame_column *column)
+{
+    return column->type == WP_CELL_U32 && column->texts == NULL;
+}
+
+/* Room for users, t0, ends and columns; columns have the types of the plan. */
+static wp_status alloc_rows(const measuring *m, wp_frame *frame, wp_error *err)
+{
+    const wp_plan *plan = m->plan;
+    uint32_t rows = frame->rows_count;
+    frame->users = wp_alloc_array(rows, sizeof *frame->users);
+    frame->t0 = m->log->columns->times;
+    frame->t0.offsets = NULL;
+    frame->t0.micros = NULL;
+    if (frame->t0.wide)
+        frame->t0.micros = wp_alloc_array(rows, sizeof *frame->t0.micros);
+    else
+        frame->t0.offsets = wp_alloc_array(rows, sizeof *frame->t0.offsets);
+    frame->end_us = plan->until != NULL ? wp_alloc_array(rows, sizeof *frame->end_us) : NULL;
+    if (frame->users == NULL || (frame->t0.offsets == NULL && frame->t0.micros == NULL) ||
+        (plan->until != NULL && frame->end_us == NULL))
+        return wp_fail_memory(err, rows * 16ULL);
+    for (uint32_t i = 0; i < plan->columns_count; i++) {
+        wp_frame_column *column = &frame->columns[i];
+        column->type = plan->columns[i].type;
+        column->integral = plan->columns[i].integral;
+        column->texts = plan->columns[i].texts;
+        column->code_0_missing = plan->columns[i].code_0_missing;
+        bool narrow = frame == m->frame && is_count(column);
+        size_t width = narrow ? 1 : wp_cell_width(column->type);
+        if ((column->data = wp_alloc_array(rows, width)) == NULL)
+            return wp_fail_memory(err, rows * width);
+    }
+    return WP_OK;
+}
 
 static wp_status prepare_room(const measuring *m, const wp_log *log, worker_room *room,
                               wp_error *err)
@@ -280,6 +318,8 @@ static wp_status prepare_room(const measuring *m, const wp_log *log, worker_room
     room->span.latest_us = m->latest_us;
     WP_TRY(wp_metric_room_init(&room->metric, m->plan, log->columns, m->users_room, m->rows_room,
                                err));
+    WP_TRY(wp_frame_new(m->users_room, m->plan->columns_count, &room->rows, err));
+    WP_TRY(alloc_rows(m, room->rows, err));
     size_t users = m->users_room;
     room->numbers = wp_alloc_array(users, m->plan->leaves_count * sizeof(double));
     room->stack = wp_alloc_array(users, m->stack_depth * sizeof(double));
@@ -294,6 +334,7 @@ static void reset_room(worker_room *room)
         return;
     wp_span_reset(&room->span);
     wp_metric_room_reset(&room->metric);
+    wp_frame_free(room->rows);
     wp_free(room->numbers);
     wp_free(room->stack);
 }
@@ -314,6 +355,48 @@ static void run_leaves(const measuring *m, worker_room *room, uint32_t first_row
     }
 }
 
+static bool all_narrow(const uint32_t *counts, uint32_t rows)
+{
+    uint32_t beyond = 0;
+    for (uint32_t row = 0; row < rows; row++)
+        beyond |= (counts[row] + 1) >> 8; /* missing becomes 0 */
+    return beyond == 0;
+}
+
+/* The rows of a chunk that stay, to their places in the frame. */
+static wp_status put_rows(measuring *m, const wp_frame *rows, size_t chunk, wp_error *err)
+{
+    wp_frame *frame = m->frame;
+    uint32_t first = m->parts[chunk].frame_row, count = m->parts[chunk].stay;
+    for (uint32_t i = 0; i < frame->columns_count; i++) {
+        const wp_frame_column *from = &rows->columns[i];
+        char *to = frame->columns[i].data;
+        size_t width = wp_cell_width(from->type);
+        if (!is_count(from)) {
+            memcpy(to + first * width, from->data, count * width);
+        } else if (all_narrow(from->data, count)) {
+            const uint32_t *counts = from->data;
+            uint8_t *bytes = (uint8_t *)to + first;
+            for (uint32_t row = 0; row < count; row++)
+                bytes[row] = (uint8_t)counts[row];
+        } else {
+            uint32_t *block = wp_alloc_array(count, sizeof *block);
+            if (block == NULL)
+                return wp_fail_memory(err, count * 4ULL);
+            memcpy(block, from->data, count * sizeof *block);
+            m->wide[chunk * frame->columns_count + i] = block;
+        }
+    }
+    memcpy(frame->users + first, rows->users, count * sizeof *rows->users);
+    if (rows->t0.wide)
+        memcpy(frame->t0.micros + first, rows->t0.micros, count * sizeof *rows->t0.micros);
+    else
+        memcpy(frame->t0.offsets + first, rows->t0.offsets, count * sizeof *rows->t0.offsets);
+    if (rows->end_us != NULL)
+        memcpy(frame->end_us + first, rows->end_us, count * sizeof *rows->end_us);
+    return WP_OK;
+}
+
 static wp_status measure_chunk(void *context, const wp_log *log, wp_piece piece, unsigned worker,
                                wp_error *err)
 {
@@ -324,31 +407,29 @@ static wp_status measure_chunk(void *context, const wp_log *log, wp_piece piece,
         return WP_OK;
     if (!room->ready)
         WP_TRY(prepare_room(m, log, room, err));
-    wp_frame *frame = m->frame;
+    wp_frame *rows = room->rows;
     wp_span *span = &room->span;
-    uint32_t first_row = part->frame_row;
     wp_span_load(span, log, m->anchors, piece.first, piece.last);
-    run_leaves(m, room, first_row);
+    run_leaves(m, room, part->frame_row);
     uint32_t count = span->users_count;
     for (uint32_t i = 0; i < m->plan->columns_count; i++)
-        store_column(&frame->columns[i], run_program(m, room, &m->plan->columns[i]), first_row,
-                     count);
-    memcpy(frame->users + first_row, span->users, count * sizeof *span->users);
-    if (frame->t0.wide)
-        memcpy(frame->t0.micros + first_row, span->t0_us, count * sizeof *span->t0_us);
+        store_column(&rows->columns[i], run_program(m, room, &m->plan->columns[i]), count);
+    memcpy(rows->users, span->users, count * sizeof *span->users);
+    if (rows->t0.wide)
+        memcpy(rows->t0.micros, span->t0_us, count * sizeof *span->t0_us);
     else
         for (uint32_t i = 0; i < count; i++)
-            frame->t0.offsets[first_row + i] = (uint32_t)span->t0_ticks[i];
-    if (frame->end_us != NULL)
-        memcpy(frame->end_us + first_row, span->end_us, count * sizeof *span->end_us);
+            rows->t0.offsets[i] = (uint32_t)span->t0_ticks[i];
+    if (rows->end_us != NULL)
+        memcpy(rows->end_us, span->end_us, count * sizeof *span->end_us);
     part->stay = count;
-    if (!m->plan->has_rules)
-        return WP_OK;
-    part->loss.too_recent = span->late_count;
-    bool all_seen = m->latest_us != INT64_MAX && m->plan->until == NULL;
-    part->stay = wp__frame_settle(frame, &m->rules, first_row, count, span->t0_us,
-                                  all_seen ? NULL : span->end_us, &part->loss);
-    return WP_OK;
+    if (m->plan->has_rules) {
+        part->loss.too_recent = span->late_count;
+        bool all_seen = m->latest_us != INT64_MAX && m->plan->until == NULL;
+        part->stay = wp__frame_settle(rows, &m->rules, count, span->t0_us,
+                                      all_seen ? NULL : span->end_us, &part->loss);
+    }
+    return put_rows(m, rows, piece.chunk, err);
 }
 
 static wp_status read_rules(measuring *m, wp_error *err)
@@ -381,26 +462,10 @@ static wp_status make_frame(measuring *m, wp_error *err)
     }
     WP_TRY(wp_frame_new(rows, plan->columns_count, &m->frame, err));
     wp_frame *frame = m->frame;
-    frame->users = wp_alloc_array(rows, sizeof *frame->users);
-    frame->t0 = m->log->columns->times;
-    frame->t0.offsets = NULL;
-    frame->t0.micros = NULL;
-    if (frame->t0.wide)
-        frame->t0.micros = wp_alloc_array(rows, sizeof *frame->t0.micros);
-    else
-        frame->t0.offsets = wp_alloc_array(rows, sizeof *frame->t0.offsets);
-    frame->end_us = plan->until != NULL ? wp_alloc_array(rows, sizeof *frame->end_us) : NULL;
-    if (frame->users == NULL || (frame->t0.offsets == NULL && frame->t0.micros == NULL) ||
-        (plan->until != NULL && frame->end_us == NULL))
-        return wp_fail_memory(err, rows * 16ULL);
-    for (uint32_t i = 0; i < plan->columns_count; i++) {
-        wp_frame_column *column = &frame->columns[i];
-        column->type = plan->columns[i].type;
-        column->integral = plan->columns[i].integral;
-        column->texts = plan->columns[i].texts;
-        column->code_0_missing = plan->columns[i].code_0_missing;
-        WP_TRY(wp_frame_column_alloc(column, rows, err));
-    }
+    WP_TRY(alloc_rows(m, frame, err));
+    m->wide = wp_alloc_array_zero((size_t)m->chunks_count, plan->columns_count * sizeof *m->wide);
+    if (m->wide == NULL)
+        return wp_fail_memory(err, (size_t)m->chunks_count * plan->columns_count * 8);
     frame->log = wp_log_retain((wp_log *)m->log);
     frame->as_of_us = plan->as_of_us;
     frame->users_total = m->log->users_count;
@@ -410,25 +475,10 @@ static wp_status make_frame(measuring *m, wp_error *err)
     return WP_OK;
 }
 
-/* Moves the rows of one array that stay together: one of the columns, or of the three others. */
-static wp_status join_array(void *context, size_t array, unsigned worker, wp_error *err)
+/* Moves the cells that stay together; the array, no longer than they are. */
+static void *join_cells(const measuring *m, void *cells, size_t width)
 {
-    (void)worker;
-    (void)err;
-    const measuring *m = context;
-    wp_frame *frame = m->frame;
-    size_t columns = frame->columns_count, width = sizeof(uint32_t);
-    char *data = (char *)frame->users;
-    if (array < columns) {
-        width = wp_cell_width(frame->columns[array].type);
-        data = frame->columns[array].data;
-    } else if (array == columns + 1) {
-        width = frame->t0.wide ? sizeof *frame->t0.micros : sizeof *frame->t0.offsets;
-        data = frame->t0.wide ? (char *)frame->t0.micros : (char *)frame->t0.offsets;
-    } else if (array == columns + 2) {
-        width = sizeof *frame->end_us;
-        data = (char *)frame->end_us;
-    }
+    char *data = cells;
     size_t to = 0;
     for (uint32_t chunk = 0; chunk < m->chunks_count; chunk++) {
         const chunk_part *part = &m->parts[chunk];
@@ -436,8 +486,65 @@ static wp_status join_array(void *context, size_t array, unsigned worker, wp_err
             memmove(data + to * width, data + part->frame_row * width, part->stay * width);
         to += part->stay;
     }
-    if (array < columns && columns >= NARROW_COLUMNS)
-        wp_frame_column_narrow(&frame->columns[array], (uint32_t)to);
+    void *less = wp_realloc_array(data, to, width);
+    return less != NULL ? less : data;
+}
+
+/* The same for a column of counts, some of whose chunks are wide. */
+static wp_status join_wide(const measuring *m, size_t column, wp_error *err)
+{
+    wp_frame_column *to = &m->frame->columns[column];
+    const uint8_t *bytes = to->data;
+    size_t rows = 0, columns = m->frame->columns_count;
+    for (uint32_t chunk = 0; chunk < m->chunks_count; chunk++)
+        rows += m->parts[chunk].stay;
+    uint32_t *counts = wp_alloc_array(rows, sizeof *counts), *at = counts;
+    if (counts == NULL)
+        return wp_fail_memory(err, rows * 4);
+    for (uint32_t chunk = 0; chunk < m->chunks_count; chunk++) {
+        const chunk_part *part = &m->parts[chunk];
+        uint32_t **block = &m->wide[chunk * columns + column];
+        if (*block != NULL)
+            memcpy(at, *block, part->stay * sizeof *at);
+        for (uint32_t row = 0; *block == NULL && row < part->stay; row++) {
+            uint8_t byte = bytes[part->frame_row + row];
+            at[row] = byte == UINT8_MAX ? UINT32_MAX : byte;
+        }
+        at += part->stay;
+        wp_free(*block);
+        *block = NULL;
+    }
+    wp_free(to->data);
+    to->data = counts;
+    return WP_OK;
+}
+
+/* One array of the frame: a column, or one of the three others. */
+static wp_status join_array(void *context, size_t array, unsigned worker, wp_error *err)
+{
+    (void)worker;
+    const measuring *m = context;
+    wp_frame *frame = m->frame;
+    size_t columns = frame->columns_count;
+    if (array == columns) {
+        frame->users = join_cells(m, frame->users, sizeof *frame->users);
+    } else if (array == columns + 1 && frame->t0.wide) {
+        frame->t0.micros = join_cells(m, frame->t0.micros, sizeof *frame->t0.micros);
+    } else if (array == columns + 1) {
+        frame->t0.offsets = join_cells(m, frame->t0.offsets, sizeof *frame->t0.offsets);
+    } else if (array == columns + 2) {
+        frame->end_us = join_cells(m, frame->end_us, sizeof *frame->end_us);
+    } else {
+        wp_frame_column *column = &frame->columns[array];
+        bool wide = false;
+        for (size_t chunk = 0; chunk < m->chunks_count; chunk++)
+            wide |= m->wide[chunk * columns + array] != NULL;
+        if (wide)
+            return join_wide(m, array, err);
+        if (is_count(column))
+            column->type = WP_CELL_U8;
+        column->data = join_cells(m, column->data, wp_cell_width(column->type));
+    }
     return WP_OK;
 }
 
@@ -507,6 +614,9 @@ wp_status wp_measure(const wp_log *log, const wp_plan *plan, const wp_run *run, 
     wp_free(m.anchors);
     wp_free(m.parts);
     wp_free(m.rules.required);
+    for (size_t i = 0; m.wide != NULL && i < (size_t)m.chunks_count * plan->columns_count; i++)
+        wp_free(m.wide[i]);
+    wp_free(m.wide);
     if (status == WP_OK)
         *out = m.frame;
     else

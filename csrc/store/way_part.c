@@ -16,6 +16,7 @@ void *wp__way_room(wp__way_scratch *scratch, unsigned k, size_t count, size_t si
     if (scratch->blocks[k] != NULL && scratch->capacities[k] >= wanted)
         return scratch->blocks[k];
     wp_free(scratch->blocks[k]);
+    wanted += wanted / 8; /* parts are of about one size: the next one fits */
     scratch->capacities[k] = wanted;
     scratch->blocks[k] = wp_alloc(wanted);
     return scratch->blocks[k];
