@@ -6,6 +6,7 @@
 -- L4 is an AUC too good to be true. L5 and L6 are warnings: what a lifetime count would have
 -- claimed, and what the metric "predicts" about the time before the clock started.
 -- Cost: L3 asks for four pairs of one-column fits, only where the events are close to the outcome.
+local core = require "wayproof.core"
 local case_of = require "wayproof.case"
 local fit = require "wayproof.fit"
 local scale = require "wayproof.scale"
@@ -40,20 +41,17 @@ local function slope(x, y, risk)
   if events < 20 or others < 20 then return nil end
   local model = fit.run(part, { x:select(risk) }, { firth = true })
   if not model.ok then return nil end
-  local eta = x * model:beta(1) + model:intercept()
-  local p = 1 / ((-eta):exp() + 1)
-  local residual = (y - p) * risk
-  local influence = residual * model:cov(0, 1) + residual * x * model:cov(1, 1)
+  local p = 1 / ((-(x * model:beta(1) + model:intercept())):exp() + 1)
+  local influence = (y - p) * (risk * (x * model:cov(1, 1) + model:cov(0, 1)))
+  tidy(#x)
   return { beta = model:beta(1), influence = influence }
 end
 
 -- Variance of c1*b1 + c2*b2 + … from influences.
 local function variance(terms)
-  local total
-  for _, term in ipairs(terms) do
-    local part = term[1].influence * term[2]
-    total = total and total + part or part
-  end
+  local influences, factors = {}, {}
+  for i, term in ipairs(terms) do influences[i], factors[i] = term[1].influence, term[2] end
+  local total = core.vector.combine(influences, factors)
   return total:dot(total)
 end
 
