@@ -163,6 +163,7 @@ local function placebos(case, found, settings)
     -- An event that makes up much of all activity leaves no activity to be compared at.
     local main = case.total and count:sum() > refute.placebo_share * case.total:sum()
     if not rare and not main and not is_step(case, item) then
+      tidy(#count) -- what is_step took
       local effect = placebo_effect(case, count, found.model)
       if effect then
         effect.event = item.event
