@@ -896,6 +896,9 @@ function Store:close() end
 ---@field since? wayproof.Instant
 ---@field before? wayproof.Instant
 ---@field by? string  also once per group: people by their first value of this property
+---@field groups? integer  how many groups, the largest first (default 12)
+---@field min_group? integer  leave out groups of fewer people (default 1), and the smallest of the
+---   others while those left out are fewer than that together; `users_left` says how many they are
 
 --- Sessions: how many, how long, how busy. A gap longer than the timeout starts a new one.
 ---
@@ -963,6 +966,8 @@ function Log:funnel(steps, options) end
 ---@field since? wayproof.Instant
 ---@field before? wayproof.Instant
 ---@field by? string
+---@field groups? integer  how many groups, the largest first (default 12)
+---@field min_group? integer  leave out groups of fewer people: see ViewOptions
 
 ---@class wayproof.Funnel
 ---@field steps table[]  `name, users`; `rate` = `counted` / `of` with `low, high`; `from_previous`

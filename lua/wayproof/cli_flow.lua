@@ -60,6 +60,7 @@ local common = {
   { "before", "only events before this time" },
   { "by", "a property: the same per group of people" },
   { "groups", "how many groups (default: 12)", convert = whole },
+  { "min_group", "leave out groups of fewer people", convert = whole },
 }
 
 local function target_of(name) return "flow_" .. name end

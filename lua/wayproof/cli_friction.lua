@@ -5,6 +5,8 @@ local cli_output = require "wayproof.cli_output"
 
 local cli_friction = {}
 
+local function whole(text) return math.tointeger(tonumber(text)) end
+
 local specs = {
   friction = { text = "where people stop, what went before, and what it costs", options = {
     { "outcome", "event that it is all for" },
@@ -27,6 +29,8 @@ local common = {
   { "since", "only events from this time on" },
   { "before", "only events before this time" },
   { "by", "a property: the same per group of people" },
+  { "groups", "how many groups (default: 12)", convert = whole },
+  { "min_group", "leave out groups of fewer people", convert = whole },
 }
 
 local function each_option(spec, visit)

@@ -135,11 +135,13 @@ local function groups_at_step(log, fields, options, at_step, steps)
     if a.entered ~= b.entered then return a.entered > b.entered end
     return (a.value or "") < (b.value or "")
   end)
-  local most, left = check.integer(options.groups or 12, "funnel: groups", 1, 10000), 0
-  for i = #groups, most + 1, -1 do
-    left = left + groups[i].entered
-    groups[i] = nil
+  local most, least = view.limits(options, "funnel")
+  local sizes, beyond = {}, 0
+  for i, group in ipairs(groups) do
+    if i <= most then sizes[i] = group.entered else beyond = beyond + group.entered end
   end
+  local shown, left = view.shown(sizes, least, beyond)
+  for i = #groups, shown + 1, -1 do groups[i] = nil end
   return groups, left
 end
 

@@ -1907,9 +1907,20 @@ return {
         text = "also once per group: people by their first value of this property",
         type = "string",
       },
+      {
+        name = "groups?",
+        text = "how many groups, the largest first (default 12)",
+        type = "integer",
+      },
+      {
+        name = "min_group?",
+        text = "leave out groups of fewer people (default 1), and the smallest of the",
+        type = "integer",
+      },
     },
     group = "Analyses of a log",
     name = "wayproof.ViewOptions",
+    text = "others while those left out are fewer than that together; `users_left` says how many they are",
   },
   {
     example = "print(log:sessions { timeout = \"30m\" })",
@@ -2106,6 +2117,16 @@ return {
       {
         name = "by?",
         type = "string",
+      },
+      {
+        name = "groups?",
+        text = "how many groups, the largest first (default 12)",
+        type = "integer",
+      },
+      {
+        name = "min_group?",
+        text = "leave out groups of fewer people: see ViewOptions",
+        type = "integer",
       },
     },
     group = "Analyses of a log",

@@ -1,4 +1,4 @@
---- What every analysis of a log accepts: `where`, `since`, `before` and `by`.
+--- What every analysis of a log accepts: `where`, `since`, `before`, `by` and what goes with it.
 ---
 --- `where`, `since` and `before` narrow the log first (no event is copied). `by` names a property
 --- or an attribute: people are grouped by their first value of it in what is left, and the analysis
@@ -12,7 +12,7 @@ local time = require "wayproof.time"
 local view = {}
 
 --- Names of the options that `view` understands, to be added to an analysis's own.
-view.options = { "where", "since", "before", "by", "groups" }
+view.options = { "where", "since", "before", "by", "groups", "min_group" }
 
 --- The list of option names of an analysis: its own and the common ones.
 ---@param own string[]
@@ -70,10 +70,34 @@ end
 
 local groups_default = 12
 
+--- How many groups are shown, and of how many people at least.
+---@return integer most, integer least
+function view.limits(options, what)
+  return check.integer(options.groups or groups_default, what .. ": groups", 1, 10000),
+    check.integer(options.min_group or 1, what .. ": min_group", 1)
+end
+
+--- How many of the groups are shown: those of fewer than `least` people are not, nor the smallest
+--- of the others while those left out are fewer than that together, as what they did would follow
+--- from the figures of everybody.
+---@param sizes integer[] people in each group, falling
+---@param left integer people who are left out already
+---@return integer shown
+---@return integer left people of all groups that are not shown
+function view.shown(sizes, least, left)
+  local shown = #sizes
+  while shown > 0 and (sizes[shown] < least or left > 0 and left < least) do
+    left = left + sizes[shown]
+    shown = shown - 1
+  end
+  return shown, left
+end
+
 --- Runs `analyse` for each group of people by their first (or last) value of `options.by`.
 ---@param analyse fun(log: userdata): table  fields of one group
 ---@return table fields  `by`, `groups` (list of the fields of each group, with `value`; nil: people
----   without one) and `users_left` (people in groups beyond the option `groups`)
+---   without one) and `users_left` (people in groups beyond the option `groups` or smaller than
+---   `min_group`)
 function view.groups(narrowed, options, what, last, analyse)
   check.name(options.by, what .. ": by", "a property or attribute name")
   local column = resolve.column(narrowed, options.by)
@@ -81,14 +105,19 @@ function view.groups(narrowed, options, what, last, analyse)
     check.fail("%s: by: '%s' holds numbers (expected a text property: list it under `properties` "
       .. "when reading)", what, options.by)
   end
-  local most = check.integer(options.groups or groups_default, what .. ": groups", 1, 10000)
+  local most, least = view.limits(options, what)
   local groups, left = core.flow.groups(narrowed, column.column, column.per_user, most, last)
   if not groups then error(left, 0) end
-  local fields = { by = options.by, users_left = left, groups = {} }
+  local sizes = {}
+  for i, group in ipairs(groups) do sizes[i] = group.log:users() end
+  local fields, shown = { by = options.by, groups = {} }, nil
+  shown, fields.users_left = view.shown(sizes, least, left)
   for i, group in ipairs(groups) do
-    local own = analyse(group.log)
-    own.value = group.value
-    fields.groups[i] = object.freeze(own)
+    if i <= shown then
+      local own = analyse(group.log)
+      own.value = group.value
+      fields.groups[i] = object.freeze(own)
+    end
     group.log:close()
   end
   return fields
