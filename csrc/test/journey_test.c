@@ -50,12 +50,13 @@ static void make_log(made_log *made, uint64_t seed, uint32_t spread, int64_t uni
     for (uint32_t i = 0; i < ROWS_MAX / 64 + 1; i++)
         made->every_row[i] = UINT64_MAX;
     made->every_user[0] = (1ULL << USERS) - 1;
-    made->columns = (wp_columns){.events_count = rows,
-                                 .users_count = USERS,
-                                 .row_starts = made->row_starts,
-                                 .times = {5000000, unit_us, made->ticks, NULL},
-                                 .events = {1, made->codes},
-                                 .event_names = {.count = NAMES}};
+    made->columns =
+        (wp_columns){.events_count = rows,
+                     .users_count = USERS,
+                     .row_starts = made->row_starts,
+                     .times = {.base_us = 5000000, .unit_us = unit_us, .offsets = made->ticks},
+                     .events = {1, made->codes},
+                     .event_names = {.count = NAMES}};
     made->log = (wp_log){.references = 1,
                          .columns = &made->columns,
                          .events_count = rows,
@@ -69,7 +70,7 @@ static void widen(made_log *made, bool codes, bool times)
     if (codes)
         made->columns.events = (wp_codes){2, made->wide_codes};
     if (times)
-        made->columns.times = (wp_times){0, 1, true, NULL, made->micros};
+        made->columns.times = (wp_times){.unit_us = 1, .wide = true, .micros = made->micros};
 }
 
 /* --- Funnels --------------------------------------------------------------------------------- */

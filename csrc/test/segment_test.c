@@ -37,7 +37,7 @@ static unsigned decode(const wp_segment *segment, unsigned kind, const uint32_t 
     if (kind == 0)
         status = wp_segment_users(segment, count, 200, ROWS, own_offsets, own_counts, &err);
     else if (kind == 1) {
-        const wp_times into = {0, 1000000, offsets, NULL};
+        const wp_times into = {.unit_us = 1000000, .offsets = offsets};
         status = wp_segment_times(segment, counts, USERS, ROWS, &base, &unit, times, &err);
         other = wp_segment_offsets(segment, counts, USERS, ROWS, &into, 0, (ROWS - 1) * 1000000LL,
                                    room, offsets, &fits, &err);
@@ -178,8 +178,9 @@ TEST(times_come_back_by_every_way)
         for (size_t i = 0; i < rows; i++)
             CHECK(base + (int64_t)back[i] * found_unit == times_us[i]);
         for (unsigned way = 0; way < 4; way++) {
-            const wp_times times = {first - 3600000000LL * (way / 2), way < 2 ? 1000000 : 60000000,
-                                    offsets, NULL};
+            const wp_times times = {.base_us = first - 3600000000LL * (way / 2),
+                                    .unit_us = way < 2 ? 1000000 : 60000000,
+                                    .offsets = offsets};
             bool fits = false;
             wp_simd_off = way % 2 == 0;
             CHECK(wp_segment_offsets(&segment, counts, users, rows, &times, first, last, room,
