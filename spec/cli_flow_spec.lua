@@ -41,6 +41,9 @@ describe("the journey commands #processes", function()
     ["funnel visit search,buy --within 2d --by device"] = function()
       return log:funnel({ "visit", { "search", "buy" } }, { within = "2d", by = "device" })
     end,
+    ["sessions --by device --min-group 31"] = function()
+      return log:sessions { by = "device", min_group = 31 }
+    end,
     ["funnel visit search buy --step-order any --where device=phone"] = function()
       return log:funnel({ "visit", "search", "buy" }, { order = "any",
         where = { device = "phone" } })

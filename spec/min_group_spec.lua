@@ -77,19 +77,4 @@ describe("min_group", function()
         "sessions: min_group: ")
     end
   end)
-
-  it("is an option at the command line", function()
-    local log <close> = log_of { ads = 18, mail = 8, talk = 2 }
-    local name = os.tmpname()
-    local path = name .. ".way"
-    os.remove(name)
-    assert(log:save(path))
-    local pipe = assert(io.popen("wayproof sessions --data " .. path
-      .. " --by channel --min-group 5 2>&1"))
-    local output = pipe:read "a"
-    pipe:close()
-    os.remove(path)
-    assert.matches("10 users in smaller groups", output, 1, true)
-    assert.is_nil(output:find("mail", 1, true))
-  end)
 end)
