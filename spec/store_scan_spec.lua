@@ -3,7 +3,7 @@
 local core = require "wayproof.core"
 local wp = require "wayproof"
 
-local users_count = 40000 -- three parts
+local users_count = 33000 -- three parts
 
 local function draw_from(seed)
   local state = seed

@@ -110,8 +110,8 @@ function view.groups(narrowed, options, what, last, analyse)
   if not groups then error(left, 0) end
   local sizes = {}
   for i, group in ipairs(groups) do sizes[i] = group.log:users() end
-  local fields, shown = { by = options.by, groups = {} }, nil
-  shown, fields.users_left = view.shown(sizes, least, left)
+  local shown, users_left = view.shown(sizes, least, left)
+  local fields = { by = options.by, users_left = users_left, groups = {} }
   for i, group in ipairs(groups) do
     if i <= shown then
       local own = analyse(group.log)
