@@ -150,6 +150,34 @@ describe("a store read part by part", function()
     end)
   end)
 
+  it("says when memory runs out, wherever it does, and keeps none #oom", function()
+    with_store(function(path)
+      assert(assert(wp.read_rows(rows(0, 1), options)):save(path))
+      local threads = wp.threads()
+      wp.threads(1)
+      for name, analysis in pairs { sessions = analyses.sessions, measure = analyses.measure } do
+        local failures = 0
+        for n = 1, 60 do -- some are made up for: a success is no end
+          collectgarbage()
+          local live = core.memory()
+          local opened <close> = assert(wp.open(path))
+          core.memory(n)
+          local ok, message = pcall(analysis[1], opened)
+          core.memory(0)
+          if not ok then
+            failures = failures + 1
+            assert.matches("memory", tostring(message), 1, true)
+            opened:close()
+            collectgarbage()
+            assert.equal(live, (core.memory()), ("%s: allocation %d"):format(name, n))
+          end
+        end
+        assert.is_true(failures > 10, name .. ": " .. failures)
+      end
+      wp.threads(threads)
+    end)
+  end)
+
   it("names the damage, and says when the store is another by now", function()
     with_store(function(path)
       assert(assert(wp.read_rows(rows(0, 1), options)):save(path))
