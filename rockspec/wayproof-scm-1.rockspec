@@ -79,6 +79,7 @@ build = {
         "csrc/journey/clarity_touches.c",
         "csrc/journey/frame.c",
         "csrc/journey/frame_levels.c",
+        "csrc/journey/frame_writer.c",
         "csrc/journey/friction.c",
         "csrc/journey/friction_read.c",
         "csrc/journey/funnel.c",

@@ -236,6 +236,30 @@ describe("measuring", function()
     assert.equal(100, frame:column("early")[1])
   end)
 
+  it("counts more than a byte holds, for some people in some chunks", function()
+    local rows, expected, used = {}, {}, {}
+    for user = 1, 20000 do
+      local count = user == 9000 and 254 or user == 9001 and 255 or user == 15000 and 300
+        or user % 7
+      for k = 1, 1 + count do
+        rows[#rows + 1] = { user = user, time = k, event = k == 1 and "start" or "a" }
+      end
+      if user % 3 == 0 then rows[#rows + 1] = { user = user, time = 0, event = "out" } end
+      expected[user] = count
+      if user % 3 ~= 0 then used[#used + 1] = count end
+    end
+    local log <close> = assert(wp.read_rows(rows, { time_unit = "s" }))
+    local function column(rules)
+      local frame <close> = assert(measure.run(log, { as_of_us = 80000000000, rules = rules,
+        columns = {
+          { name = "a", metric = wp.count "a", window = { "lifetime" } },
+          { name = "out", metric = wp.count "out", window = { "lifetime" } } } }))
+      return frame:column "a"
+    end
+    assert.same(expected, column(nil))
+    assert.same(used, column { needed_us = 0, prior = 2, required = {} })
+  end)
+
   it("frees what it allocated", function()
     local user = journeys.user("u", { { 0, "a" }, { 5, "b" } })
     local log <close> = journeys.log { user }

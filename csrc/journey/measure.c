@@ -2,6 +2,7 @@
 #include "journey/measure.h"
 
 #include "base/memory.h"
+#include "journey/frame_writer.h"
 #include "journey/metric.h"
 #include "store/scan.h"
 
@@ -41,10 +42,7 @@ typedef struct measuring {
     uint64_t *mask_table;
     worker_room *rooms;
     uint32_t rooms_count;
-    wp_frame *frame;
-    /* Counts are bytes where that is enough for all of a chunk, else in a block of their own:
-    ** wide[chunk * columns + column]. */
-    uint32_t **wide;
+    wp_frame_writer writer;
 } measuring;
 
 /* --- Chunks -------------------------------------------------------------------------------- */
@@ -272,43 +270,6 @@ static void store_column(wp_frame_column *column, const double *numbers, uint32_
 
 /* --- The pass ------------------------------------------------------------------------------ */
 
-/* Counts, nearly all of which are below 255. */
-static bool is_count(const wp_frame_column *column)
-{
-    return column->type == WP_CELL_U32 && column->texts == NULL;
-}
-
-/* Room for users, t0, ends and columns; columns have the types of the plan. */
-static wp_status alloc_rows(const measuring *m, wp_frame *frame, wp_error *err)
-{
-    const wp_plan *plan = m->plan;
-    uint32_t rows = frame->rows_count;
-    frame->users = wp_alloc_array(rows, sizeof *frame->users);
-    frame->t0 = m->log->columns->times;
-    frame->t0.offsets = NULL;
-    frame->t0.micros = NULL;
-    if (frame->t0.wide)
-        frame->t0.micros = wp_alloc_array(rows, sizeof *frame->t0.micros);
-    else
-        frame->t0.offsets = wp_alloc_array(rows, sizeof *frame->t0.offsets);
-    frame->end_us = plan->until != NULL ? wp_alloc_array(rows, sizeof *frame->end_us) : NULL;
-    if (frame->users == NULL || (frame->t0.offsets == NULL && frame->t0.micros == NULL) ||
-        (plan->until != NULL && frame->end_us == NULL))
-        return wp_fail_memory(err, rows * 16ULL);
-    for (uint32_t i = 0; i < plan->columns_count; i++) {
-        wp_frame_column *column = &frame->columns[i];
-        column->type = plan->columns[i].type;
-        column->integral = plan->columns[i].integral;
-        column->texts = plan->columns[i].texts;
-        column->code_0_missing = plan->columns[i].code_0_missing;
-        bool narrow = frame == m->frame && is_count(column);
-        size_t width = narrow ? 1 : wp_cell_width(column->type);
-        if ((column->data = wp_alloc_array(rows, width)) == NULL)
-            return wp_fail_memory(err, rows * width);
-    }
-    return WP_OK;
-}
-
 static wp_status prepare_room(const measuring *m, const wp_log *log, worker_room *room,
                               wp_error *err)
 {
@@ -318,8 +279,7 @@ static wp_status prepare_room(const measuring *m, const wp_log *log, worker_room
     room->span.latest_us = m->latest_us;
     WP_TRY(wp_metric_room_init(&room->metric, m->plan, log->columns, m->users_room, m->rows_room,
                                err));
-    WP_TRY(wp_frame_new(m->users_room, m->plan->columns_count, &room->rows, err));
-    WP_TRY(alloc_rows(m, room->rows, err));
+    WP_TRY(wp_frame_of_plan(m->plan, log->columns, m->users_room, &room->rows, err));
     size_t users = m->users_room;
     room->numbers = wp_alloc_array(users, m->plan->leaves_count * sizeof(double));
     room->stack = wp_alloc_array(users, m->stack_depth * sizeof(double));
@@ -355,48 +315,6 @@ static void run_leaves(const measuring *m, worker_room *room, uint32_t first_row
     }
 }
 
-static bool all_narrow(const uint32_t *counts, uint32_t rows)
-{
-    uint32_t beyond = 0;
-    for (uint32_t row = 0; row < rows; row++)
-        beyond |= (counts[row] + 1) >> 8; /* missing becomes 0 */
-    return beyond == 0;
-}
-
-/* The rows of a chunk that stay, to their places in the frame. */
-static wp_status put_rows(measuring *m, const wp_frame *rows, size_t chunk, wp_error *err)
-{
-    wp_frame *frame = m->frame;
-    uint32_t first = m->parts[chunk].frame_row, count = m->parts[chunk].stay;
-    for (uint32_t i = 0; i < frame->columns_count; i++) {
-        const wp_frame_column *from = &rows->columns[i];
-        char *to = frame->columns[i].data;
-        size_t width = wp_cell_width(from->type);
-        if (!is_count(from)) {
-            memcpy(to + first * width, from->data, count * width);
-        } else if (all_narrow(from->data, count)) {
-            const uint32_t *counts = from->data;
-            uint8_t *bytes = (uint8_t *)to + first;
-            for (uint32_t row = 0; row < count; row++)
-                bytes[row] = (uint8_t)counts[row];
-        } else {
-            uint32_t *block = wp_alloc_array(count, sizeof *block);
-            if (block == NULL)
-                return wp_fail_memory(err, count * 4ULL);
-            memcpy(block, from->data, count * sizeof *block);
-            m->wide[chunk * frame->columns_count + i] = block;
-        }
-    }
-    memcpy(frame->users + first, rows->users, count * sizeof *rows->users);
-    if (rows->t0.wide)
-        memcpy(frame->t0.micros + first, rows->t0.micros, count * sizeof *rows->t0.micros);
-    else
-        memcpy(frame->t0.offsets + first, rows->t0.offsets, count * sizeof *rows->t0.offsets);
-    if (rows->end_us != NULL)
-        memcpy(frame->end_us + first, rows->end_us, count * sizeof *rows->end_us);
-    return WP_OK;
-}
-
 static wp_status measure_chunk(void *context, const wp_log *log, wp_piece piece, unsigned worker,
                                wp_error *err)
 {
@@ -429,7 +347,7 @@ static wp_status measure_chunk(void *context, const wp_log *log, wp_piece piece,
         part->stay = wp__frame_settle(rows, &m->rules, count, span->t0_us,
                                       all_seen ? NULL : span->end_us, &part->loss);
     }
-    return put_rows(m, rows, piece.chunk, err);
+    return wp_frame_put(&m->writer, piece.chunk, part->frame_row, rows, part->stay, err);
 }
 
 static wp_status read_rules(measuring *m, wp_error *err)
@@ -460,12 +378,8 @@ static wp_status make_frame(measuring *m, wp_error *err)
                            plan->leaves[i].given_count, rows);
         m->latest_us = INT64_MAX; /* the numbers are those of everybody */
     }
-    WP_TRY(wp_frame_new(rows, plan->columns_count, &m->frame, err));
-    wp_frame *frame = m->frame;
-    WP_TRY(alloc_rows(m, frame, err));
-    m->wide = wp_alloc_array_zero((size_t)m->chunks_count, plan->columns_count * sizeof *m->wide);
-    if (m->wide == NULL)
-        return wp_fail_memory(err, (size_t)m->chunks_count * plan->columns_count * 8);
+    WP_TRY(wp_frame_writer_start(&m->writer, plan, m->log->columns, rows, m->chunks_count, err));
+    wp_frame *frame = m->writer.frame;
     frame->log = wp_log_retain((wp_log *)m->log);
     frame->as_of_us = plan->as_of_us;
     frame->users_total = m->log->users_count;
@@ -475,94 +389,18 @@ static wp_status make_frame(measuring *m, wp_error *err)
     return WP_OK;
 }
 
-/* Moves the cells that stay together; the array, no longer than they are. */
-static void *join_cells(const measuring *m, void *cells, size_t width)
-{
-    char *data = cells;
-    size_t to = 0;
-    for (uint32_t chunk = 0; chunk < m->chunks_count; chunk++) {
-        const chunk_part *part = &m->parts[chunk];
-        if (to != part->frame_row && part->stay > 0)
-            memmove(data + to * width, data + part->frame_row * width, part->stay * width);
-        to += part->stay;
-    }
-    void *less = wp_realloc_array(data, to, width);
-    return less != NULL ? less : data;
-}
-
-/* The same for a column of counts, some of whose chunks are wide. */
-static wp_status join_wide(const measuring *m, size_t column, wp_error *err)
-{
-    wp_frame_column *to = &m->frame->columns[column];
-    const uint8_t *bytes = to->data;
-    size_t rows = 0, columns = m->frame->columns_count;
-    for (uint32_t chunk = 0; chunk < m->chunks_count; chunk++)
-        rows += m->parts[chunk].stay;
-    uint32_t *counts = wp_alloc_array(rows, sizeof *counts), *at = counts;
-    if (counts == NULL)
-        return wp_fail_memory(err, rows * 4);
-    for (uint32_t chunk = 0; chunk < m->chunks_count; chunk++) {
-        const chunk_part *part = &m->parts[chunk];
-        uint32_t **block = &m->wide[chunk * columns + column];
-        if (*block != NULL)
-            memcpy(at, *block, part->stay * sizeof *at);
-        for (uint32_t row = 0; *block == NULL && row < part->stay; row++) {
-            uint8_t byte = bytes[part->frame_row + row];
-            at[row] = byte == UINT8_MAX ? UINT32_MAX : byte;
-        }
-        at += part->stay;
-        wp_free(*block);
-        *block = NULL;
-    }
-    wp_free(to->data);
-    to->data = counts;
-    return WP_OK;
-}
-
-/* One array of the frame: a column, or one of the three others. */
-static wp_status join_array(void *context, size_t array, unsigned worker, wp_error *err)
-{
-    (void)worker;
-    const measuring *m = context;
-    wp_frame *frame = m->frame;
-    size_t columns = frame->columns_count;
-    if (array == columns) {
-        frame->users = join_cells(m, frame->users, sizeof *frame->users);
-    } else if (array == columns + 1 && frame->t0.wide) {
-        frame->t0.micros = join_cells(m, frame->t0.micros, sizeof *frame->t0.micros);
-    } else if (array == columns + 1) {
-        frame->t0.offsets = join_cells(m, frame->t0.offsets, sizeof *frame->t0.offsets);
-    } else if (array == columns + 2) {
-        frame->end_us = join_cells(m, frame->end_us, sizeof *frame->end_us);
-    } else {
-        wp_frame_column *column = &frame->columns[array];
-        bool wide = false;
-        for (size_t chunk = 0; chunk < m->chunks_count; chunk++)
-            wide |= m->wide[chunk * columns + array] != NULL;
-        if (wide)
-            return join_wide(m, array, err);
-        if (is_count(column))
-            column->type = WP_CELL_U8;
-        column->data = join_cells(m, column->data, wp_cell_width(column->type));
-    }
-    return WP_OK;
-}
-
 /* Moves the rows that stay together, and adds up why the others do not. */
 static wp_status join_chunks(measuring *m, const wp_run *run, wp_error *err)
 {
-    wp_frame *frame = m->frame;
-    size_t arrays = frame->columns_count + (frame->end_us != NULL ? 3 : 2);
-    WP_TRY(wp_pool_run(run, arrays, join_array, m, err));
-    frame->rows_count = 0;
+    WP_TRY(wp_frame_join(&m->writer, run, err));
+    wp_loss *loss = &m->writer.frame->loss;
     for (uint32_t chunk = 0; chunk < m->chunks_count; chunk++) {
-        const chunk_part *part = &m->parts[chunk];
-        frame->rows_count += part->stay;
-        frame->loss.used += part->loss.used;
-        frame->loss.missing += part->loss.missing;
-        frame->loss.too_recent += part->loss.too_recent;
-        frame->loss.prior_outcome += part->loss.prior_outcome;
-        frame->loss.events += part->loss.events;
+        const wp_loss *own = &m->parts[chunk].loss;
+        loss->used += own->used;
+        loss->missing += own->missing;
+        loss->too_recent += own->too_recent;
+        loss->prior_outcome += own->prior_outcome;
+        loss->events += own->events;
     }
     return WP_OK;
 }
@@ -614,12 +452,10 @@ wp_status wp_measure(const wp_log *log, const wp_plan *plan, const wp_run *run, 
     wp_free(m.anchors);
     wp_free(m.parts);
     wp_free(m.rules.required);
-    for (size_t i = 0; m.wide != NULL && i < (size_t)m.chunks_count * plan->columns_count; i++)
-        wp_free(m.wide[i]);
-    wp_free(m.wide);
+    wp_frame *frame = wp_frame_writer_end(&m.writer);
     if (status == WP_OK)
-        *out = m.frame;
+        *out = frame;
     else
-        wp_frame_free(m.frame);
+        wp_frame_free(frame);
     return status;
 }
