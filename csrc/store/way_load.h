@@ -45,6 +45,8 @@ WP_NODISCARD wp_status wp__work_start(wp__way_load *work, wp__way_loader *loader
                                       wp_columns *columns, const wp_run *run, wp_error *err);
 void wp__work_end(wp__way_load *work, const wp_run *run);
 
+/* How the times of the rows will be kept: work->times, but for the memory. */
+void wp__plan_times(wp__way_load *work);
 /* Writes codes to rows; a column of width 0 holds nothing but 0. */
 void wp__put_codes(const wp_codes *codes, size_t row, const uint32_t *from, size_t count);
 /* Memory for codes below `count`; false when short. */

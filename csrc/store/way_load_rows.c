@@ -1,5 +1,5 @@
-/* Rows and columns of events from a store: parts are decoded side by side, each into its own range
-** of the final columns; see way_read.c for the order of users. */
+/* Users and rows of a store: parts are decoded side by side, each into its own range of the final
+** columns; see way_read.c for the order of users. */
 #include "store/way_load.h"
 
 #if defined(__linux__)
@@ -64,7 +64,7 @@ static void plan_division(wp__way_load *work, int64_t unit_us)
 }
 
 /* How the log's times are kept: everything but the memory. */
-static void plan_times(wp__way_load *work)
+void wp__plan_times(wp__way_load *work)
 {
     const wp__way_view *view = &work->way->view;
     wp_times *times = &work->times;
@@ -300,7 +300,7 @@ wp_status wp__load_starts(wp__way_load *work, const wp_run *run, wp_error *err)
         wp_free(part_users);
         return status;
     }
-    plan_times(work);
+    wp__plan_times(work);
     columns->row_starts = row_starts;
     columns->part_users = part_users;
     columns->parts_count = work->parts_count;
@@ -315,7 +315,7 @@ wp_status wp__load_rows(wp__way_load *work, const wp_run *run, wp_error *err)
 {
     wp_columns *columns = work->columns;
     wp_codes events = {0};
-    plan_times(work);
+    wp__plan_times(work);
     work->codes = &events;
     work->part_users = columns->part_users;
     wp_status status =
@@ -334,275 +334,5 @@ wp_status wp__load_rows(wp__way_load *work, const wp_run *run, wp_error *err)
     wp_free(columns->part_users);
     columns->part_users = NULL;
     columns->parts_count = 0;
-    return WP_OK;
-}
-
-/* --- Rows part by part ----------------------------------------------------------------------- */
-
-#define READABLE 64u /* rows behind the last one of a part */
-
-/* One worker's rows, those of the part it reads. */
-typedef struct part_room {
-    void *times, *codes;
-} part_room;
-
-typedef struct way_scan {
-    wp__way_load work;
-    part_room *rooms;
-    const wp_run *run;
-    size_t rows_room;
-} way_scan;
-
-void wp__scan_end(void *context)
-{
-    way_scan *scan = context;
-    if (scan == NULL)
-        return;
-    wp__way_end_reading(scan->work.way);
-    for (unsigned i = 0; scan->rooms != NULL && i < wp_run_threads(scan->run); i++) {
-        wp_free(scan->rooms[i].times);
-        wp_free(scan->rooms[i].codes);
-    }
-    wp_free(scan->rooms);
-    wp__work_end(&scan->work, scan->run);
-    wp_free(scan);
-}
-
-wp_status wp__scan_start(wp_loader *base, const wp_columns *columns, const wp_run *run, void **out,
-                         wp_error *err)
-{
-    wp__way_loader *loader = (wp__way_loader *)base;
-    way_scan *scan = wp_alloc_zero(sizeof *scan);
-    if (scan == NULL)
-        return wp_fail_memory(err, sizeof *scan);
-    scan->run = run;
-    scan->rooms = wp_alloc_array_zero(wp_run_threads(run), sizeof *scan->rooms);
-    wp_status status = wp__work_start(&scan->work, loader, (wp_columns *)columns, run, err);
-    if (status == WP_OK && scan->rooms == NULL)
-        status = wp_fail_memory(err, wp_run_threads(run) * sizeof *scan->rooms);
-    if (status == WP_OK)
-        status = wp__way_begin_reading(loader->way, err);
-    if (status != WP_OK) {
-        wp_free(scan->rooms);
-        wp__work_end(&scan->work, run);
-        wp_free(scan);
-        return status;
-    }
-    wp__way_load *work = &scan->work;
-    plan_times(work);
-    work->part_users = columns->part_users;
-    for (uint32_t part = 0; part < work->parts_count; part++) {
-        size_t rows = work->row_bases[part + 1] - work->row_bases[part];
-        scan->rows_room = rows > scan->rows_room ? rows : scan->rows_room;
-    }
-    scan->rows_room += READABLE;
-    *out = scan;
-    return WP_OK;
-}
-
-/* Where row 0 of the log would stand, were it all in memory: never touched, rows of the part are.
- */
-static void *before(void *rows, size_t first_row, size_t width)
-{
-    return (void *)((uintptr_t)rows - first_row * width);
-}
-
-wp_status wp__scan_part(void *context, uint32_t part, unsigned worker, wp_columns *view,
-                        wp_error *err)
-{
-    way_scan *scan = context;
-    const wp__way_load *work = &scan->work;
-    part_room *room = &scan->rooms[worker];
-    wp_times times = work->times;
-    wp_codes codes = {.width = view->events.width};
-    size_t row = work->row_bases[part], width = times.wide ? 8 : 4;
-    if (room->times == NULL)
-        room->times = wp_alloc_array_zero(scan->rows_room, width);
-    if (room->codes == NULL)
-        room->codes = wp_alloc_array_zero(scan->rows_room, codes.width > 0 ? codes.width : 1);
-    if (room->times == NULL || room->codes == NULL)
-        return wp_fail_memory(err, scan->rows_room * 5ULL);
-    if (times.wide)
-        times.micros = before(room->times, row, width);
-    else
-        times.offsets = before(room->times, row, width);
-    codes.data = codes.width > 0 ? before(room->codes, row, codes.width) : NULL;
-    WP_TRY(wp__read_part_rows(work, part, &times, &codes, &scan->work.scratches[worker], err));
-    view->times = times;
-    view->events = codes;
-    return WP_OK;
-}
-
-/* --- Columns of events ----------------------------------------------------------------------- */
-
-/* What loading the rows has found spares columns the times. */
-static wp__way_depth depth_of(const wp__way_load *work, size_t part)
-{
-    return work->loader->in_order[part] ? WP__PART_IN_ORDER : WP__PART_ORDER;
-}
-
-static wp_status load_part_codes(void *context, size_t chunk, unsigned worker, wp_error *err)
-{
-    wp__way_load *work = context;
-    wp__way_scratch *scratch = &work->scratches[worker];
-    wp__way_part part = {0};
-    const wp__way_run *runs;
-    if (wp__way_part_runs(&work->way->view, (uint32_t)chunk, &runs) == 1)
-        return wp__way_run_codes(work->way, runs, work->column, work->below, work->codes,
-                                 work->row_bases[chunk], scratch, err);
-    WP_TRY(
-        wp__way_part_read(work->way, (uint32_t)chunk, depth_of(work, chunk), scratch, &part, err));
-    uint32_t *codes = wp__way_room(scratch, 3, part.rows_count, sizeof *codes);
-    wp_status status = codes == NULL ? wp_fail_memory(err, part.rows_count * 4ULL)
-                                     : wp__way_part_codes(work->way, &part, work->column,
-                                                          work->below, scratch, codes, err);
-    if (status == WP_OK)
-        wp__put_codes(work->codes, work->row_bases[chunk], codes, part.rows_count);
-    wp__way_part_free(&part);
-    return status;
-}
-
-wp_status wp__read_values(wp_way *way, uint32_t column, wp_dictionary *values, wp_error *err)
-{
-    WP_TRY(wp__way_read_texts(way, column, values, NULL, err));
-    if (values->count > 0 && values->offsets[1] == 0)
-        return WP_OK;
-    wp__dictionary_free(values);
-    return wp_fail(err, WP_CORRUPT, "%s: damaged: the values of a property", way->path);
-}
-
-wp_status wp__load_texts(wp__way_load *work, wp_texts *texts, const wp_run *run, wp_error *err)
-{
-    wp_dictionary values = {0};
-    wp_codes codes = {0};
-    WP_TRY(wp__read_values(work->way, work->column, &values, err));
-    work->below = values.count;
-    work->codes = &codes;
-    wp_status status = wp__make_codes(&codes, values.count, work->columns->events_count)
-                           ? wp_pool_run(run, work->parts_count, load_part_codes, work, err)
-                           : wp_fail_memory(err, work->columns->events_count * 4ULL);
-    if (status == WP_OK) {
-        texts->codes = codes;
-        texts->values = values;
-    } else {
-        wp_free(codes.data);
-        wp__dictionary_free(&values);
-    }
-    return status;
-}
-
-/* A part's numbers, packed: less than the whole column takes while most are missing. */
-static wp_status load_part_numbers(void *context, size_t chunk, unsigned worker, wp_error *err)
-{
-    wp__way_load *work = context;
-    wp__way_scratch *scratch = &work->scratches[worker];
-    struct wp__number_part *into = &work->numbers[chunk];
-    wp__way_part part = {0};
-    const wp__way_run *runs;
-    if (wp__way_part_runs(&work->way->view, (uint32_t)chunk, &runs) == 1)
-        return wp__way_run_numbers(work->way, runs, work->column, scratch, &into->present,
-                                   &into->packed, &into->count, err);
-    WP_TRY(
-        wp__way_part_read(work->way, (uint32_t)chunk, depth_of(work, chunk), scratch, &part, err));
-    double *numbers = wp__way_room(scratch, 3, part.rows_count, sizeof *numbers);
-    wp_status status = numbers == NULL ? wp_fail_memory(err, part.rows_count * 8ULL)
-                                       : wp__way_part_numbers(work->way, &part, work->column,
-                                                              scratch, numbers, err);
-    uint32_t count = 0;
-    for (uint32_t i = 0; status == WP_OK && i < part.rows_count; i++)
-        count += !isnan(numbers[i]);
-    if (status == WP_OK) {
-        into->present = wp_alloc_array_zero(part.rows_count / 64 + 1, sizeof *into->present);
-        into->packed = wp_alloc_array(count, sizeof *into->packed);
-        if (into->present == NULL || into->packed == NULL)
-            status = wp_fail_memory(err, count * 8ULL);
-    }
-    for (uint32_t i = 0; status == WP_OK && i < part.rows_count; i++)
-        if (!isnan(numbers[i])) {
-            into->present[i >> 6] |= 1ULL << (i & 63);
-            into->packed[into->count++] = numbers[i];
-        }
-    wp__way_part_free(&part);
-    return status;
-}
-
-static wp_status place_numbers(void *context, size_t chunk, unsigned worker, wp_error *err)
-{
-    (void)worker;
-    (void)err;
-    wp__way_load *work = context;
-    struct wp__number_part *from = &work->numbers[chunk];
-    size_t base = work->row_bases[chunk];
-    uint32_t rows = work->row_bases[chunk + 1] - work->row_bases[chunk], next = 0;
-    wp_numbers *to = work->target;
-    if (to->dense != NULL) {
-        for (uint32_t i = 0; i < rows; i++)
-            to->dense[base + i] = wp_bit(from->present, i) ? from->packed[next++] : NAN;
-    } else {
-        memcpy(to->packed + work->packed_bases[chunk], from->packed, from->count * sizeof(double));
-        unsigned shift = base & 63; /* words at a border belong to two parts */
-        for (size_t word = 0; word * 64 < rows; word++) {
-            uint64_t bits = from->present[word], *at = &to->present[(base >> 6) + word];
-            __atomic_fetch_or(at, bits << shift, __ATOMIC_RELAXED);
-            if (shift > 0 && bits >> (64 - shift) != 0)
-                __atomic_fetch_or(at + 1, bits >> (64 - shift), __ATOMIC_RELAXED);
-        }
-    }
-    wp_free(from->present);
-    wp_free(from->packed);
-    from->present = NULL;
-    from->packed = NULL;
-    return WP_OK;
-}
-
-static bool make_numbers(wp_numbers *numbers, size_t rows, uint64_t present_count)
-{
-    if (present_count * 2 >= rows) {
-        numbers->dense = wp_alloc_array(rows, sizeof(double));
-        return numbers->dense != NULL;
-    }
-    numbers->present = wp_alloc_array_zero(rows / 64 + 1, sizeof *numbers->present);
-    numbers->rank = wp_alloc_array_zero(rows / 64 + 1, sizeof *numbers->rank);
-    numbers->packed = wp_alloc_array(present_count, sizeof *numbers->packed);
-    return numbers->present != NULL && numbers->rank != NULL && numbers->packed != NULL;
-}
-
-void wp__drop_numbers(wp_numbers *numbers)
-{
-    wp_free(numbers->dense);
-    wp_free(numbers->present);
-    wp_free(numbers->rank);
-    wp_free(numbers->packed);
-}
-
-wp_status wp__load_numbers(wp__way_load *work, wp_numbers *into, const wp_run *run, wp_error *err)
-{
-    size_t rows = work->columns->events_count;
-    uint64_t present = 0;
-    wp_numbers made = {.name = into->name};
-    work->numbers = wp_alloc_array_zero(work->parts_count, sizeof *work->numbers);
-    work->packed_bases = wp_alloc_array(work->parts_count, sizeof *work->packed_bases);
-    work->target = &made;
-    if (work->numbers == NULL || work->packed_bases == NULL)
-        return wp_fail_memory(err, work->parts_count * sizeof *work->numbers);
-    wp_status status = wp_pool_run(run, work->parts_count, load_part_numbers, work, err);
-    for (uint32_t part = 0; status == WP_OK && part < work->parts_count; part++) {
-        work->packed_bases[part] = (uint32_t)present;
-        present += work->numbers[part].count;
-    }
-    if (status == WP_OK && !make_numbers(&made, rows, present))
-        status = wp_fail_memory(err, present * 8);
-    if (status == WP_OK)
-        status = wp_pool_run(run, work->parts_count, place_numbers, work, err);
-    if (status != WP_OK) {
-        wp__drop_numbers(&made);
-        return status;
-    }
-    if (made.dense == NULL)
-        for (size_t block = 0, seen = 0; block <= rows / 64; block++) {
-            made.rank[block] = (uint32_t)seen;
-            seen += (size_t)__builtin_popcountll(made.present[block]);
-        }
-    *into = made;
     return WP_OK;
 }
