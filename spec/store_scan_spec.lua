@@ -43,7 +43,12 @@ local analyses = {
       outcome = wp.converts "buy", observe = "7d", within = "20d", from = "look",
       population = { channel = "ads" } }
   end },
-  funnel = { function(log) return log:funnel({ "look", "weigh", "buy" }, { within = "10d" }) end },
+  funnel = { alone = true, function(log)
+    return log:funnel({ "look", "weigh", "buy" }, { within = "10d" })
+  end },
+  ["funnel in any order"] = { alone = true, function(log)
+    return log:funnel({ "look", "weigh", "buy" }, { within = "10d", order = "any" })
+  end },
   ["funnel by a property"] = { function(log)
     return log:funnel({ "look", "buy" }, { within = "10d", by = "channel" })
   end },

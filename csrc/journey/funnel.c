@@ -16,6 +16,7 @@ typedef struct funnel_work {
     struct {
         uint32_t excluded, absent;
     } counts[WP_FUNNEL_PARTS];
+    bool keep_times; /* the rows will not be there later */
     wp_funnel *out;
 } funnel_work;
 
@@ -28,6 +29,29 @@ static void keep_person(wp_funnel_person *person, uint32_t user, const wp_chain 
         (uint8_t)((chain->pending ? WP_FUNNEL_PENDING : 0) | (chain->open ? WP_FUNNEL_OPEN : 0));
     for (uint32_t step = 0; step < steps; step++)
         person->rows[step] = chain->rows[step];
+}
+
+static bool resize_times(wp_times *times, size_t count)
+{
+    void *own = times->wide ? (void *)times->micros : (void *)times->offsets;
+    void *moved = wp_realloc_array(own, count, times->wide ? 8 : 4);
+    if (moved != NULL && times->wide)
+        times->micros = moved;
+    else if (moved != NULL)
+        times->offsets = moved;
+    return moved != NULL;
+}
+
+static void put_times(wp_times *into, size_t first, const wp_times *from, const wp_chain *chain,
+                      uint32_t steps)
+{
+    for (uint32_t step = 0; step < steps; step++) {
+        uint32_t row = chain->rows[step];
+        if (row != WP_FUNNEL_NO_ROW && from->wide)
+            into->micros[first + step] = from->micros[row];
+        else if (row != WP_FUNNEL_NO_ROW)
+            into->offsets[first + step] = from->offsets[row];
+    }
 }
 
 static wp_status funnel_range(void *context, const wp_log *log, wp_piece piece, unsigned worker,
@@ -46,6 +70,11 @@ static wp_status funnel_range(void *context, const wp_log *log, wp_piece piece, 
     if (people == NULL)
         return wp_fail_memory(err, room * stride);
     part->people = people;
+    part->times.base_us = log->columns->times.base_us;
+    part->times.unit_us = log->columns->times.unit_us;
+    part->times.wide = log->columns->times.wide;
+    if (work->keep_times && !resize_times(&part->times, room * steps))
+        return wp_fail_memory(err, room * steps * 8);
     for (uint32_t user = piece.first; user < piece.last; user++) {
         wp_rows rows = wp_rows_of(log, user, work->scratch.rows[worker]);
         if (rows.count == 0)
@@ -54,8 +83,11 @@ static wp_status funnel_range(void *context, const wp_log *log, wp_piece piece, 
         WP_TRY(wp_chain_find(&plan, &work->searches[worker], user, &rows, &chain, err));
         excluded += chain.excluded;
         absent += chain.level == 0 && !chain.excluded;
-        if (chain.level > 0 && !chain.excluded)
-            keep_person((void *)(people + count++ * stride), user, &chain, steps);
+        if (chain.level == 0 || chain.excluded)
+            continue;
+        if (work->keep_times)
+            put_times(&part->times, (size_t)count * steps, &log->columns->times, &chain, steps);
+        keep_person((void *)(people + count++ * stride), user, &chain, steps);
     }
     part->count = count;
     work->counts[piece.chunk].excluded += excluded;
@@ -64,6 +96,8 @@ static wp_status funnel_range(void *context, const wp_log *log, wp_piece piece, 
     if (fitting == NULL)
         return wp_fail_memory(err, count * stride);
     part->people = fitting;
+    if (work->keep_times && !resize_times(&part->times, ((size_t)count + 1) * steps))
+        return wp_fail_memory(err, count * steps * 8ULL);
     return WP_OK;
 }
 
@@ -99,7 +133,8 @@ wp_status wp_funnel_measure(const wp_log *log, const wp_funnel_options *options,
 {
     WP_TRY(check_options(options, err));
     wp_funnel result = {.steps_count = options->steps_count};
-    funnel_work work = {.options = options, .out = &result};
+    funnel_work work = {
+        .options = options, .keep_times = log->columns->part_users != NULL, .out = &result};
     unsigned workers = wp_run_threads(run);
     wp_status status = wp_chain_plan_start(log->columns, options, &work.plan, err);
     if (status == WP_OK)
@@ -127,8 +162,11 @@ wp_status wp_funnel_measure(const wp_log *log, const wp_funnel_options *options,
 
 void wp_funnel_reset(wp_funnel *funnel)
 {
-    for (uint32_t part = 0; part < WP_FUNNEL_PARTS; part++)
+    for (uint32_t part = 0; part < WP_FUNNEL_PARTS; part++) {
         wp_free(funnel->parts[part].people);
+        wp_free(funnel->parts[part].times.offsets);
+        wp_free(funnel->parts[part].times.micros);
+    }
     *funnel = (wp_funnel){0};
 }
 

@@ -85,6 +85,9 @@ typedef struct wp_funnel_person {
 typedef struct wp_funnel_part {
     char *people; /* wp_funnel_stride bytes each */
     uint32_t count;
+    /* Of rows that were read part by part: the time of person i's step k at i * steps_count + k.
+    ** Empty where the rows are in memory, and no time at steps without a row. */
+    wp_times times;
 } wp_funnel_part;
 
 #define WP_FUNNEL_PARTS 64u

@@ -83,36 +83,49 @@ static wp_status count_part(void *context, size_t part, unsigned worker, wp_erro
     return WP_OK;
 }
 
-/* In any order step k stands for having done k steps: the rows by time. */
-static void time_any_order(figure_work *work, const uint32_t *rows, size_t *places)
+/* Times of a person's steps that have a row. */
+static void read_times(const figure_work *work, size_t part, uint32_t i, const uint32_t *rows,
+                       int64_t *times_us)
 {
-    uint32_t sorted[WP_FUNNEL_STEPS_MAX], count = 0;
+    uint32_t steps = work->funnel->steps_count;
+    const wp_times *own = &work->funnel->parts[part].times, *log = &work->columns->times;
+    bool kept = own->offsets != NULL || own->micros != NULL;
+    for (uint32_t step = 0; step < steps; step++)
+        if (rows[step] != WP_FUNNEL_NO_ROW)
+            times_us[step] =
+                kept ? wp_time_at(own, (size_t)i * steps + step) : wp_time_at(log, rows[step]);
+}
+
+/* In any order step k stands for having done k steps: the times, ascending. */
+static void time_any_order(figure_work *work, const uint32_t *rows, const int64_t *times_us,
+                           size_t *places)
+{
+    int64_t sorted[WP_FUNNEL_STEPS_MAX];
+    uint32_t count = 0;
     for (uint32_t step = 0; step < work->funnel->steps_count; step++) {
         if (rows[step] == WP_FUNNEL_NO_ROW)
             continue;
         uint32_t at = count++;
-        for (; at > 0 && sorted[at - 1] > rows[step]; at--)
+        for (; at > 0 && sorted[at - 1] > times_us[step]; at--)
             sorted[at] = sorted[at - 1];
-        sorted[at] = rows[step];
+        sorted[at] = times_us[step];
     }
-    const wp_times *times = &work->columns->times;
     for (uint32_t k = 0; k < count; k++) {
         size_t place = places[k]++;
-        int64_t now_us = wp_time_at(times, sorted[k]);
-        work->lists[k][0][place] = now_us - wp_time_at(times, sorted[0]);
-        work->lists[k][1][place] = now_us - wp_time_at(times, sorted[k > 0 ? k - 1 : 0]);
+        work->lists[k][0][place] = sorted[k] - sorted[0];
+        work->lists[k][1][place] = sorted[k] - sorted[k > 0 ? k - 1 : 0];
     }
 }
 
-static void time_in_order(figure_work *work, const uint32_t *rows, size_t *places)
+static void time_in_order(figure_work *work, const uint32_t *rows, const int64_t *times_us,
+                          size_t *places)
 {
-    const wp_times *times = &work->columns->times;
-    int64_t first_us = wp_time_at(times, rows[0]), before_us = first_us;
+    int64_t first_us = times_us[0], before_us = first_us;
     for (uint32_t step = 1; step < work->funnel->steps_count; step++) {
         if (rows[step] == WP_FUNNEL_NO_ROW)
             continue;
         size_t place = places[step]++;
-        int64_t now_us = wp_time_at(times, rows[step]);
+        int64_t now_us = times_us[step];
         /* With a grace a step may lie a little before the one before it: no time passed. */
         work->lists[step][0][place] = now_us > first_us ? now_us - first_us : 0;
         work->lists[step][1][place] = now_us > before_us ? now_us - before_us : 0;
@@ -127,7 +140,10 @@ static wp_status time_part(void *context, size_t part, unsigned worker, wp_error
     figure_work *work = context;
     for (uint32_t i = 0; i < work->funnel->parts[part].count; i++) {
         const uint32_t *rows = wp_funnel_at(work->funnel, (uint32_t)part, i)->rows;
-        (work->any_order ? time_any_order : time_in_order)(work, rows, work->places[part]);
+        int64_t times_us[WP_FUNNEL_STEPS_MAX];
+        read_times(work, part, i, rows, times_us);
+        (work->any_order ? time_any_order : time_in_order)(work, rows, times_us,
+                                                           work->places[part]);
     }
     return WP_OK;
 }

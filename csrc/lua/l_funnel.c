@@ -196,7 +196,6 @@ static int m_times(lua_State *L)
 {
     funnel_handle *handle = luaL_checkudata(L, 1, WPL_FUNNEL);
     luaL_argcheck(L, handle->log != NULL, 1, "funnel is closed");
-    wpl_need(L, handle->log->columns, WP_PART_ROWS, 0);
     wp_error err;
     wpl_poll poll;
     wp_run run = wpl_run(L, &poll);
