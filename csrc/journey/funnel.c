@@ -42,16 +42,22 @@ static bool resize_times(wp_times *times, size_t count)
     return moved != NULL;
 }
 
-static void put_times(wp_times *into, size_t first, const wp_times *from, const wp_chain *chain,
-                      uint32_t steps)
+/* Adds the times of the chain's rows. Which steps have none is hard to guess: there the time of
+** `some_row` is written, and overwritten. */
+static void add_times(wp_funnel_part *part, const wp_times *from, const wp_chain *chain,
+                      uint32_t some_row, uint32_t steps)
 {
+    size_t count = part->times_count;
     for (uint32_t step = 0; step < steps; step++) {
-        uint32_t row = chain->rows[step];
-        if (row != WP_FUNNEL_NO_ROW && from->wide)
-            into->micros[first + step] = from->micros[row];
-        else if (row != WP_FUNNEL_NO_ROW)
-            into->offsets[first + step] = from->offsets[row];
+        bool has_row = chain->rows[step] != WP_FUNNEL_NO_ROW;
+        uint32_t row = has_row ? chain->rows[step] : some_row;
+        if (from->wide)
+            part->times.micros[count] = from->micros[row];
+        else
+            part->times.offsets[count] = from->offsets[row];
+        count += has_row;
     }
+    part->times_count = count;
 }
 
 static wp_status funnel_range(void *context, const wp_log *log, wp_piece piece, unsigned worker,
@@ -73,7 +79,7 @@ static wp_status funnel_range(void *context, const wp_log *log, wp_piece piece, 
     part->times.base_us = log->columns->times.base_us;
     part->times.unit_us = log->columns->times.unit_us;
     part->times.wide = log->columns->times.wide;
-    if (work->keep_times && !resize_times(&part->times, room * steps))
+    if (work->keep_times && !resize_times(&part->times, part->times_count + room * steps))
         return wp_fail_memory(err, room * steps * 8);
     for (uint32_t user = piece.first; user < piece.last; user++) {
         wp_rows rows = wp_rows_of(log, user, work->scratch.rows[worker]);
@@ -86,7 +92,7 @@ static wp_status funnel_range(void *context, const wp_log *log, wp_piece piece, 
         if (chain.level == 0 || chain.excluded)
             continue;
         if (work->keep_times)
-            put_times(&part->times, (size_t)count * steps, &log->columns->times, &chain, steps);
+            add_times(part, &log->columns->times, &chain, wp_rows_at(&rows, 0), steps);
         keep_person((void *)(people + count++ * stride), user, &chain, steps);
     }
     part->count = count;
@@ -96,7 +102,7 @@ static wp_status funnel_range(void *context, const wp_log *log, wp_piece piece, 
     if (fitting == NULL)
         return wp_fail_memory(err, count * stride);
     part->people = fitting;
-    if (work->keep_times && !resize_times(&part->times, ((size_t)count + 1) * steps))
+    if (work->keep_times && !resize_times(&part->times, part->times_count + 1))
         return wp_fail_memory(err, count * steps * 8ULL);
     return WP_OK;
 }

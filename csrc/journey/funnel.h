@@ -85,9 +85,10 @@ typedef struct wp_funnel_person {
 typedef struct wp_funnel_part {
     char *people; /* wp_funnel_stride bytes each */
     uint32_t count;
-    /* Of rows that were read part by part: the time of person i's step k at i * steps_count + k.
-    ** Empty where the rows are in memory, and no time at steps without a row. */
+    /* Of rows that were read part by part: the times of everybody's steps that have one, person by
+    ** person, step by step. Empty where the rows are in memory. */
     wp_times times;
+    size_t times_count;
 } wp_funnel_part;
 
 #define WP_FUNNEL_PARTS 64u

@@ -83,21 +83,20 @@ static wp_status count_part(void *context, size_t part, unsigned worker, wp_erro
     return WP_OK;
 }
 
-/* Times of a person's steps that have a row. */
-static void read_times(const figure_work *work, size_t part, uint32_t i, const uint32_t *rows,
-                       int64_t *times_us)
+/* Where the times of a part's rows are: in the columns, or one after the other in its own list. */
+typedef struct time_source {
+    const wp_times *times;
+    bool listed;
+    size_t next;
+} time_source;
+
+static inline int64_t next_time(time_source *from, uint32_t row)
 {
-    uint32_t steps = work->funnel->steps_count;
-    const wp_times *own = &work->funnel->parts[part].times, *log = &work->columns->times;
-    bool kept = own->offsets != NULL || own->micros != NULL;
-    for (uint32_t step = 0; step < steps; step++)
-        if (rows[step] != WP_FUNNEL_NO_ROW)
-            times_us[step] =
-                kept ? wp_time_at(own, (size_t)i * steps + step) : wp_time_at(log, rows[step]);
+    return wp_time_at(from->times, from->listed ? from->next++ : row);
 }
 
 /* In any order step k stands for having done k steps: the times, ascending. */
-static void time_any_order(figure_work *work, const uint32_t *rows, const int64_t *times_us,
+static void time_any_order(figure_work *work, const uint32_t *rows, time_source *from,
                            size_t *places)
 {
     int64_t sorted[WP_FUNNEL_STEPS_MAX];
@@ -105,10 +104,11 @@ static void time_any_order(figure_work *work, const uint32_t *rows, const int64_
     for (uint32_t step = 0; step < work->funnel->steps_count; step++) {
         if (rows[step] == WP_FUNNEL_NO_ROW)
             continue;
+        int64_t time_us = next_time(from, rows[step]);
         uint32_t at = count++;
-        for (; at > 0 && sorted[at - 1] > times_us[step]; at--)
+        for (; at > 0 && sorted[at - 1] > time_us; at--)
             sorted[at] = sorted[at - 1];
-        sorted[at] = times_us[step];
+        sorted[at] = time_us;
     }
     for (uint32_t k = 0; k < count; k++) {
         size_t place = places[k]++;
@@ -117,15 +117,15 @@ static void time_any_order(figure_work *work, const uint32_t *rows, const int64_
     }
 }
 
-static void time_in_order(figure_work *work, const uint32_t *rows, const int64_t *times_us,
+static void time_in_order(figure_work *work, const uint32_t *rows, time_source *from,
                           size_t *places)
 {
-    int64_t first_us = times_us[0], before_us = first_us;
+    int64_t first_us = next_time(from, rows[0]), before_us = first_us;
     for (uint32_t step = 1; step < work->funnel->steps_count; step++) {
         if (rows[step] == WP_FUNNEL_NO_ROW)
             continue;
         size_t place = places[step]++;
-        int64_t now_us = times_us[step];
+        int64_t now_us = next_time(from, rows[step]);
         /* With a grace a step may lie a little before the one before it: no time passed. */
         work->lists[step][0][place] = now_us > first_us ? now_us - first_us : 0;
         work->lists[step][1][place] = now_us > before_us ? now_us - before_us : 0;
@@ -138,12 +138,12 @@ static wp_status time_part(void *context, size_t part, unsigned worker, wp_error
     (void)worker;
     (void)err;
     figure_work *work = context;
-    for (uint32_t i = 0; i < work->funnel->parts[part].count; i++) {
+    const wp_funnel_part *people = &work->funnel->parts[part];
+    bool listed = people->times.offsets != NULL || people->times.micros != NULL;
+    time_source from = {listed ? &people->times : &work->columns->times, listed, 0};
+    for (uint32_t i = 0; i < people->count; i++) {
         const uint32_t *rows = wp_funnel_at(work->funnel, (uint32_t)part, i)->rows;
-        int64_t times_us[WP_FUNNEL_STEPS_MAX];
-        read_times(work, part, i, rows, times_us);
-        (work->any_order ? time_any_order : time_in_order)(work, rows, times_us,
-                                                           work->places[part]);
+        (work->any_order ? time_any_order : time_in_order)(work, rows, &from, work->places[part]);
     }
     return WP_OK;
 }
