@@ -5,7 +5,7 @@ local cli_output = require "wayproof.cli_output"
 
 local cli_friction = {}
 
-local function whole(text) return math.tointeger(tonumber(text)) end
+local whole = math.tointeger
 
 local specs = {
   friction = { text = "where people stop, what went before, and what it costs", options = {
@@ -75,9 +75,10 @@ local function options_of(spec, arguments)
     local text = arguments["stay_" .. option[1]]
     options[option[1]] = text
     if text and option.convert then
-      options[option[1]] = option.convert(text)
+      options[option[1]] = option.convert(tonumber(text))
       if not options[option[1]] then
-        wrong = string.format("--%s: '%s' (expected a number)", option[1], text)
+        wrong = string.format("--%s: '%s' (expected a %snumber)", (option[1]:gsub("_", "-")), text,
+          option.convert == whole and "whole " or "")
       end
     end
   end)
