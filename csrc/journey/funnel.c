@@ -71,16 +71,16 @@ static wp_status funnel_range(void *context, const wp_log *log, wp_piece piece, 
     plan.columns = log->columns;
     /* Counted here and stored once: other threads write to the same cache lines. */
     uint32_t count = part->count, excluded = 0, absent = 0;
-    size_t room = (size_t)count + (piece.last - piece.first) + 1;
-    char *people = wp_realloc_array(part->people, room, stride);
+    size_t more = (size_t)(piece.last - piece.first) + 1;
+    char *people = wp_realloc_array(part->people, count + more, stride);
     if (people == NULL)
-        return wp_fail_memory(err, room * stride);
+        return wp_fail_memory(err, (count + more) * stride);
     part->people = people;
     part->times.base_us = log->columns->times.base_us;
     part->times.unit_us = log->columns->times.unit_us;
     part->times.wide = log->columns->times.wide;
-    if (work->keep_times && !resize_times(&part->times, part->times_count + room * steps))
-        return wp_fail_memory(err, room * steps * 8);
+    if (work->keep_times && !resize_times(&part->times, part->times_count + more * steps))
+        return wp_fail_memory(err, (part->times_count + more * steps) * 8);
     for (uint32_t user = piece.first; user < piece.last; user++) {
         wp_rows rows = wp_rows_of(log, user, work->scratch.rows[worker]);
         if (rows.count == 0)

@@ -62,8 +62,7 @@ wp_status wp__scan_start(wp_loader *base, const wp_columns *columns, const wp_ru
     return WP_OK;
 }
 
-/* Where row 0 of the log would stand, were it all in memory: never touched, rows of the part are.
- */
+/* Where row 0 of the log would stand, were it in memory: only rows of the part are touched. */
 static void *before(void *rows, size_t first_row, size_t width)
 {
     return (void *)((uintptr_t)rows - first_row * width);
