@@ -10,7 +10,8 @@
 --     rho*      = (B r + beta_x r^2) / (beta_x + B r),   B = beta_z s_z / s_x
 --
 -- Not identified when r^2 >= rho: then the metric is activity as far as these data can tell.
--- Exact for jointly normal variables and a linear model, close for logistic ones (doc/stats).
+-- Exact for a linear model, where it is the estimate of a structural equation model with latent
+-- engagement (tools/oracles/noise.R); close for logistic ones (doc/design/verdict.md).
 -- Pure arithmetic on a few numbers; no cost.
 local noise = {}
 
