@@ -11,7 +11,7 @@
 --
 -- Not identified when r^2 >= rho: then the metric is activity as far as these data can tell.
 -- Exact for a linear model, where it is the estimate of a structural equation model with latent
--- engagement (tools/oracles/noise.R); close for logistic ones (doc/design/verdict.md).
+-- engagement (tools/oracles/noise.R); close for logistic ones.
 -- Pure arithmetic on a few numbers; no cost.
 local noise = {}
 
