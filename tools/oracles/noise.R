@@ -33,7 +33,12 @@ for (case in list(c(0.7, 0.5, 0.3), c(0.4, 0.2, 0.6), c(-0.5, 0.6, 0.4), c(0.6, 
   reliabilities <- c(0.4, 0.5, 0.7, 0.9, 1)
   reliabilities <- reliabilities[reliabilities > cor(rz, rx)^2 + 0.05]
   cat("    corrected = {\n")
-  for (rho in reliabilities) cat(sprintf("      { %.15g, %.15g },\n", rho, latent(d, rho)))
+  for (rho in reliabilities) {
+    beta <- latent(d, rho)
+    along <- c(1, (beta - coef(fit)[["x"]]) / coef(fit)[["z"]]) # of x and z
+    se <- sqrt(drop(along %*% v[c("x", "z"), c("x", "z")] %*% along))
+    cat(sprintf("      { %.15g, %.15g, %.15g },\n", rho, beta, se))
+  }
   cat("    },\n")
   # Where nothing is left, if anywhere between what is identified and 1.
   low <- cor(rz, rx)^2 + 0.01
