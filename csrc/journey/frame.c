@@ -37,8 +37,7 @@ void wp_frame_free(wp_frame *frame)
     }
     wp_free(frame->columns);
     wp_free(frame->users);
-    wp_free(frame->t0.offsets);
-    wp_free(frame->t0.micros);
+    wp_free(wp_times_data(&frame->t0));
     wp_free(frame->end_us);
     wp_log_release(frame->log);
     wp_free(frame);

@@ -3,9 +3,8 @@
 ** Columns are immutable once the frame is handed out. Rows of a measured frame are in the order of
 ** the log's users; `users` then names them in `log`. A frame that the caller brought has neither.
 ** Cost: the sum of the columns' widths per row (did: 1 byte; counts: 1, or 4 where one is 255 or
-** more; the rest 8), plus 8
-** bytes per measured row for the user and t0, and 8 for the end of follow-up where `until`
-** gives each user another. */
+** more; the rest 8), plus 8 bytes per measured row for the user and t0, and 8 for the end of
+** follow-up where `until` gives each user another. */
 #ifndef WP_JOURNEY_FRAME_H
 #define WP_JOURNEY_FRAME_H
 

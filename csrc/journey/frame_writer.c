@@ -17,12 +17,9 @@ static wp_status make_frame(const wp_plan *plan, const wp_columns *columns, uint
     frame->t0 = (wp_times){.base_us = columns->times.base_us,
                            .unit_us = columns->times.unit_us,
                            .wide = columns->times.wide};
-    if (frame->t0.wide)
-        frame->t0.micros = wp_alloc_array(rows, sizeof *frame->t0.micros);
-    else
-        frame->t0.offsets = wp_alloc_array(rows, sizeof *frame->t0.offsets);
+    wp_times_set_data(&frame->t0, wp_alloc_array(rows, wp_times_width(&frame->t0)));
     frame->end_us = plan->until != NULL ? wp_alloc_array(rows, sizeof *frame->end_us) : NULL;
-    if (frame->users == NULL || (frame->t0.offsets == NULL && frame->t0.micros == NULL) ||
+    if (frame->users == NULL || wp_times_data(&frame->t0) == NULL ||
         (plan->until != NULL && frame->end_us == NULL))
         return wp_fail_memory(err, rows * 16ULL);
     for (uint32_t i = 0; i < plan->columns_count; i++) {
@@ -118,10 +115,9 @@ wp_status wp_frame_put(wp_frame_writer *writer, size_t chunk, uint32_t first, co
             memcpy(to + first * width, from->data, count * width);
     }
     memcpy(frame->users + first, rows->users, count * sizeof *rows->users);
-    if (rows->t0.wide)
-        memcpy(frame->t0.micros + first, rows->t0.micros, count * sizeof *rows->t0.micros);
-    else
-        memcpy(frame->t0.offsets + first, rows->t0.offsets, count * sizeof *rows->t0.offsets);
+    size_t width = wp_times_width(&rows->t0);
+    memcpy((char *)wp_times_data(&frame->t0) + first * width, wp_times_data(&rows->t0),
+           count * width);
     if (rows->end_us != NULL)
         memcpy(frame->end_us + first, rows->end_us, count * sizeof *rows->end_us);
     return WP_OK;
@@ -200,10 +196,9 @@ static wp_status join_array(void *context, size_t array, unsigned worker, wp_err
         frame->users = join_cells(writer, frame->users, sizeof *frame->users);
     else if (array == columns + 2)
         frame->end_us = join_cells(writer, frame->end_us, sizeof *frame->end_us);
-    else if (frame->t0.wide)
-        frame->t0.micros = join_cells(writer, frame->t0.micros, sizeof *frame->t0.micros);
     else
-        frame->t0.offsets = join_cells(writer, frame->t0.offsets, sizeof *frame->t0.offsets);
+        wp_times_set_data(
+            &frame->t0, join_cells(writer, wp_times_data(&frame->t0), wp_times_width(&frame->t0)));
     return WP_OK;
 }
 

@@ -33,12 +33,9 @@ static void keep_person(wp_funnel_person *person, uint32_t user, const wp_chain 
 
 static bool resize_times(wp_times *times, size_t count)
 {
-    void *own = times->wide ? (void *)times->micros : (void *)times->offsets;
-    void *moved = wp_realloc_array(own, count, times->wide ? 8 : 4);
-    if (moved != NULL && times->wide)
-        times->micros = moved;
-    else if (moved != NULL)
-        times->offsets = moved;
+    void *moved = wp_realloc_array(wp_times_data(times), count, wp_times_width(times));
+    if (moved != NULL)
+        wp_times_set_data(times, moved);
     return moved != NULL;
 }
 
@@ -170,8 +167,7 @@ void wp_funnel_reset(wp_funnel *funnel)
 {
     for (uint32_t part = 0; part < WP_FUNNEL_PARTS; part++) {
         wp_free(funnel->parts[part].people);
-        wp_free(funnel->parts[part].times.offsets);
-        wp_free(funnel->parts[part].times.micros);
+        wp_free(wp_times_data(&funnel->parts[part].times));
     }
     *funnel = (wp_funnel){0};
 }

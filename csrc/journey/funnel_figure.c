@@ -139,7 +139,7 @@ static wp_status time_part(void *context, size_t part, unsigned worker, wp_error
     (void)err;
     figure_work *work = context;
     const wp_funnel_part *people = &work->funnel->parts[part];
-    bool listed = people->times.offsets != NULL || people->times.micros != NULL;
+    bool listed = wp_times_data(&people->times) != NULL;
     time_source from = {listed ? &people->times : &work->columns->times, listed, 0};
     for (uint32_t i = 0; i < people->count; i++) {
         const uint32_t *rows = wp_funnel_at(work->funnel, (uint32_t)part, i)->rows;

@@ -125,8 +125,7 @@ static inline void list_value(value_list *list, uint32_t value)
         list->values[atomic_fetch_add_explicit(&list->listed, 1, memory_order_relaxed)] = value;
 }
 
-/* One or the other for every session of some users: counts it in *t or, without, lists its values.
- */
+/* For every session of some users: counts it in *t or, without, lists its values. */
 static inline __attribute__((always_inline)) void
 cut_users(cut_work *work, const wp_columns *columns, wp_piece piece, tally *t)
 {

@@ -69,6 +69,23 @@ typedef struct wp_times {
     int64_t *micros;   /* NULL unless wide */
 } wp_times;
 
+static inline size_t wp_times_width(const wp_times *times)
+{
+    return times->wide ? sizeof *times->micros : sizeof *times->offsets;
+}
+
+/* The one of the two arrays that is used; NULL while it is not there. */
+static inline void *wp_times_data(const wp_times *times)
+{
+    return times->wide ? (void *)times->micros : (void *)times->offsets;
+}
+
+static inline void wp_times_set_data(wp_times *times, void *data)
+{
+    times->offsets = times->wide ? NULL : data;
+    times->micros = times->wide ? data : NULL;
+}
+
 static inline int64_t wp_time_at(const wp_times *times, size_t row)
 {
     return times->wide ? times->micros[row]

@@ -81,12 +81,9 @@ void wp__plan_times(wp__way_load *work)
 
 static bool make_times(wp_times *times, size_t rows)
 {
-    if (times->wide) {
-        times->micros = wp_alloc_array(rows, sizeof *times->micros);
-        return in_large_pages(times->micros, rows * sizeof *times->micros) != NULL;
-    }
-    times->offsets = wp_alloc_array(rows, sizeof *times->offsets);
-    return in_large_pages(times->offsets, rows * sizeof *times->offsets) != NULL;
+    size_t width = wp_times_width(times);
+    wp_times_set_data(times, wp_alloc_array(rows, width));
+    return in_large_pages(wp_times_data(times), rows * width) != NULL;
 }
 
 static void put_times(const wp__way_load *work, const wp_times *times, size_t row,
@@ -325,8 +322,7 @@ wp_status wp__load_rows(wp__way_load *work, const wp_run *run, wp_error *err)
             : wp_fail_memory(err, columns->events_count * 5ULL);
     if (status != WP_OK) {
         wp_free(events.data);
-        wp_free(work->times.offsets);
-        wp_free(work->times.micros);
+        wp_free(wp_times_data(&work->times));
         return status;
     }
     columns->times = work->times;

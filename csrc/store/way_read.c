@@ -61,6 +61,7 @@ static uint32_t position_of(const wp__way_view *view, bool is_text, uint32_t n)
     return UINT32_MAX;
 }
 
+/* Of WP_PART_SCAN the starts. */
 static wp_status load_one(wp__way_loader *loader, wp_columns *columns, wp_part part, uint32_t place,
                           const wp_run *run, wp_error *err)
 {
@@ -128,8 +129,8 @@ static bool is_worth_scanning(const wp__way_loader *loader, const wp_columns *co
 {
     uint64_t size =
         (uint64_t)columns->events_count * ((columns->times.wide ? 8 : 4) + columns->events.width);
-    return columns->parts_count >= wp_way_scan_parts && loader->active_count > 0 &&
-           (!loader->scanned || size > WP_WAY_ROWS_KEPT);
+    return !loader->has_rows && columns->parts_count >= wp_way_scan_parts &&
+           loader->active_count > 0 && (!loader->scanned || size > WP_WAY_ROWS_KEPT);
 }
 
 static wp_status load_part(wp__way_loader *loader, wp_columns *columns, wp_part part,
@@ -148,13 +149,13 @@ static wp_status load_part(wp__way_loader *loader, wp_columns *columns, wp_part 
     }
     /* The starts say which user of the store a user of the log is. */
     WP_TRY(load_one(loader, columns, WP_PART_SCAN, 0, run, err));
-    if (part == WP_PART_SCAN && loader->has_rows)
-        return WP_OK;
     if (part == WP_PART_SCAN && is_worth_scanning(loader, columns)) {
         loader->scanned = true;
         return WP_OK;
     }
-    return load_one(loader, columns, part == WP_PART_SCAN ? WP_PART_ROWS : part, column, run, err);
+    if (part == WP_PART_SCAN)
+        part = WP_PART_ROWS;
+    return load_one(loader, columns, part, column, run, err);
 }
 
 static void free_loader(wp_loader *base)

@@ -76,17 +76,14 @@ wp_status wp__scan_part(void *context, uint32_t part, unsigned worker, wp_column
     part_room *room = &scan->rooms[worker];
     wp_times times = work->times;
     wp_codes codes = {.width = view->events.width};
-    size_t row = work->row_bases[part], width = times.wide ? 8 : 4;
+    size_t row = work->row_bases[part], width = wp_times_width(&times);
     if (room->times == NULL)
         room->times = wp_alloc_array_zero(scan->rows_room, width);
     if (room->codes == NULL)
         room->codes = wp_alloc_array_zero(scan->rows_room, codes.width > 0 ? codes.width : 1);
     if (room->times == NULL || room->codes == NULL)
         return wp_fail_memory(err, scan->rows_room * 5ULL);
-    if (times.wide)
-        times.micros = before(room->times, row, width);
-    else
-        times.offsets = before(room->times, row, width);
+    wp_times_set_data(&times, before(room->times, row, width));
     codes.data = codes.width > 0 ? before(room->codes, row, codes.width) : NULL;
     WP_TRY(wp__read_part_rows(work, part, &times, &codes, &scan->work.scratches[worker], err));
     view->times = times;
