@@ -1,12 +1,12 @@
 /* The file of a store: opening, schema, transactions, and what its tables say; see way.h.
 **
-** A rollback journal, not a write-ahead log: a store at rest is one file that can be copied and
-*read
-** from where nothing can be written. Readers hold the file only while they read segments, so a
+** A rollback journal, not a write-ahead log: a store at rest is one file that can be copied, and
+** read from where nothing can be written. Readers hold the file only while they read segments, so a
 ** writer waits for milliseconds and what is forgotten is gone when the call returns. */
 #include "store/way_internal.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 #define APPLICATION_ID 0x57617901 /* "Way" 1 */
 #define OURS           0x576179   /* "Way": the first three bytes, of every format there will be */
@@ -61,7 +61,8 @@ wp_status wp__way_failure(wp_way *way, int code, wp_error *err)
     case SQLITE_PERM:
         return wp_fail(err, WP_IO, "%s: cannot be written", way->path);
     case SQLITE_CANTOPEN:
-        return wp_fail(err, WP_IO, "%s: cannot be opened", way->path);
+        return wp_fail(err, WP_IO, "%s: cannot open: %s", way->path,
+                       strerror(sqlite3_system_errno(way->connection)));
     case SQLITE_IOERR:
         return wp_fail(err, WP_IO, "%s: reading or writing failed", way->path);
     default:
@@ -269,6 +270,9 @@ static wp_status create(wp_way *way, wp_error *err)
 
 static wp_status open_file(wp_way *way, const char *vfs, wp_error *err)
 {
+    struct stat facts;
+    if (stat(way->path, &facts) == 0 && S_ISDIR(facts.st_mode))
+        return wp_fail(err, WP_IO, "%s: is a folder (expected a file)", way->path);
     int flags = way->writable ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE;
     /* Also a reader opens for writing where it may: it rolls back what a killed writer left. */
     int code = sqlite3_open_v2(way->path, &way->connection, flags | SQLITE_OPEN_PRIVATECACHE, vfs);
@@ -392,12 +396,42 @@ void wp__way_end_reading(wp_way *way)
     sqlite3_exec(way->connection, "ROLLBACK", NULL, NULL, NULL);
 }
 
+/* Compacting that was killed just after its commit leaves pages behind the end of the database:
+** copies of segments, which would outlive the users in them. Where they end, no transaction may
+** go on that took them for its own: *cut. Inside a transaction that nobody else can write in. */
+static wp_status cut_leftover(wp_way *way, bool *cut, wp_error *err)
+{
+    sqlite3_file *file = NULL;
+    sqlite3_int64 size = 0;
+    int64_t pages = 0;
+    WP_TRY(number_of(way, "PRAGMA page_count", &pages, err));
+    sqlite3_file_control(way->connection, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    int code = file->pMethods->xFileSize(file, &size);
+    *cut = code == SQLITE_OK && size > pages * WP__PAGE_SIZE;
+    if (*cut)
+        code = file->pMethods->xTruncate(file, pages * WP__PAGE_SIZE);
+    return code == SQLITE_OK ? WP_OK : wp__way_failure(way, code, err);
+}
+
+static wp_status begin_immediate(wp_way *way, wp_error *err)
+{
+    bool cut = true;
+    while (cut) {
+        WP_TRY(wp__way_exec(way, "BEGIN IMMEDIATE", err));
+        wp_status status = cut_leftover(way, &cut, err);
+        if (status != WP_OK || cut)
+            wp__way_end_reading(way);
+        WP_TRY(status);
+    }
+    return WP_OK;
+}
+
 wp_status wp__way_begin_writing(wp_way *way, wp_error *err)
 {
     if (!way->writable)
         return wp_fail(err, WP_INVALID, "%s: opened for reading", way->path);
     if (!way->pending)
-        WP_TRY(wp__way_exec(way, "BEGIN IMMEDIATE", err));
+        WP_TRY(begin_immediate(way, err));
     wp_status status = wp__way_look(way, err);
     if (status != WP_OK)
         wp__way_end_reading(way);

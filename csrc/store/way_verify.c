@@ -3,7 +3,6 @@
 ** Three sweeps: every page against its checksum, so that no flipped byte stays unseen, wherever it
 ** is; SQLite's own check of its trees; every segment and dictionary through the decoders, which
 ** says what a damage means: which part, run and column. */
-#include "base/file.h"
 #include "base/hash.h"
 #include "store/way_internal.h"
 
@@ -12,7 +11,8 @@
 
 typedef struct checking {
     const char *path;
-    wp_way *way; /* NULL: cannot be opened */
+    wp_way *way;        /* NULL: cannot be opened */
+    sqlite3_file *file; /* without the layer that checks pages */
     const wp_run *run;
     wp_way_damage damage;
     void *context;
@@ -42,17 +42,24 @@ static void report_pages(checking *work, uint64_t first, uint64_t last)
     report(work, text);
 }
 
-static wp_status check_pages(checking *work, const wp_file *file, wp_error *err)
+static wp_status read_at(const checking *work, uint64_t offset, void *into, size_t size,
+                         wp_error *err)
+{
+    int code = work->file->pMethods->xRead(work->file, into, (int)size, (sqlite3_int64)offset);
+    if (code == SQLITE_IOERR_SHORT_READ)
+        return wp_fail(err, WP_IO, "%s: became shorter while it was read", work->path);
+    return code == SQLITE_OK ? WP_OK : wp_fail(err, WP_IO, "%s: reading failed", work->path);
+}
+
+static wp_status check_pages(checking *work, uint64_t size, wp_error *err)
 {
     enum { PAGES = 32 };
     char *block = wp_alloc((size_t)PAGES * WP__PAGE_SIZE);
     wp_status status = block != NULL ? WP_OK : wp_fail_memory(err, PAGES * WP__PAGE_SIZE);
-    uint64_t pages = file->size / WP__PAGE_SIZE, bad_from = 0, bad_count = 0;
+    uint64_t pages = size / WP__PAGE_SIZE, bad_from = 0, bad_count = 0;
     for (uint64_t page = 0; status == WP_OK && page < pages;) {
-        size_t got = 0, wanted = (size_t)(pages - page < PAGES ? pages - page : PAGES);
-        status = wp_file_read(file, page * WP__PAGE_SIZE, block, wanted * WP__PAGE_SIZE, &got, err);
-        if (status == WP_OK && got < wanted * WP__PAGE_SIZE)
-            status = wp_fail(err, WP_IO, "%s: became shorter while it was read", work->path);
+        size_t wanted = (size_t)(pages - page < PAGES ? pages - page : PAGES);
+        status = read_at(work, page * WP__PAGE_SIZE, block, wanted * WP__PAGE_SIZE, err);
         for (size_t i = 0; status == WP_OK && i < wanted; i++, page++) {
             if (wp__page_is_good(block + i * WP__PAGE_SIZE, WP__PAGE_SIZE, page * WP__PAGE_SIZE))
                 continue;
@@ -68,26 +75,26 @@ static wp_status check_pages(checking *work, const wp_file *file, wp_error *err)
     }
     if (bad_count > 0)
         report_pages(work, bad_from, bad_from + bad_count - 1);
-    if (status == WP_OK && (file->size % WP__PAGE_SIZE != 0 || pages == 0))
+    if (status == WP_OK && (size % WP__PAGE_SIZE != 0 || pages == 0))
         report(work, "the file does not end with a whole page: it was cut off or added to");
     work->counts.pages_count = pages;
     wp_free(block);
     return status;
 }
 
-/* The head says how many pages there are, where it can be trusted. */
-static wp_status check_length(checking *work, const wp_file *file, wp_error *err)
+/* The head says how many pages there are, where it can be trusted. More are no damage: they are
+** left by compacting that was killed, and gone with the next change. */
+static wp_status check_length(checking *work, uint64_t size, wp_error *err)
 {
     unsigned char head[100];
-    size_t got = 0;
-    WP_TRY(wp_file_read(file, 0, (char *)head, sizeof head, &got, err));
-    if (got < sizeof head)
+    if (size < sizeof head)
         return WP_OK;
+    WP_TRY(read_at(work, 0, head, sizeof head, err));
     uint64_t pages = (uint64_t)head[28] << 24 | head[29] << 16 | head[30] << 8 | head[31];
-    if (pages != file->size / WP__PAGE_SIZE) {
+    if (pages > size / WP__PAGE_SIZE) {
         char text[160];
         snprintf(text, sizeof text, "%" PRIu64 " pages (expected %" PRIu64 ", by the first page)",
-                 file->size / WP__PAGE_SIZE, pages);
+                 size / WP__PAGE_SIZE, pages);
         report(work, text);
     }
     return WP_OK;
@@ -213,10 +220,13 @@ static wp_status check_attributes(checking *work, wp_error *err)
     return judge(work, status, err);
 }
 
-static wp_status check_all(checking *work, const wp_file *file, wp_error *err)
+static wp_status check_all(checking *work, wp_error *err)
 {
-    WP_TRY(check_pages(work, file, err));
-    WP_TRY(check_length(work, file, err));
+    sqlite3_int64 size = 0;
+    if (work->file->pMethods->xFileSize(work->file, &size) != SQLITE_OK)
+        return wp_fail(err, WP_IO, "%s: reading failed", work->path);
+    WP_TRY(check_pages(work, (uint64_t)size, err));
+    WP_TRY(check_length(work, (uint64_t)size, err));
     if (work->way == NULL)
         return WP_OK;
     check_trees(work);
@@ -228,26 +238,44 @@ static wp_status check_all(checking *work, const wp_file *file, wp_error *err)
     return work->counts.damages_count == 0 ? check_attributes(work, err) : WP_OK;
 }
 
+/* The bytes as they are, by SQLite's own hands: a descriptor of ours would, when it is closed, let
+** go of every lock that this process has on the file. */
+static wp_status open_bytes(checking *work, sqlite3 **connection, wp_error *err)
+{
+    int code = sqlite3_open_v2(work->path, connection, SQLITE_OPEN_READONLY, NULL);
+    if (*connection == NULL)
+        return wp_fail_memory(err, 1);
+    if (code == SQLITE_OK)
+        sqlite3_file_control(*connection, "main", SQLITE_FCNTL_FILE_POINTER, &work->file);
+    if (work->file == NULL || work->file->pMethods == NULL)
+        return wp_fail(err, WP_IO, "%s: cannot open: %s", work->path,
+                       code == SQLITE_OK ? "not a file"
+                                         : strerror(sqlite3_system_errno(*connection)));
+    return WP_OK;
+}
+
 wp_status wp_way_verify(const char *path, const wp_run *run, wp_way_damage damage, void *context,
                         wp_way_checked *out, wp_error *err)
 {
     checking work = {.path = path, .run = run, .damage = damage, .context = context};
-    wp_file file;
+    sqlite3 *bytes = NULL;
     wp_error opening;
-    WP_TRY(wp_file_open(path, &file, err));
-    wp_status status = wp_way_open(path, WP_WAY_REPAIR, &work.way, &opening);
+    wp_status status = open_bytes(&work, &bytes, err);
+    if (status == WP_OK) {
+        status = wp_way_open(path, WP_WAY_REPAIR, &work.way, &opening);
+        if (status == WP_OK)
+            status = wp__way_exec(work.way, "BEGIN; SELECT 1 FROM sqlite_master", err);
+        else if (status == WP_CORRUPT || status == WP_SQL)
+            status = judge(&work, status, &opening);
+        else if (err != NULL)
+            *err = opening;
+    }
     if (status == WP_OK)
-        status = wp__way_exec(work.way, "BEGIN; SELECT 1 FROM sqlite_master", err);
-    else if (status == WP_CORRUPT || status == WP_SQL)
-        status = judge(&work, status, &opening);
-    else if (err != NULL)
-        *err = opening;
-    if (status == WP_OK)
-        status = check_all(&work, &file, err);
+        status = check_all(&work, err);
     if (work.way != NULL)
         wp__way_end_reading(work.way);
     wp_way_close(work.way);
-    wp_file_close(&file);
+    sqlite3_close(bytes);
     if (status == WP_OK)
         *out = work.counts;
     return status;

@@ -28,6 +28,34 @@ static void remove_store(const char *path)
     unlink(journal);
 }
 
+static char *read_bytes(const char *path, size_t *size)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return NULL;
+    fseek(file, 0, SEEK_END);
+    *size = (size_t)ftell(file);
+    rewind(file);
+    char *bytes = malloc(*size);
+    if (bytes != NULL && fread(bytes, 1, *size, file) != *size)
+        abort();
+    fclose(file);
+    return bytes;
+}
+
+static void write_bytes(const char *path, const char *bytes, size_t size)
+{
+    FILE *file = fopen(path, "wb");
+    if (file == NULL || fwrite(bytes, 1, size, file) != size)
+        abort();
+    fclose(file);
+}
+
+static unsigned mix(unsigned seed, unsigned i)
+{
+    return (i + seed * 7919) * 2654435761u >> 8;
+}
+
 /* A log of `rows` events of some users, with a number and a text; `seed` makes it another one. */
 static wp_log *make_log(unsigned seed, unsigned rows)
 {
@@ -47,7 +75,7 @@ static wp_log *make_log(unsigned seed, unsigned rows)
         abort();
     for (unsigned i = 0; i < rows; i++) {
         char user[24], event[24], plan[24];
-        unsigned mixed = (i + seed * 7919) * 2654435761u >> 8;
+        unsigned mixed = mix(seed, i);
         double value = mixed % 5 == 0 ? mixed % 997 / 8.0 : NAN;
         snprintf(user, sizeof user, "user-%u", mixed % 37);
         snprintf(event, sizeof event, "event-%u", mixed / 37 % 5);
@@ -127,28 +155,33 @@ static unsigned damages(const char *path)
     return count;
 }
 
-/* One run of a sweep: a store with one import, then `change` under a fault; what must hold after.
-** True when the fault no longer happens: the sweep is over. */
 typedef wp_status (*change)(const char *path, const wp_log *log, wp_error *err);
 
-static bool faulty_round(const char *path, wp_fault fault, long n, change what, const wp_log *first,
-                         const wp_log *second, bool first_exists, bool changes_events)
+/* A store before it is changed under faults. */
+typedef struct state {
+    char *bytes; /* NULL: there is none */
+    size_t size;
+    uint64_t fingerprint;
+    uint32_t events_count;
+} state;
+
+/* One run of a sweep: a store as it was, then `change` under a fault; what must hold after.
+** True when the fault no longer happens: the sweep is over. */
+static bool faulty_round(const char *path, wp_fault fault, long n, change what, const state *before,
+                         const wp_log *second, long gain)
 {
     wp_error err;
-    uint64_t before = 0, after = 0, expected = 0;
-    uint32_t events = 0, events_before = 0, events_expected;
+    uint64_t after = 0, expected = 0;
+    uint32_t events = 0, events_expected;
     remove_store(path);
-    if (first_exists) {
-        CHECK_INT(append(path, first, WP_WAY_WRITE, &err), WP_OK);
-        CHECK_INT(load(path, &before, &events_before, &err), WP_OK);
-    }
+    if (before->bytes != NULL)
+        write_bytes(path, before->bytes, before->size);
     wp_faulty_plan(fault, n);
     wp_status status = what(path, second, &err);
     bool happened = wp_faulty_happened();
     wp_faulty_plan(WP_FAULT_NONE, 0);
-    events_expected =
-        events_before + (changes_events && status == WP_OK ? second->events_count : 0);
-    if (!first_exists && status != WP_OK) {
+    events_expected = (uint32_t)(before->events_count + (status == WP_OK ? gain : 0));
+    if (before->bytes == NULL && status != WP_OK) {
         /* nothing, or an empty store, or a file that is not one yet; then it can be made */
         if (load(path, &after, &events, &err) == WP_OK)
             CHECK_INT(events, 0);
@@ -162,8 +195,8 @@ static bool faulty_round(const char *path, wp_fault fault, long n, change what, 
     if (!CHECK_INT(events, events_expected))
         printf("fault %d at %ld, the change %s\n", (int)fault, n,
                status == WP_OK ? "succeeded" : "failed");
-    if (status != WP_OK || !changes_events)
-        expected = before;
+    if (status != WP_OK || gain == 0)
+        expected = before->fingerprint;
     CHECK(expected == 0 || after == expected);
     CHECK_INT(damages(path), 0);
     return !happened;
@@ -191,6 +224,18 @@ static wp_status change_compact(const char *path, const wp_log *log, wp_error *e
     return status;
 }
 
+static wp_status change_forget(const char *path, const wp_log *log, wp_error *err)
+{
+    (void)log;
+    wp_way *way = NULL;
+    wp_way_forgotten forgotten;
+    wp_status status = wp_way_open(path, WP_WAY_WRITE, &way, err);
+    if (status == WP_OK)
+        status = wp_way_forget(way, "user-7", 6, 1, &watched, &forgotten, err);
+    wp_way_close(way);
+    return status;
+}
+
 static wp_status read_all(const char *path, const wp_log *log, wp_error *err)
 {
     (void)log;
@@ -200,57 +245,154 @@ static wp_status read_all(const char *path, const wp_log *log, wp_error *err)
 }
 
 #define ROUNDS_MOST 2000
+#define ADDED       300
 
-static void sweep(wp_fault fault, change what, bool first_exists, bool changes_events)
+/* Of a store of so many imports of so many rows each; gain: the events that the change adds. */
+static void sweep(wp_fault fault, change what, unsigned imports, unsigned rows, long gain)
 {
     char path[PATH_SIZE];
     scratch_path(path);
-    wp_log *first = make_log(1, 400), *second = make_log(2, 300);
+    remove_store(path);
+    wp_log *first = make_log(1, rows), *second = make_log(2, ADDED);
+    wp_error err;
+    state before = {0};
+    for (unsigned i = 0; i < imports; i++)
+        CHECK_INT(append(path, first, WP_WAY_WRITE, &err), WP_OK);
+    if (imports > 0) {
+        CHECK_INT(load(path, &before.fingerprint, &before.events_count, &err), WP_OK);
+        before.bytes = read_bytes(path, &before.size);
+    }
     wp_faulty_install();
     long n = 1;
-    while (n < ROUNDS_MOST &&
-           !faulty_round(path, fault, n, what, first, second, first_exists, changes_events))
+    while (n < ROUNDS_MOST && !faulty_round(path, fault, n, what, &before, second, gain))
         n++;
     CHECK(n > 3 && n < ROUNDS_MOST);
     wp_faulty_remove();
     remove_store(path);
+    free(before.bytes);
     wp_log_release(first);
     wp_log_release(second);
 }
 
 TEST(an_import_on_a_full_disk_leaves_the_store_as_it_was)
 {
-    sweep(WP_FAULT_FULL, change_append, true, true);
+    sweep(WP_FAULT_FULL, change_append, 1, 400, ADDED);
 }
 
 TEST(an_import_with_a_failing_write_leaves_the_store_as_it_was)
 {
-    sweep(WP_FAULT_IO, change_append, true, true);
+    sweep(WP_FAULT_IO, change_append, 1, 400, ADDED);
 }
 
 TEST(an_import_cut_by_a_power_failure_leaves_the_store_as_it_was)
 {
-    sweep(WP_FAULT_POWER, change_append, true, true);
+    sweep(WP_FAULT_POWER, change_append, 1, 400, ADDED);
 }
 
 TEST(a_save_cut_by_a_power_failure_leaves_nothing_or_all)
 {
-    sweep(WP_FAULT_POWER, change_save, false, true);
+    sweep(WP_FAULT_POWER, change_save, 0, 400, ADDED);
 }
 
 TEST(a_save_on_a_full_disk_leaves_nothing_or_all)
 {
-    sweep(WP_FAULT_FULL, change_save, false, true);
+    sweep(WP_FAULT_FULL, change_save, 0, 400, ADDED);
+}
+
+/* Of so many small imports that compacting leaves a shorter file. */
+static void sweep_compacting(wp_fault fault)
+{
+    sweep(fault, change_compact, 40, 100, 0);
 }
 
 TEST(compacting_cut_by_a_power_failure_changes_no_event)
 {
-    sweep(WP_FAULT_POWER, change_compact, true, false);
+    sweep_compacting(WP_FAULT_POWER);
+}
+
+TEST(compacting_on_a_full_disk_changes_no_event)
+{
+    sweep_compacting(WP_FAULT_FULL);
+}
+
+TEST(compacting_with_a_failing_write_changes_no_event)
+{
+    sweep_compacting(WP_FAULT_IO);
+}
+
+/* Pages in the file, and pages that its head says there are. */
+static bool is_longer_than_its_pages(const char *path)
+{
+    size_t size = 0;
+    char *bytes = read_bytes(path, &size);
+    if (!CHECK(bytes != NULL && size >= 100))
+        return false;
+    const unsigned char *head = (const unsigned char *)bytes;
+    size_t pages = (size_t)head[28] << 24 | head[29] << 16 | head[30] << 8 | head[31];
+    free(bytes);
+    CHECK(size >= pages * 16384);
+    return size > pages * 16384;
+}
+
+TEST(pages_left_by_a_killed_compacting_are_gone_when_a_user_is_forgotten)
+{
+    char path[PATH_SIZE];
+    scratch_path(path);
+    remove_store(path);
+    wp_log *log = make_log(1, 100);
+    wp_error err;
+    wp_way_forgotten forgotten;
+    for (int i = 0; i < 40; i++)
+        CHECK_INT(append(path, log, WP_WAY_WRITE, &err), WP_OK);
+    size_t size = 0;
+    char *bytes = read_bytes(path, &size);
+    wp_faulty_install();
+    bool found = false, happened = true;
+    for (long n = 1; happened && !found && n < ROUNDS_MOST; n++) {
+        remove_store(path);
+        write_bytes(path, bytes, size);
+        wp_faulty_plan(WP_FAULT_POWER, n);
+        CHECK(change_compact(path, NULL, &err) == WP_OK || wp_faulty_happened());
+        happened = wp_faulty_happened();
+        wp_faulty_plan(WP_FAULT_NONE, 0);
+        CHECK_INT(damages(path), 0); /* rolls back what has to be */
+        found = is_longer_than_its_pages(path);
+    }
+    wp_faulty_remove();
+    CHECK(found);
+    wp_way *way = NULL;
+    CHECK_INT(wp_way_open(path, WP_WAY_WRITE, &way, &err), WP_OK);
+    CHECK_INT(wp_way_forget(way, "user-7", 6, 1, NULL, &forgotten, &err), WP_OK);
+    wp_way_close(way);
+    CHECK(forgotten.found && !is_longer_than_its_pages(path));
+    CHECK_INT(damages(path), 0);
+    free(bytes);
+    remove_store(path);
+    wp_log_release(log);
+}
+
+static void sweep_forgetting(wp_fault fault)
+{
+    const unsigned imports = 3, rows = 400;
+    long events = 0;
+    for (unsigned i = 0; i < rows; i++)
+        events += mix(1, i) % 37 == 7;
+    sweep(fault, change_forget, imports, rows, -events * imports);
+}
+
+TEST(forgetting_cut_by_a_power_failure_leaves_the_user_or_nothing_of_them)
+{
+    sweep_forgetting(WP_FAULT_POWER);
+}
+
+TEST(forgetting_on_a_full_disk_leaves_the_user_or_nothing_of_them)
+{
+    sweep_forgetting(WP_FAULT_FULL);
 }
 
 TEST(a_failing_read_is_an_error_and_nothing_else)
 {
-    sweep(WP_FAULT_READ, read_all, true, false);
+    sweep(WP_FAULT_READ, read_all, 1, 400, 0);
 }
 
 /* --- Ctrl-C ---------------------------------------------------------------------------------- */
@@ -359,29 +501,6 @@ TEST(a_store_survives_every_failing_allocation)
 }
 
 /* --- Damage ---------------------------------------------------------------------------------- */
-
-static char *read_bytes(const char *path, size_t *size)
-{
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        return NULL;
-    fseek(file, 0, SEEK_END);
-    *size = (size_t)ftell(file);
-    rewind(file);
-    char *bytes = malloc(*size);
-    if (bytes != NULL && fread(bytes, 1, *size, file) != *size)
-        abort();
-    fclose(file);
-    return bytes;
-}
-
-static void write_bytes(const char *path, const char *bytes, size_t size)
-{
-    FILE *file = fopen(path, "wb");
-    if (file == NULL || fwrite(bytes, 1, size, file) != size)
-        abort();
-    fclose(file);
-}
 
 TEST(verifying_finds_any_flipped_byte_and_reading_never_believes_it)
 {
