@@ -1,6 +1,7 @@
 -- Vectors that hold codes, or curves, say what plain ones say. Oracle: the same numbers, a double
 -- per row (vector_spec.lua checks those).
 local core = require "wayproof.core"
+local stats = require "wayproof.stats"
 local wp = require "wayproof"
 
 -- A column of whole numbers and what it holds, in a frame that knows how narrow it is.
@@ -201,5 +202,54 @@ describe("vectors of codes", function()
     local cox, cox_plain = core.model.cox({ a, b }, time, status), core.model.cox(
       { a_plain, b_plain }, time, status)
     same(cox_plain.coefficients[1].estimate, cox.coefficients[1].estimate, "cox")
+  end)
+
+  it("make the same permutations", function()
+    math.randomseed(6)
+    local rows = 20000
+    for _, case in ipairs { { 9, 5, 0 }, { 700, 5, 0 }, { 15000, 5, 0 }, { 9, 5, 0.1 } } do
+      local largest, levels, missing = table.unpack(case)
+      local score, score_plain = pair(random_values(rows, largest, missing), rows)
+      local strata, strata_plain = pair(random_values(rows, levels, missing), rows)
+      local y = {}
+      for i = 1, rows do y[i] = math.random() < 0.2 and 1 or 0 end
+      for _, options in ipairs { {}, { ranks = true }, { strata = true },
+        { strata = true, ranks = true } } do
+        local plain, coded = { ranks = options.ranks, resamples = 20 }, { ranks = options.ranks,
+          resamples = 20 }
+        if options.strata then plain.strata, coded.strata = strata_plain, strata end
+        local expected = stats.score_permutation(score_plain, y, plain)
+        local found = stats.score_permutation(score, y, coded)
+        assert.same(expected.replicates:table(), found.replicates:table())
+        for _, figure in ipairs { "statistic", "mean", "sd", "p", "auc" } do
+          same(expected[figure], found[figure], figure)
+        end
+      end
+    end
+    local score = pair(random_values(rows, 3, 0), rows)
+    assert.error(function() stats.score_permutation(score, score) end)
+  end)
+end)
+
+describe("groups without a sort", function()
+  -- Weights of one go through a sort, what has no weights does not. Oracle: mid-ranks of a sort.
+  it("are those of the sorted numbers, with ties at any place", function()
+    math.randomseed(20261124)
+    for _, rows in ipairs { 1, 2, 3, 7, 100, 2049, 70000 } do
+      local ones = core.vector.full(rows, 1)
+      for _, steps in ipairs { 1, 2, 5, 40, 1e9 } do
+        local values = {}
+        for i = 1, rows do values[i] = (math.random(steps) - steps // 2) * 0.3 end
+        if rows > 3 then values[2], values[3] = -math.huge, math.huge end
+        local v = core.vector.new(values)
+        local ranks = v:ranks()
+        for _, count in ipairs { 2, 3, 10, 16, 32, 33, 34 } do
+          local what = rows .. " rows, " .. steps .. " steps, groups(" .. count .. ")"
+          same(v:groups(count, ones), v:groups(count), what)
+          local by_rank = ((ranks - 0.5) * count / rows):floor() + 1
+          same(by_rank, v:groups(count), what .. " by rank")
+        end
+      end
+    end
   end)
 end)

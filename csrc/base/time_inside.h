@@ -1,6 +1,5 @@
 /* Inside the reader of instants: a place in a text, the parts that are read there, and what they
- *make
- ** together. Private to base/time*.c. */
+** make together. Private to base/time*.c. */
 #ifndef WP_BASE_TIME_INSIDE_H
 #define WP_BASE_TIME_INSIDE_H
 

@@ -9,9 +9,8 @@
 #include <sqlite3.h>
 
 /* The aggregate function that readers of ranges define on their connection. SQLite hands it the
- *values
- ** of a row in the middle of its own loop: a third cheaper than stepping from row to row and asking
- ** for each column. */
+** values of a row in the middle of its own loop: a third cheaper than stepping from row to row and
+** asking for each column. */
 #define WP__SQLITE_FOLD         "wayproof_take"
 #define WP__SQLITE_FOLD_COLUMNS 100u /* that every build of SQLite allows */
 

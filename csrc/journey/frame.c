@@ -26,15 +26,22 @@ wp_status wp_frame_column_alloc(wp_frame_column *column, uint32_t rows_count, wp
     return column->data == NULL ? wp_fail_memory(err, rows_count * width) : WP_OK;
 }
 
+void wp_frame_column_drop(wp_frame_column *column)
+{
+    wp_free(column->data);
+    wp_free(column->own_texts.offsets);
+    wp_free(column->own_texts.bytes);
+    column->data = NULL;
+    column->own_texts = (wp_dictionary){0};
+    column->texts = NULL;
+}
+
 void wp_frame_free(wp_frame *frame)
 {
     if (frame == NULL)
         return;
-    for (uint32_t i = 0; i < frame->columns_count; i++) {
-        wp_free(frame->columns[i].data);
-        wp_free(frame->columns[i].own_texts.offsets);
-        wp_free(frame->columns[i].own_texts.bytes);
-    }
+    for (uint32_t i = 0; i < frame->columns_count; i++)
+        wp_frame_column_drop(&frame->columns[i]);
     wp_free(frame->columns);
     wp_free(frame->users);
     wp_free(wp_times_data(&frame->t0));

@@ -44,6 +44,8 @@ WP_NODISCARD wp_status wp_frame_new(uint32_t rows_count, uint32_t columns_count,
                                     wp_error *err);
 WP_NODISCARD wp_status wp_frame_column_alloc(wp_frame_column *column, uint32_t rows_count,
                                              wp_error *err);
+/* Lets go of a column that nobody reads any more; its data are then NULL. */
+void wp_frame_column_drop(wp_frame_column *column);
 void wp_frame_free(wp_frame *frame);
 int64_t wp_frame_bytes(const wp_frame *frame);
 

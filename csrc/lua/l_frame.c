@@ -29,6 +29,8 @@ static uint32_t check_column(lua_State *L, int index, const wp_frame *frame)
     lua_Integer column = luaL_checkinteger(L, index);
     luaL_argcheck(L, column >= 1 && column <= (lua_Integer)frame->columns_count, index,
                   "no such column");
+    luaL_argcheck(L, frame->rows_count == 0 || frame->columns[column - 1].data != NULL, index,
+                  "the column was dropped");
     return (uint32_t)(column - 1);
 }
 
@@ -300,6 +302,14 @@ static int m_vector(lua_State *L)
     return 1;
 }
 
+/* f:drop(column) : frees a column that is not read again. */
+static int m_drop(lua_State *L)
+{
+    wp_frame *frame = check_frame(L, 1);
+    wp_frame_column_drop(&frame->columns[check_column(L, 2, frame)]);
+    return 0;
+}
+
 /* f:texts(column) -> list of texts by code, or nil when the column holds numbers. Code c of the
 ** vector is entry c of the list, or entry c + 1 when code 0 is a text of its own; the second result
 ** says what to add to a code. */
@@ -440,7 +450,7 @@ int wpl_open_frame(lua_State *L)
         {"rows", m_rows},   {"cell", m_cell},     {"column", m_column},     {"vector", m_vector},
         {"texts", m_texts}, {"user", m_user},     {"users", m_users},       {"times", m_times},
         {"fixed", m_fixed}, {"counts", m_counts}, {"describe", m_describe}, {"loss", m_loss},
-        {NULL, NULL}};
+        {"drop", m_drop},   {NULL, NULL}};
     wpl_class(L, WPL_FRAME_CORE, m_close, methods, NULL);
     lua_pop(L, 1);
     static const luaL_Reg functions[] = {

@@ -406,8 +406,7 @@ static void need_properties(lua_State *L, const wp_columns *columns)
 }
 
 /* summarize(log [, with_properties = true]) -> { event_names = {{name, events, users}, …} that
- *occur,
- ** properties = {…}, ties, idle_users } */
+** occur, properties = {…}, ties, idle_users } */
 static int l_summarize(lua_State *L)
 {
     const wp_log *log = wpl_check_scan(L, 1);

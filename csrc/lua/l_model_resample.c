@@ -1,21 +1,18 @@
 /* core.model.bootstrap_auc, permute_sum, multinomial and places: resampling. */
 #include "lua/l_model.h"
 
+#include "stats/alike.h"
 #include "stats/resample.h"
 #include "stats/sampler.h"
 
 #include <math.h>
 
-static wp_resample_input check_resampling(lua_State *L, const wpl_sample *sample, int at)
+/* resamples and seed at `at`. */
+static wp_resample_input check_resampling(lua_State *L, int at)
 {
     lua_Integer resamples = luaL_checkinteger(L, at), seed = luaL_checkinteger(L, at + 1);
     luaL_argcheck(L, resamples >= 1 && resamples <= 10000000, at, "expected 1 to 10000000");
-    return (wp_resample_input){.score = wpl_named(sample, 1),
-                               .label = wpl_named(sample, 2),
-                               .weights = wpl_named(sample, WPL_WEIGHTS),
-                               .rows = sample->rows_count,
-                               .resamples = (size_t)resamples,
-                               .seed = (uint64_t)seed};
+    return (wp_resample_input){.resamples = (size_t)resamples, .seed = (uint64_t)seed};
 }
 
 /* bootstrap_auc(score, label, weights, clusters, resamples, seed) -> AUC of each resample. */
@@ -24,7 +21,11 @@ int wpl_model_bootstrap_auc(lua_State *L)
     lua_settop(L, 6);
     int named[] = {3, 1, 2, 4};
     wpl_sample sample = wpl_check_sample(L, 0, named, 4);
-    wp_resample_input input = check_resampling(L, &sample, 5);
+    wp_resample_input input = check_resampling(L, 5);
+    input.rows = sample.rows_count;
+    input.score = wpl_named(&sample, 1);
+    input.label = wpl_named(&sample, 2);
+    input.weights = wpl_named(&sample, WPL_WEIGHTS);
     input.clusters = wpl_named(&sample, 3);
     double *out = wpl_new_vector(L, input.resamples);
     wpl_poll poll;
@@ -35,24 +36,71 @@ int wpl_model_bootstrap_auc(lua_State *L)
     return 1;
 }
 
+/* The numbers of a column, worked out into a new vector on the stack where it is no plain one. */
+static const double *plain_numbers(lua_State *L, const wp_column *column, size_t rows)
+{
+    if (column->numbers != NULL && column->curve == NULL)
+        return column->numbers;
+    double *out = wpl_new_vector(L, rows);
+    wp_error err;
+    if (wp_column_expand(column, rows, out, NULL, &err) != WP_OK)
+        wpl_raise(L, &err);
+    return out;
+}
+
+/* Scores (the first column) and strata (the second, where there is one) of the sample: rows that
+** are alike as one, as resampling would have them anyway, or every row. */
+static wp_status add_scores(lua_State *L, wp_resample_input *input, const wpl_sample *sample,
+                            wp_alike *alike, const wp_run *run, wp_error *err)
+{
+    const wp_column *columns = sample->columns;
+    input->rows = sample->rows_count;
+    input->label = wpl_named(sample, 1);
+    input->weights = wpl_named(sample, WPL_WEIGHTS);
+    *alike = (wp_alike){0};
+    if (input->weights == NULL)
+        WP_TRY(wp_alike_make(alike, columns, sample->columns_count, input->rows, input->label, run,
+                             err));
+    if (alike->rows > 0) {
+        columns = alike->columns;
+        input->rows = alike->rows;
+        input->label = alike->y;
+        input->weights = alike->weights;
+    }
+    input->score = plain_numbers(L, &columns[0], input->rows);
+    input->strata = sample->columns_count > 1 ? plain_numbers(L, &columns[1], input->rows) : NULL;
+    return WP_OK;
+}
+
 /* permute_sum(score, label, weights, strata, resamples, seed, ranks) -> sums, observed, mean,
 ** variance, weight of the positives, weight of all. ranks: mid-ranks instead of scores, where there
 ** are no strata. */
 int wpl_model_permute_sum(lua_State *L)
 {
     lua_settop(L, 7);
-    int named[] = {3, 1, 2, 4};
-    wpl_sample sample = wpl_check_sample(L, 0, named, 4);
-    wp_resample_input input = check_resampling(L, &sample, 5);
-    input.strata = wpl_named(&sample, 3);
-    input.ranks = lua_toboolean(L, 7) && input.strata == NULL;
+    int named[] = {3, 2};
+    lua_createtable(L, 2, 0);
+    lua_pushvalue(L, 1);
+    lua_rawseti(L, -2, 1);
+    lua_pushvalue(L, 4);
+    lua_rawseti(L, -2, 2);
+    wpl_sample sample = wpl_check_sample(L, 8, named, 2);
+    wp_resample_input input = check_resampling(L, 5);
+    input.ranks = lua_toboolean(L, 7) && sample.columns_count == 1;
     double *out = wpl_new_vector(L, input.resamples);
+    int at = lua_gettop(L);
+    wp_alike alike;
     wp_permuted found;
     wpl_poll poll;
     wp_run run = wpl_run(L, &poll);
     wp_error err;
-    if (wp_permute_sum(&input, out, &found, &run, &err) != WP_OK)
+    wp_status status = add_scores(L, &input, &sample, &alike, &run, &err);
+    if (status == WP_OK)
+        status = wp_permute_sum(&input, out, &found, &run, &err);
+    wp_alike_free(&alike);
+    if (status != WP_OK)
         return wpl_raise(L, &err);
+    lua_settop(L, at);
     lua_pushnumber(L, found.observed);
     lua_pushnumber(L, found.mean);
     lua_pushnumber(L, found.variance);

@@ -157,6 +157,22 @@ static int m_ranks(lua_State *L)
     return 1;
 }
 
+/* Few groups of the plain vector at 1, none of whose numbers is missing, without a sort. */
+static int push_groups(lua_State *L, size_t groups)
+{
+    const wpl_vector *v = wpl_check_vector(L, 1);
+    const wp_moments *m = wpl_measured(L, 1, WPL_KNOWN_RANGE);
+    uint8_t *rows = wpl_code_bytes(wpl_push_codes(L, v->count, groups));
+    wp_error err;
+    if (wp_vector_groups(v->payload, v->count, m->minimum, m->maximum, groups, rows, NULL, &err) !=
+        WP_OK)
+        return wpl_raise(L, &err);
+    double *table = wpl_push_coded(L, v->count, -1)->payload;
+    for (size_t i = 0; i < groups; i++)
+        table[i] = (double)(i + 1);
+    return 1;
+}
+
 /* v:groups(count [, weights]) -> 1 .. count by mid-rank: equal numbers share a group. */
 static int m_groups(lua_State *L)
 {
@@ -164,6 +180,10 @@ static int m_groups(lua_State *L)
     lua_Integer groups = luaL_checkinteger(L, 2);
     luaL_argcheck(L, groups >= 1 && groups <= 1 << 20, 2, "expected 1 to 1048576 groups");
     const double *weights = check_weights(L, 3);
+    const wpl_vector *v = wpl_check_vector(L, 1);
+    if (weights == NULL && !wpl_is_coded(v) && groups > 1 && groups <= WP_SELECT_MOST + 1 &&
+        v->count < UINT32_MAX && wpl_vector_complete(L, 1))
+        return push_groups(L, (size_t)groups);
     wp_factor *factor = push_factor(L);
     double *out = push_like(L);
     wp_error err;

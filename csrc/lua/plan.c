@@ -1,6 +1,5 @@
 /* Reading plans; see plan.h. Everything read is in the plan's userdata before the next Lua call
- *that
- ** could raise, so its __gc frees what was read of a bad plan. */
+** that could raise, so its __gc frees what was read of a bad plan. */
 #include "lua/plan.h"
 
 #include "base/memory.h"

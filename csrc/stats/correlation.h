@@ -16,8 +16,7 @@ WP_NODISCARD wp_status wp_correlations(const wp_column *columns, size_t count, s
                                        size_t rows, const double *means, const double *sds,
                                        double *out, const wp_run *run, wp_error *err);
 /* The same for all columns over the rows where `keep` (0/1) is 1, and at least one is: means and
- *sds
- ** are those of all rows, and become those of the kept ones. */
+** sds are those of all rows, and become those of the kept ones. */
 WP_NODISCARD wp_status wp_correlations_kept(const wp_column *columns, size_t count, size_t rows,
                                             const wp_column *keep, double *means, double *sds,
                                             double *out, const wp_run *run, wp_error *err);

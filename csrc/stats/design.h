@@ -48,8 +48,7 @@ typedef struct wp_design {
     double *centre; /* columns_count */
     double *scale;  /* columns_count; 0 where the column is left out */
     wp_term *terms; /* 1 + columns_count: the intercept, then the columns */
-    double
-        *tables; /* standardised tables of the coded columns that are kept, one after the other */
+    double *tables; /* standardised tables of the kept coded columns, one after the other */
 } wp_design;
 
 WP_NODISCARD wp_status wp_design_make(wp_design *design, const wp_design_input *input,

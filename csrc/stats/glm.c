@@ -2,6 +2,7 @@
 #include "stats/glm_internal.h"
 
 #include "base/memory.h"
+#include "stats/alike.h"
 #include "stats/kernel.h"
 #include "stats/linear_algebra.h"
 #include "stats/sandwich.h"
@@ -308,17 +309,18 @@ wp_status wp_glm_make(wp_glm_fit *fit, const wp_design_input *input, const doubl
 {
     if (options->firth && options->family != WP_LOGISTIC)
         return wp_fail(err, WP_INVALID, "firth: not available here (expected logistic regression)");
-    wp__glm_cells cells = {0};
+    wp_alike alike = {0};
     if (may_group(input, options, want_fitted))
-        WP_TRY(wp__glm_cells_make(input, y, &cells, run, err));
-    if (cells.rows == 0)
+        WP_TRY(wp_alike_make(&alike, input->columns, input->columns_count, input->rows_count, y,
+                             run, err));
+    if (alike.rows == 0)
         return fit_rows(fit, input, y, options, want_fitted, run, err);
     wp_design_input grouped = *input;
-    grouped.columns = cells.columns;
-    grouped.rows_count = cells.rows;
-    grouped.weights = cells.weights;
-    wp_status status = fit_rows(fit, &grouped, cells.y, options, false, run, err);
-    wp__glm_cells_free(&cells);
+    grouped.columns = alike.columns;
+    grouped.rows_count = alike.rows;
+    grouped.weights = alike.weights;
+    wp_status status = fit_rows(fit, &grouped, alike.y, options, false, run, err);
+    wp_alike_free(&alike);
     return status;
 }
 

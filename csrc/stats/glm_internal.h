@@ -28,18 +28,6 @@ static inline double wp__weight_at(const double *weights, size_t row)
     return weights == NULL ? 1 : weights[row];
 }
 
-/* Distinct rows with weights; rows is 0 where there are too many of them. */
-typedef struct wp__glm_cells {
-    double *numbers, *y, *weights; /* y and weights are parts of numbers */
-    wp_column *columns;
-    size_t rows;
-} wp__glm_cells;
-
-/* glm_cells.c */
-wp_status wp__glm_cells_make(const wp_design_input *input, const double *y, wp__glm_cells *out,
-                             const wp_run *run, wp_error *err);
-void wp__glm_cells_free(wp__glm_cells *cells);
-
 /* glm_newton.c */
 void wp__likelihood_visit(void *context, const wp_design *design, size_t first, size_t count,
                           double *block, double *scratch, double *sums);

@@ -297,8 +297,8 @@ static wp_status iterate_firth(wp__newton *state, wp_error *err)
 }
 
 /* Newton's steps on every 16th chunk, until what they promise is no more than a sample would make
- *of
- ** nothing: from there on they would only fit the sample. Leaves the factor of its information. */
+** of nothing: from there on they would only fit the sample. Leaves the factor of its
+** information. */
 static wp_status fit_sample(wp__newton *state, bool *usable, wp_error *err)
 {
     bool definite = false;

@@ -11,8 +11,8 @@
 typedef struct wp_score_cells {
     size_t count;
     uint32_t *strata; /* number of the stratum, from 0; NULL: all are one */
-    double *scores, *weights,
-        *positives; /* weights: of all rows, positives: of those with label 1 */
+    double *scores;
+    double *weights, *positives; /* of all rows, of those with label 1 */
 } wp_score_cells;
 
 /* Weights are whole, labels 0 or 1. */

@@ -1,4 +1,4 @@
-/* Quantiles without a sort: see vector.h (wp_vector_select).
+/* Quantiles and groups without a sort: see vector.h (wp_vector_select, wp_vector_groups).
 **
 ** Numbers are counted in SELECT_BINS equal bins from the minimum to the maximum; those in the bins
 ** that hold a wanted place are copied and partitioned around it. The bin of a number is a monotone
@@ -171,6 +171,96 @@ wp_status wp_vector_select(const double *v, size_t count, double minimum, double
             out[i] = low + part * (at_place(&work, place + 1) - low);
     }
     wp_free(work.copied);
+    wp_free(work.counts);
+    return status;
+}
+
+/* ---- groups ---- */
+
+/* What is above a cut is in the next group or a later one, and so is what is at it where the cut is
+** `closed`. */
+typedef struct group_work {
+    const double *v;
+    size_t count, cuts_count;
+    double cuts[WP_SELECT_MOST];
+    bool closed[WP_SELECT_MOST];
+    uint32_t *counts; /* per worker and cut: rows below, rows equal */
+    uint8_t *codes;
+} group_work;
+
+static wp_status count_cuts_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    (void)err;
+    const group_work *work = context;
+    size_t first = chunk * SELECT_ROWS;
+    size_t last = first + SELECT_ROWS < work->count ? first + SELECT_ROWS : work->count;
+    for (size_t k = 0; k < work->cuts_count; k++) {
+        double cut = work->cuts[k];
+        uint32_t below = 0, equal = 0;
+        for (size_t i = first; i < last; i++) {
+            below += work->v[i] < cut;
+            equal += work->v[i] == cut;
+        }
+        uint32_t *counts = work->counts + 2 * (worker * work->cuts_count + k);
+        counts[0] += below;
+        counts[1] += equal;
+    }
+    return WP_OK;
+}
+
+static wp_status code_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    (void)worker, (void)err;
+    const group_work *work = context;
+    size_t first = chunk * SELECT_ROWS;
+    size_t last = first + SELECT_ROWS < work->count ? first + SELECT_ROWS : work->count;
+    memset(work->codes + first, 0, last - first);
+    for (size_t k = 0; k < work->cuts_count; k++) {
+        double cut = work->cuts[k];
+        bool closed = work->closed[k];
+        for (size_t i = first; i < last; i++)
+            work->codes[i] =
+                (uint8_t)(work->codes[i] + ((work->v[i] > cut) | (closed & (work->v[i] == cut))));
+    }
+    return WP_OK;
+}
+
+/* Group k + 1 begins at the number in place floor(count k / groups), or behind it where its
+** mid-rank is too low: every number below has a mid-rank below count k / groups, every number
+** above one above. */
+static void close_cuts(group_work *work, size_t groups, unsigned workers)
+{
+    for (size_t k = 0; k < work->cuts_count; k++) {
+        double below = 0, equal = 0;
+        for (unsigned worker = 0; worker < workers; worker++) {
+            const uint32_t *counts = work->counts + 2 * (worker * work->cuts_count + k);
+            below += counts[0];
+            equal += counts[1];
+        }
+        double rank = below + (equal + 1) / 2;
+        double group = floor((double)groups * (rank - 0.5) / (double)work->count);
+        work->closed[k] = group >= (double)(k + 1);
+    }
+}
+
+wp_status wp_vector_groups(const double *v, size_t count, double minimum, double maximum,
+                           size_t groups, uint8_t *codes, const wp_run *run, wp_error *err)
+{
+    group_work work = {.v = v, .count = count, .cuts_count = groups - 1, .codes = codes};
+    double chances[WP_SELECT_MOST];
+    unsigned workers = wp_run_threads(run);
+    size_t chunks = (count + SELECT_ROWS - 1) / SELECT_ROWS;
+    for (size_t k = 0; k + 1 < groups; k++)
+        chances[k] = count > 1 ? (double)(count * (k + 1) / groups) / ((double)count - 1) : 0;
+    WP_TRY(wp_vector_select(v, count, minimum, maximum, chances, work.cuts_count, work.cuts, run,
+                            err));
+    work.counts = wp_alloc_array_zero(workers * work.cuts_count, 2 * sizeof *work.counts);
+    if (work.counts == NULL)
+        return wp_fail_memory(err, workers * work.cuts_count * 2 * sizeof *work.counts);
+    wp_status status = wp_pool_run(run, chunks, count_cuts_chunk, &work, err);
+    close_cuts(&work, groups, workers);
+    if (status == WP_OK)
+        status = wp_pool_run(run, chunks, code_chunk, &work, err);
     wp_free(work.counts);
     return status;
 }

@@ -118,6 +118,12 @@ WP_NODISCARD wp_status wp_vector_select(const double *v, size_t count, double mi
                                         double maximum, const double *chances, size_t chances_count,
                                         double *out, const wp_run *run, wp_error *err);
 
+/* codes[i] = the group of v[i], from 0, as wp_factor_groups has them, without sorting: numbers none
+** of which is missing, fewer than 2^32, in 2 to WP_SELECT_MOST + 1 groups. Parallel. */
+WP_NODISCARD wp_status wp_vector_groups(const double *v, size_t count, double minimum,
+                                        double maximum, size_t groups, uint8_t *codes,
+                                        const wp_run *run, wp_error *err);
+
 /* 1 + number of cuts <= v[i]; cuts ascending; missing stays missing. */
 void wp_vector_bin(const double *v, size_t count, const double *cuts, size_t cuts_count,
                    double *out);

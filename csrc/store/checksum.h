@@ -1,6 +1,5 @@
 /* The checksum of pages and segments: wp_hash_bytes in four strands, so that the processor's
- *products
- ** overlap. At the speed of memory; part of the format, so it must never change. */
+** products overlap. At the speed of memory; part of the format, so it must never change. */
 #ifndef WP_STORE_CHECKSUM_H
 #define WP_STORE_CHECKSUM_H
 

@@ -113,7 +113,7 @@ local function least_of(frame, names)
   end
   return least
 end
-case.sum_of, case.most_of, case.least_of = sum_of, most_of, least_of
+case.sum_of, case.most_of = sum_of, most_of
 
 --- The outcome of the binary kinds as 0/1.
 function case.binary_outcome(outcome, v)
@@ -281,6 +281,17 @@ local function outcome_of_lost(frame, h, columns, followed, prior, missing)
   return case.binary_outcome(h.outcome, frame:vector(columns.outcome):select(lost))
 end
 
+-- Median seconds from the first metric event to the first outcome, among users who had both.
+local function lead_of(frame, columns, used)
+  local first = least_of(frame, columns.first_metric)
+  local outcome = least_of(frame, columns.first_outcome)
+  if not first or not outcome then return nil end
+  first, outcome = first:select(used), outcome:select(used)
+  local both = first:below(math.huge) * outcome:below(math.huge)
+  if both:sum() < 1 then return nil end
+  return (outcome:select(both) - first:select(both)):quantiles({ 0.5 })[1] / 1e6
+end
+
 --- The case of one hypothesis in a measured frame.
 ---@param frame wayproof.Frame measured by needs.plan's request
 ---@param member table {hypothesis, columns} of needs.plan
@@ -292,6 +303,7 @@ function case.from_log(frame, member, as_of_us)
   local missing = missing_mask(frame, columns)
   local n, used = count_users(frame.n, followed, prior, missing)
   local out = case_of(frame, member, n, used)
+  out.lead = lead_of(frame, columns, used)
   out.lost = outcome_of_lost(frame, h, columns, followed, prior, missing)
   out.as_seen = as_far_as_seen(frame, member, as_of_us, n, prior, missing)
   return out

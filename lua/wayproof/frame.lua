@@ -62,6 +62,18 @@ function frame.wrap(handle, names, extra)
   return self
 end
 
+--- Frees every column that is not named. For a frame that nobody else has: frames are immutable.
+---@param kept table<string, boolean>
+function frame.keep(self, kept)
+  local state = state_of(self)
+  for name, at in pairs(state.index) do
+    if not kept[name] then
+      state.handle:drop(at)
+      state.index[name], state.cache[name] = nil, nil
+    end
+  end
+end
+
 --- Whether a value is a Frame.
 function frame.is(value)
   return type(value) == "table" and getmetatable(value) == Frame

@@ -134,20 +134,6 @@ function judge.shape(facts, _, totals, rates)
   return rising and "rising" or "falling"
 end
 
--- Median seconds from the first metric event to the first outcome, among users who had both.
-local function lead_of(case)
-  if not case.frame then return nil end
-  local module = require "wayproof.case"
-  local columns = case.member.columns
-  local first = module.least_of(case.frame, columns.first_metric)
-  local outcome = module.least_of(case.frame, columns.first_outcome)
-  if not first or not outcome then return nil end
-  first, outcome = first:select(case.used), outcome:select(case.used)
-  local both = first:below(math.huge) * outcome:below(math.huge)
-  if both:sum() < 1 then return nil end
-  return (outcome:select(both) - first:select(both)):quantiles({ 0.5 })[1] / 1e6
-end
-
 -- A separated fit is a leak when chance would have filled the empty cell; otherwise it is only a
 -- sparse metric, about which nothing can be estimated.
 local function separation_is_telling(case)
@@ -191,7 +177,7 @@ function judge.facts(case, settings)
     return facts
   end
   local events, others = case:events()
-  facts.events, facts.non_events = events, others
+  facts.events, facts.non_events, facts.lead = events, others, case.lead
   if case.kind == "binary" then facts.auc = plain_auc(case, settings.seed) end
   if case.y then facts.spearman = stats.spearman(case.m, case.y) end
   add_dose(facts, case, settings.groups)
@@ -213,7 +199,6 @@ function judge.facts(case, settings)
     facts.e_value = refute.e_value(case, found, facts)
   end
   facts.legs = legs.of(case, found)
-  facts.lead = lead_of(case)
   facts.needed = power.needed(facts)
   return facts
 end

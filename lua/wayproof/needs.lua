@@ -354,6 +354,28 @@ local function add_hypothesis(pass, h, events)
   return columns
 end
 
+-- Roles whose columns are read when the case is made, and never again.
+local read_once = { activity = true, cluster = true, days = true, sessions = true, last = true,
+  even = true, odd = true, first_half = true, second_half = true, parts = true,
+  first_metric = true, first_outcome = true }
+
+--- Names of the columns that are still read once the case is made (and of some that are not there).
+---@param columns table of a member
+---@return table<string, boolean>
+function needs.read_later(columns)
+  local names = {}
+  local function walk(roles)
+    for role, value in pairs(roles) do
+      if read_once[role] then goto continue end
+      if type(value) == "string" then names[value] = true end
+      if type(value) == "table" then walk(value) end
+      ::continue::
+    end
+  end
+  walk(columns)
+  return names
+end
+
 local function clock_key(h, as_of_us)
   return fingerprint.text { h.from or false, h.population or false, h.until_selector or false,
     as_of_us }

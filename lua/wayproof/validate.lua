@@ -8,6 +8,7 @@ local case_of = require "wayproof.case"
 local check = require "wayproof.check"
 local conclude = require "wayproof.conclude"
 local core = require "wayproof.core"
+local frames = require "wayproof.frame"
 local hypothesis = require "wayproof.hypothesis"
 local judge = require "wayproof.judge"
 local ledger = require "wayproof.ledger"
@@ -90,6 +91,9 @@ end
 local function facts_of(log, frame, member, pass, options)
   local h = member.hypothesis
   local case = case_of.from_log(frame, member, pass.request.as_of_us)
+  if member == pass.members[#pass.members] then -- columns of millions of users are a lot of memory
+    frames.keep(frame, needs.read_later(member.columns))
+  end
   case.warnings = {}
   add_undated(case, h, log)
   local as_of_us, gap = pass.request.as_of_us, pass.silence

@@ -1,18 +1,17 @@
-/* Logistic regression on columns of codes with few pairs (or tuples) of numbers: rows that are
- *alike
- ** become one row with a weight, an exact rewriting of the likelihood. One pass counts the cells;
- ** what follows depends on their number only. */
-#include "stats/glm_internal.h"
+/* Rows that are alike as one row: see alike.h. One pass counts the cells; what follows depends on
+** their number only. */
+#include "stats/alike.h"
 
 #include "base/memory.h"
 
+#define ALIKE_CHUNK   2048 /* rows */
 #define CELLS_MOST    65536
 #define ROWS_PER_CELL 4 /* at least, or the rows are as quick */
 
 typedef struct count_work {
-    const wp_design_input *input;
+    const wp_column *columns;
     const double *y;
-    size_t cells;
+    size_t columns_count, rows_count, cells;
     uint32_t *counts; /* 2 per cell (outcome 0, outcome 1) and worker */
     bool *is_other;   /* per worker: an outcome that is neither 0 nor 1 */
 } count_work;
@@ -35,13 +34,13 @@ static wp_status count_chunk(void *context, size_t chunk, unsigned worker, wp_er
 {
     (void)err;
     const count_work *work = context;
-    size_t first = chunk * WP_CHUNK_ROWS, rows = work->input->rows_count - first;
-    rows = rows > WP_CHUNK_ROWS ? WP_CHUNK_ROWS : rows;
-    uint32_t *counts = work->counts + worker * 2 * work->cells, cell[WP_CHUNK_ROWS];
+    size_t first = chunk * ALIKE_CHUNK, rows = work->rows_count - first;
+    rows = rows > ALIKE_CHUNK ? ALIKE_CHUNK : rows;
+    uint32_t *counts = work->counts + worker * 2 * work->cells, cell[ALIKE_CHUNK];
     for (size_t i = 0; i < rows; i++)
         cell[i] = 0;
-    for (size_t column = 0; column < work->input->columns_count; column++)
-        add_codes(&work->input->columns[column], first, rows, cell);
+    for (size_t column = 0; column < work->columns_count; column++)
+        add_codes(&work->columns[column], first, rows, cell);
     bool is_other = false;
     for (size_t i = 0; i < rows; i++) {
         double y = work->y[first + i];
@@ -53,26 +52,26 @@ static wp_status count_chunk(void *context, size_t chunk, unsigned worker, wp_er
 }
 
 /* How many cells the columns may have; 0: too many, or not all are codes. */
-static size_t cells_of(const wp_design_input *input)
+static size_t cells_of(const wp_column *columns, size_t columns_count, size_t rows_count)
 {
-    size_t cells = 1, most = input->rows_count / ROWS_PER_CELL;
+    size_t cells = 1, most = rows_count / ROWS_PER_CELL;
     most = most > CELLS_MOST ? CELLS_MOST : most;
-    if (input->rows_count > UINT32_MAX)
+    if (rows_count > UINT32_MAX)
         return 0;
-    for (size_t i = 0; i < input->columns_count; i++) {
-        if (input->columns[i].numbers != NULL)
+    for (size_t i = 0; i < columns_count; i++) {
+        if (columns[i].numbers != NULL)
             return 0;
-        cells *= input->columns[i].table_count;
+        cells *= columns[i].table_count;
         if (cells > most)
             return 0;
     }
-    return input->columns_count > 0 && cells <= most ? cells : 0;
+    return columns_count > 0 && cells <= most ? cells : 0;
 }
 
 /* The cells that there are, as rows: two per cell at most. */
-static wp_status fill_rows(const count_work *work, wp__glm_cells *out, wp_error *err)
+static wp_status fill_rows(const count_work *work, wp_alike *out, wp_error *err)
 {
-    size_t columns = work->input->columns_count, rows = 0;
+    size_t columns = work->columns_count, rows = 0;
     for (size_t i = 0; i < 2 * work->cells; i++)
         rows += work->counts[i] > 0;
     out->numbers = wp_alloc_array((columns + 2) * rows, sizeof *out->numbers);
@@ -88,7 +87,7 @@ static wp_status fill_rows(const count_work *work, wp__glm_cells *out, wp_error 
             continue;
         size_t cell = i / 2;
         for (size_t column = columns; column-- > 0;) {
-            const wp_column *from = &work->input->columns[column];
+            const wp_column *from = &work->columns[column];
             out->numbers[column * rows + out->rows] = from->table[cell % from->table_count];
             cell /= from->table_count;
         }
@@ -98,12 +97,16 @@ static wp_status fill_rows(const count_work *work, wp__glm_cells *out, wp_error 
     return WP_OK;
 }
 
-wp_status wp__glm_cells_make(const wp_design_input *input, const double *y, wp__glm_cells *out,
-                             const wp_run *run, wp_error *err)
+wp_status wp_alike_make(wp_alike *out, const wp_column *columns, size_t columns_count,
+                        size_t rows_count, const double *y, const wp_run *run, wp_error *err)
 {
     unsigned workers = wp_run_threads(run);
-    count_work work = {.input = input, .y = y, .cells = cells_of(input)};
-    *out = (wp__glm_cells){0};
+    count_work work = {.columns = columns,
+                       .y = y,
+                       .columns_count = columns_count,
+                       .rows_count = rows_count,
+                       .cells = cells_of(columns, columns_count, rows_count)};
+    *out = (wp_alike){0};
     if (work.cells == 0)
         return WP_OK;
     work.counts = wp_alloc_array_zero(workers * 2 * work.cells, sizeof *work.counts);
@@ -112,8 +115,8 @@ wp_status wp__glm_cells_make(const wp_design_input *input, const double *y, wp__
     if (work.counts == NULL || work.is_other == NULL)
         status = wp_fail_memory(err, workers * 2 * work.cells * sizeof *work.counts);
     else
-        status = wp_pool_run(run, (input->rows_count + WP_CHUNK_ROWS - 1) / WP_CHUNK_ROWS,
-                             count_chunk, &work, err);
+        status =
+            wp_pool_run(run, (rows_count + ALIKE_CHUNK - 1) / ALIKE_CHUNK, count_chunk, &work, err);
     bool is_other = false;
     for (unsigned worker = 0; status == WP_OK && worker < workers; worker++) {
         is_other |= work.is_other[worker];
@@ -127,9 +130,9 @@ wp_status wp__glm_cells_make(const wp_design_input *input, const double *y, wp__
     return status;
 }
 
-void wp__glm_cells_free(wp__glm_cells *cells)
+void wp_alike_free(wp_alike *alike)
 {
-    wp_free(cells->numbers);
-    wp_free(cells->columns);
-    *cells = (wp__glm_cells){0};
+    wp_free(alike->numbers);
+    wp_free(alike->columns);
+    *alike = (wp_alike){0};
 }
