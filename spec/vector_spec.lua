@@ -165,4 +165,20 @@ describe("a vector", function()
     assert.has_error(function() return new { "one" } end)
     assert.has_error(function() sample[1] = 2 end)
   end)
+
+  it("does not let long vectors pile up that nobody holds", function()
+    collectgarbage()
+    local before, most, v = collectgarbage "count", 0, core.vector.full(1e6, 1)
+    for _ = 1, 50 do
+      v = v:plain() * 0.5 + 1 -- 8 MB each
+      most = math.max(most, collectgarbage "count" - before)
+    end
+    assert.is_true(most < 64 * 1024, "KB: " .. most)
+    collectgarbage "stop"
+    for _ = 1, 10 do v = v * 0.5 end
+    local stopped = collectgarbage "count" - before
+    collectgarbage "restart"
+    assert.is_true(stopped > 70 * 1024, "KB: " .. stopped)
+    assert.near(1, #v / 1e6, 0)
+  end)
 end)

@@ -6,11 +6,15 @@
 ** their own (factor) live in a to-be-collected box. */
 #include "lua/l_vector.h"
 
+#include "lua/garbage.h"
+#include "stats/map.h"
+
 #include <math.h>
 #include <string.h>
 
 double *wpl_new_vector(lua_State *L, size_t count)
 {
+    wpl_make_room(L, count * sizeof(double));
     wpl_vector *v = lua_newuserdatauv(L, sizeof *v + count * sizeof(double), WPL_VECTOR_VALUES);
     v->count = count;
     v->known = WPL_KNOWN_NOTHING;
@@ -28,6 +32,7 @@ wpl_vector *wpl_check_vector(lua_State *L, int index)
 
 wpl_codes *wpl_push_codes(lua_State *L, size_t count, size_t table_count)
 {
+    wpl_make_room(L, count * wp_code_width(table_count));
     wpl_codes *codes = lua_newuserdatauv(
         L, sizeof *codes + table_count * sizeof *codes->rows + count * wp_code_width(table_count),
         0);
@@ -348,40 +353,44 @@ const wp_moments *wpl_measured(lua_State *L, int index, wpl_known wanted)
 /* One side of a map. */
 typedef struct side {
     int index;
-    double number; /* unless there is a vector */
-    wpl_vector *vector;
+    const wpl_vector *vector; /* NULL: a number */
+    wp_operand operand;       /* of the rows */
 } side;
 
 static side check_side(lua_State *L, int index, size_t *count)
 {
-    size_t found;
     side made = {.index = index};
     if (lua_type(L, index) == LUA_TNUMBER) {
-        made.number = lua_tonumber(L, index);
+        made.operand = (wp_operand){.is_number = true, .number = lua_tonumber(L, index)};
         return made;
     }
-    wpl_check_column(L, index, &found);
+    size_t found;
+    made.operand.rows = wpl_check_column(L, index, &found);
     if (*count != SIZE_MAX && *count != found)
         luaL_error(L, "vectors differ in length: %I and %I", (lua_Integer)*count,
                    (lua_Integer)found);
     *count = found;
-    made.vector = wpl_check_worked_out(L, index);
+    made.vector = wpl_check_vector(L, index);
     return made;
 }
 
-/* The numbers of a side: of the rows, or of its table. */
-static wp_operand operand_of(const side *s)
+static bool is_coded(const side *s)
 {
-    if (s->vector == NULL)
-        return (wp_operand){&s->number, true};
-    return (wp_operand){s->vector->payload, false};
+    return s->vector != NULL && wpl_is_coded(s->vector);
 }
 
-static void map_numbers(lua_State *L, wp_map map, wp_operand left, wp_operand right, double *out,
-                        size_t count)
+/* The table of a coded side. */
+static wp_operand table_of(const side *s)
+{
+    return s->vector == NULL ? s->operand
+                             : (wp_operand){.rows = wp_column_plain(s->vector->payload)};
+}
+
+static void map_rows(lua_State *L, wp_map map, const wp_operand *left, const wp_operand *right,
+                     double *out, size_t count)
 {
     wp_error err;
-    if (wp_vector_map(map, left, right, out, count, NULL, &err) != WP_OK)
+    if (wp_map_rows(map, left, right, out, count, NULL, &err) != WP_OK)
         wpl_raise(L, &err);
 }
 
@@ -392,7 +401,8 @@ static int map_tables(lua_State *L, wp_map map, const side *left, const side *ri
     size_t count = coded->vector->count, table_count = coded->vector->column.table_count;
     wpl_codes_of(L, coded->index);
     wpl_vector *out = wpl_push_coded(L, count, -1);
-    map_numbers(L, map, operand_of(left), operand_of(right), out->payload, table_count);
+    wp_operand from = table_of(left), with = table_of(right);
+    map_rows(L, map, &from, &with, out->payload, table_count);
     return 1;
 }
 
@@ -408,7 +418,8 @@ static bool map_pairs(lua_State *L, wp_map map, const side *left, const side *ri
         firsts[i] = a->table[i / b->table_count];
         seconds[i] = b->table[i % b->table_count];
     }
-    map_numbers(L, map, (wp_operand){firsts, false}, (wp_operand){seconds, false}, results, pairs);
+    wp_operand from = {.rows = wp_column_plain(firsts)}, with = {.rows = wp_column_plain(seconds)};
+    map_rows(L, map, &from, &with, results, pairs);
     wp_error err;
     if (wp_table_make(results, pairs, code_of, table, &to_count, &err) != WP_OK)
         wpl_raise(L, &err);
@@ -421,14 +432,19 @@ static bool map_pairs(lua_State *L, wp_map map, const side *left, const side *ri
     return true;
 }
 
-/* Comparisons of numbers row by row have three results. */
-static int map_flags(lua_State *L, wp_map map, wp_operand left, wp_operand right, size_t count)
+/* Row by row. Comparisons have three results. */
+static int map_each(lua_State *L, wp_map map, const wp_operand *left, const wp_operand *right,
+                    size_t count)
 {
+    if (!wp_map_is_flag(map)) {
+        map_rows(L, map, left, right, wpl_new_vector(L, count), count);
+        return 1;
+    }
     static const double table[] = {
         [WP_FLAG_MISSING] = (double)NAN, [WP_FLAG_NO] = 0, [WP_FLAG_YES] = 1};
     wp_error err;
     wpl_codes *codes = wpl_push_codes(L, count, 3);
-    if (wp_vector_flags(map, left, right, wpl_code_bytes(codes), count, NULL, &err) != WP_OK)
+    if (wp_map_flags(map, left, right, wpl_code_bytes(codes), count, NULL, &err) != WP_OK)
         return wpl_raise(L, &err);
     memcpy(wpl_push_coded(L, count, -1)->payload, table, sizeof table);
     return 1;
@@ -446,8 +462,7 @@ static int map_two(lua_State *L, wp_map map)
 {
     size_t count = SIZE_MAX;
     side left = check_side(L, 1, &count), right = check_side(L, 2, &count);
-    bool left_coded = left.vector != NULL && wpl_is_coded(left.vector);
-    bool right_coded = right.vector != NULL && wpl_is_coded(right.vector);
+    bool left_coded = is_coded(&left), right_coded = is_coded(&right);
     if ((left_coded && right.vector == NULL) || (right_coded && left.vector == NULL))
         return map_tables(L, map, &left, &right);
     if (left_coded && right_coded) {
@@ -458,30 +473,17 @@ static int map_two(lua_State *L, wp_map map)
             map_pairs(L, map, &left, &right))
             return 1;
     }
-    if (left_coded)
-        left.vector = wpl_check_plain(L, 1);
-    if (right_coded)
-        right.vector = wpl_check_plain(L, 2);
-    if (wp_map_is_flag(map))
-        return map_flags(L, map, operand_of(&left), operand_of(&right), count);
-    map_numbers(L, map, operand_of(&left), operand_of(&right), wpl_new_vector(L, count), count);
-    return 1;
+    return map_each(L, map, &left.operand, &right.operand, count);
 }
 
 static int map_one(lua_State *L, wp_map map)
 {
-    wpl_vector *v = wpl_check_worked_out(L, 1);
-    wp_operand left = {v->payload, false}, none = {NULL, false};
-    if (wpl_is_coded(v)) {
-        wpl_codes_of(L, 1);
-        wpl_vector *out = wpl_push_coded(L, v->count, -1);
-        map_numbers(L, map, left, none, out->payload, v->column.table_count);
-    } else if (wp_map_is_flag(map)) {
-        return map_flags(L, map, left, none, v->count);
-    } else {
-        map_numbers(L, map, left, none, wpl_new_vector(L, v->count), v->count);
-    }
-    return 1;
+    size_t count = SIZE_MAX;
+    luaL_checkudata(L, 1, WPL_VECTOR);
+    side only = check_side(L, 1, &count);
+    if (is_coded(&only))
+        return map_tables(L, map, &only, &only);
+    return map_each(L, map, &only.operand, &only.operand, count);
 }
 
 #define MAP_TWO(name, map)                                                                         \
@@ -541,11 +543,7 @@ static wp_moments check_moments(lua_State *L, wpl_known wanted)
     const double *weights = wpl_opt_weights(L, 2, v->count);
     if (weights == NULL)
         return *wpl_measured(L, 1, wanted);
-    wp_moments m;
-    wp_error err;
-    if (wp_column_moments(&v->column, weights, v->count, &m, &err) != WP_OK)
-        wpl_raise(L, &err);
-    return m;
+    return wp_column_moments(&v->column, weights, v->count);
 }
 
 bool wpl_vector_complete(lua_State *L, int index)
@@ -676,10 +674,10 @@ static int m_dot(lua_State *L)
 /* v:correlation(other [, weights]) : Pearson's over complete pairs; nil when one is constant. */
 static int m_correlation(lua_State *L)
 {
-    const wpl_vector *v = wpl_check_plain(L, 1);
-    const double *other = wpl_check_numbers_of(L, 2, v->count);
-    wpl_push_number(
-        L, wp_vector_correlation(v->payload, other, wpl_opt_weights(L, 3, v->count), v->count));
+    const wpl_vector *v = wpl_check_vector(L, 1);
+    wp_column other = wpl_check_column_of(L, 2, v->count);
+    const double *weights = wpl_opt_weights(L, 3, v->count);
+    wpl_push_number(L, wp_column_correlation(&v->column, &other, weights, v->count));
     return 1;
 }
 

@@ -72,8 +72,7 @@ wp_status wp_column_expand(const wp_column *column, size_t count, double *out, c
     return run_chunks(run, count, expand_chunk, &work, err);
 }
 
-/* Rows of a column, in `room` where they have to be worked out. */
-static const double *rows_of(const wp_column *column, size_t first, size_t count, double *room)
+const double *wp_column_rows(const wp_column *column, size_t first, size_t count, double *room)
 {
     if (column->numbers != NULL && column->curve == NULL)
         return column->numbers + first;
@@ -101,7 +100,7 @@ static wp_status combine_chunk(void *context, size_t chunk, unsigned worker, wp_
         for (size_t i = 0; i < count; i++)
             out[i] = work->constant;
         for (size_t c = 0; c < work->columns_count; c++) {
-            const double *v = rows_of(&work->columns[c], first, count, numbers);
+            const double *v = wp_column_rows(&work->columns[c], first, count, numbers);
             for (size_t i = 0; i < count; i++)
                 out[i] += work->factors[c] * v[i];
         }
@@ -189,7 +188,7 @@ wp_status wp_column_tally(const wp_column *column, size_t count, uint64_t *rows,
 static wp_moments weighted_table(const double *table, const double *weights, size_t table_count,
                                  size_t rows)
 {
-    wp_moments m = wp_vector_moments(table, weights, table_count);
+    wp_moments m = wp_vector_moments(table, NULL, weights, table_count);
     m.rows = rows;
     return m;
 }
@@ -219,22 +218,54 @@ static wp_moments coded_moments(const wp_column *column, const double *weights, 
     return weighted_table(column->table, totals, column->table_count, rows);
 }
 
-wp_status wp_column_moments(const wp_column *column, const double *weights, size_t count,
-                            wp_moments *out, wp_error *err)
+wp_moments wp_column_moments(const wp_column *column, const double *weights, size_t count)
 {
-    if (column->numbers == NULL) {
-        *out = coded_moments(column, weights, count);
-    } else if (column->curve == NULL) {
-        *out = wp_vector_moments(column->numbers, weights, count);
-    } else {
-        double *numbers = wp_alloc_array(count, sizeof *numbers);
-        if (numbers == NULL)
-            return wp_fail_memory(err, count * sizeof *numbers);
-        wp_column_read(column, 0, count, numbers);
-        *out = wp_vector_moments(numbers, weights, count);
-        wp_free(numbers);
+    return column->numbers == NULL
+               ? coded_moments(column, weights, count)
+               : wp_vector_moments(column->numbers, column->curve, weights, count);
+}
+
+/* Weights, and weighted sums of both sides (first pass); sums of squares and products about the
+** means (second pass). */
+static void add_pairs(const double *x, const double *y, const double *weights, size_t count,
+                      const double *means, double *sums)
+{
+    double here[3] = {0};
+    for (size_t i = 0; i < count; i++) {
+        double w = weights == NULL ? 1 : weights[i];
+        if (isnan(x[i]) || isnan(y[i]) || !(w > 0))
+            continue;
+        double dx = x[i] - (means == NULL ? 0 : means[0]);
+        double dy = y[i] - (means == NULL ? 0 : means[1]);
+        here[0] += means == NULL ? w : w * dx * dy;
+        here[1] += means == NULL ? w * dx : w * dx * dx;
+        here[2] += means == NULL ? w * dy : w * dy * dy;
     }
-    return WP_OK;
+    for (size_t i = 0; i < 3; i++)
+        sums[i] += here[i];
+}
+
+double wp_column_correlation(const wp_column *left, const wp_column *right, const double *weights,
+                             size_t count)
+{
+    enum { ROWS = 4096 };
+    double left_room[ROWS], right_room[ROWS], means[2], sums[2][3] = {{0}};
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t first = 0; first < count; first += ROWS) {
+            size_t rows = count - first < ROWS ? count - first : ROWS;
+            add_pairs(wp_column_rows(left, first, rows, left_room),
+                      wp_column_rows(right, first, rows, right_room),
+                      weights == NULL ? NULL : weights + first, rows, pass == 0 ? NULL : means,
+                      sums[pass]);
+        }
+        means[0] = sums[0][1] / sums[0][0];
+        means[1] = sums[0][2] / sums[0][0];
+    }
+    double xy = sums[1][0], xx = sums[1][1], yy = sums[1][2];
+    if (!(xx > 0) || !(yy > 0))
+        return NAN;
+    double r = xy / sqrt(xx) / sqrt(yy);
+    return r > 1 ? 1 : r < -1 ? -1 : r;
 }
 
 enum { DOT_ROWS = 4096 };
@@ -252,8 +283,8 @@ static wp_status dot_block(void *context, size_t block, unsigned worker, wp_erro
     double left[DOT_ROWS], right[DOT_ROWS];
     size_t first = block * DOT_ROWS;
     size_t count = work->count - first < DOT_ROWS ? work->count - first : DOT_ROWS;
-    work->sums[block] = wp_kernel_dot(rows_of(work->left, first, count, left),
-                                      rows_of(work->right, first, count, right), count);
+    work->sums[block] = wp_kernel_dot(wp_column_rows(work->left, first, count, left),
+                                      wp_column_rows(work->right, first, count, right), count);
     return WP_OK;
 }
 

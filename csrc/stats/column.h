@@ -62,6 +62,8 @@ void wp_column_look_up(const wp_column *column, const double *table, size_t firs
                        double *out);
 /* out = the rows first .. first + count - 1. */
 void wp_column_read(const wp_column *column, size_t first, size_t count, double *out);
+/* The same where they are, or in `room` where they have to be worked out. */
+const double *wp_column_rows(const wp_column *column, size_t first, size_t count, double *room);
 /* All numbers. Parallel. */
 WP_NODISCARD wp_status wp_column_expand(const wp_column *column, size_t count, double *out,
                                         const wp_run *run, wp_error *err);
@@ -77,8 +79,10 @@ WP_NODISCARD wp_status wp_column_tally(const wp_column *column, size_t count, ui
 /* Moments of a coded column without weights, from what wp_column_tally gave. */
 wp_moments wp_table_moments(const double *table, const uint64_t *rows, size_t table_count);
 /* Moments of any column. Linear in the length. */
-WP_NODISCARD wp_status wp_column_moments(const wp_column *column, const double *weights,
-                                         size_t count, wp_moments *out, wp_error *err);
+wp_moments wp_column_moments(const wp_column *column, const double *weights, size_t count);
+/* Pearson correlation over complete pairs; missing when either side is constant. */
+double wp_column_correlation(const wp_column *left, const wp_column *right, const double *weights,
+                             size_t count);
 
 /* Sum of the products of two columns over rows where both have a number. Parallel. */
 WP_NODISCARD wp_status wp_column_dot(const wp_column *left, const wp_column *right, size_t count,

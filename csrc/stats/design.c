@@ -175,8 +175,7 @@ static wp_status measure_column(void *context, size_t column, unsigned worker, w
     (void)worker;
     wp_design *design = context;
     const wp_design_input *input = &design->input;
-    wp_moments m;
-    WP_TRY(wp_column_moments(&input->columns[column], input->weights, input->rows_count, &m, err));
+    wp_moments m = wp_column_moments(&input->columns[column], input->weights, input->rows_count);
     if (isinf(m.minimum) || isinf(m.maximum))
         return wp_fail(err, WP_INVALID, "column %zu: infinite number (expected finite ones)",
                        column + 1);

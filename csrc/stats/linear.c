@@ -127,7 +127,7 @@ static wp_status linear_alloc(wp_linear_fit *fit, const wp_design_input *input, 
 wp_status wp_linear_make(wp_linear_fit *fit, const wp_design_input *input, const double *y,
                          const wp_linear_options *options, const wp_run *run, wp_error *err)
 {
-    wp_moments moments = wp_vector_moments(y, input->weights, input->rows_count);
+    wp_moments moments = wp_vector_moments(y, NULL, input->weights, input->rows_count);
     if (isinf(moments.minimum) || isinf(moments.maximum))
         return wp_fail(err, WP_INVALID, "y: infinite number (expected finite ones)");
     wp_design design;

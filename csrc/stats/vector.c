@@ -1,5 +1,5 @@
-/* Elementwise maps, sums, bins and splines over arrays of doubles; see vector.h. Maps are cut into
-** chunks of MAP_ROWS rows for the pool; sums add blocks of SUM_ROWS rows in order. */
+/* Scales, sums, bins and splines over arrays of doubles; see vector.h. What goes row by row is cut
+** into chunks of MAP_ROWS rows for the pool; sums add blocks of SUM_ROWS rows in order. */
 #include "stats/vector.h"
 
 #include "base/memory.h"
@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { MAP_ROWS = 16384, SUM_ROWS = 4096, FLAG_ROWS = 512, LOGS = 1024 };
+enum { MAP_ROWS = 16384, SUM_ROWS = 4096 };
 
 static size_t chunks_of(size_t count, size_t rows)
 {
@@ -19,172 +19,6 @@ static wp_status run_chunks(const wp_run *run, size_t chunks, wp_task task, void
                             wp_error *err)
 {
     return chunks == 1 ? task(work, 0, 0, err) : wp_pool_run(run, chunks, task, work, err);
-}
-
-typedef struct map_work {
-    wp_map map;
-    wp_operand left, right;
-    double *out;
-    size_t count;
-    const double *logs; /* log1p of 0 .. LOGS - 1, or NULL */
-} map_work;
-
-static double compare(bool holds, double x, double y)
-{
-    return isnan(x) || isnan(y) ? NAN : (double)holds;
-}
-
-static double map_two(wp_map map, double x, double y)
-{
-    switch (map) {
-    case WP_MAP_POWER:
-        return pow(x, y);
-    case WP_MAP_LOG:
-        return x > 0 ? log(x) : NAN;
-    case WP_MAP_EXP:
-        return exp(x);
-    case WP_MAP_SQRT:
-        return x >= 0 ? sqrt(x) : NAN;
-    default:
-        return NAN;
-    }
-}
-
-/* Most arguments are counts, whose logarithms are looked up. */
-static void map_log1p(const map_work *work, const double *x, size_t first, size_t last)
-{
-    for (size_t i = first; i < last; i++) {
-        if (work->logs != NULL && x[i] >= 0 && x[i] < LOGS && x[i] == (double)(int)x[i])
-            work->out[i] = work->logs[(int)x[i]];
-        else
-            work->out[i] = x[i] > -1 ? log1p(x[i]) : NAN;
-    }
-}
-
-#define EACH(expression)                                                                           \
-    for (size_t i = first; i < last; i++) {                                                        \
-        double x = left[i * left_step], y = right[i * right_step];                                 \
-        out[i] = (expression);                                                                     \
-    }
-
-static wp_status map_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
-{
-    (void)worker, (void)err;
-    const map_work *work = context;
-    size_t first = chunk * MAP_ROWS;
-    size_t last = first + MAP_ROWS < work->count ? first + MAP_ROWS : work->count;
-    size_t left_step = !work->left.is_number, right_step = !work->right.is_number;
-    const double *left = work->left.numbers, *right = work->right.numbers;
-    double *out = work->out;
-    switch (work->map) {
-    case WP_MAP_ADD:
-        EACH(x + y)
-        break;
-    case WP_MAP_SUBTRACT:
-        EACH(x - y)
-        break;
-    case WP_MAP_MULTIPLY:
-        EACH(x * y)
-        break;
-    case WP_MAP_DIVIDE:
-        EACH(y == 0 ? NAN : x / y)
-        break;
-    case WP_MAP_MINIMUM:
-        EACH(isnan(y) || y < x ? y : x)
-        break;
-    case WP_MAP_MAXIMUM:
-        EACH(isnan(y) || y > x ? y : x)
-        break;
-    case WP_MAP_ABOVE:
-        EACH(compare(x > y, x, y))
-        break;
-    case WP_MAP_BELOW:
-        EACH(compare(x < y, x, y))
-        break;
-    case WP_MAP_AT_LEAST:
-        EACH(compare(x >= y, x, y))
-        break;
-    case WP_MAP_AT_MOST:
-        EACH(compare(x <= y, x, y))
-        break;
-    case WP_MAP_EQUALS:
-        EACH(compare(x == y, x, y))
-        break;
-    case WP_MAP_FILL:
-        EACH(isnan(x) ? y : x)
-        break;
-    case WP_MAP_ABSOLUTE:
-        EACH(((void)y, fabs(x)))
-        break;
-    case WP_MAP_FLOOR:
-        EACH(((void)y, floor(x)))
-        break;
-    case WP_MAP_IS_MISSING:
-        EACH(((void)y, (double)isnan(x)))
-        break;
-    case WP_MAP_LOG1P:
-        map_log1p(work, left, first, last);
-        break;
-    default:
-        EACH(map_two(work->map, x, y))
-        break;
-    }
-    return WP_OK;
-}
-
-wp_status wp_vector_map(wp_map map, wp_operand left, wp_operand right, double *out, size_t count,
-                        const wp_run *run, wp_error *err)
-{
-    if (right.numbers == NULL)
-        right = left;
-    double logs[LOGS];
-    map_work work = {map, left, right, out, count, NULL};
-    if (map == WP_MAP_LOG1P && count >= 4 * LOGS) {
-        for (int i = 0; i < LOGS; i++)
-            logs[i] = log1p(i);
-        work.logs = logs;
-    }
-    return run_chunks(run, chunks_of(count, MAP_ROWS), map_chunk, &work, err);
-}
-
-typedef struct flag_work {
-    wp_map map;
-    wp_operand left, right;
-    uint8_t *out;
-    size_t count;
-} flag_work;
-
-static wp_operand from_row(wp_operand operand, size_t row)
-{
-    if (!operand.is_number && operand.numbers != NULL)
-        operand.numbers += row;
-    return operand;
-}
-
-static wp_status flag_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
-{
-    const flag_work *work = context;
-    size_t last = (chunk + 1) * MAP_ROWS < work->count ? (chunk + 1) * MAP_ROWS : work->count;
-    for (size_t first = chunk * MAP_ROWS; first < last; first += FLAG_ROWS) {
-        double flags[FLAG_ROWS];
-        size_t count = last - first < FLAG_ROWS ? last - first : FLAG_ROWS;
-        map_work block = {
-            work->map, from_row(work->left, first), from_row(work->right, first), flags, count,
-            NULL};
-        WP_TRY(map_chunk(&block, 0, worker, err));
-        for (size_t i = 0; i < count; i++)
-            work->out[first + i] = (uint8_t)(isnan(flags[i]) ? WP_FLAG_MISSING
-                                             : flags[i] != 0 ? WP_FLAG_YES
-                                                             : WP_FLAG_NO);
-    }
-    return WP_OK;
-}
-
-wp_status wp_vector_flags(wp_map map, wp_operand left, wp_operand right, uint8_t *out, size_t count,
-                          const wp_run *run, wp_error *err)
-{
-    flag_work work = {map, left, right.numbers == NULL ? left : right, out, count};
-    return run_chunks(run, chunks_of(count, MAP_ROWS), flag_chunk, &work, err);
 }
 
 typedef struct scale_work {
@@ -209,37 +43,6 @@ wp_status wp_vector_scale(const double *v, double mean, double sd, size_t count,
 {
     scale_work work = {v, out, count, mean, sd};
     return run_chunks(run, chunks_of(count, MAP_ROWS), scale_chunk, &work, err);
-}
-
-static double weight_of(const double *weights, size_t i)
-{
-    return weights == NULL ? 1 : weights[i];
-}
-
-static bool counts(const double *v, const double *weights, size_t i)
-{
-    return !isnan(v[i]) && weight_of(weights, i) > 0;
-}
-
-static double squares_about(const double *v, const double *weights, size_t count, double mean,
-                            double *drift)
-{
-    double total = 0;
-    *drift = 0;
-    for (size_t first = 0; first < count; first += SUM_ROWS) {
-        size_t last = first + SUM_ROWS < count ? first + SUM_ROWS : count;
-        double block = 0, block_drift = 0;
-        for (size_t i = first; i < last; i++) {
-            if (!counts(v, weights, i))
-                continue;
-            double distance = v[i] - mean, weight = weight_of(weights, i);
-            block += weight * distance * distance;
-            block_drift += weight * distance;
-        }
-        total += block;
-        *drift += block_drift;
-    }
-    return total;
 }
 
 /* The first pass over a block; the second, which also corrects the mean's own rounding, sums up
@@ -344,20 +147,20 @@ wp_status wp_vector_measure(const double *v, const wp_spline *curve, size_t coun
     return status;
 }
 
-static wp_moments moments_here(const double *v, size_t count)
+static wp_moments moments_here(const measure_work *work)
 {
     wp_moments m = no_moments;
-    double squares = 0, drift = 0;
-    for (size_t first = 0; first < count; first += SUM_ROWS) {
-        wp_figures f =
-            wp_kernel_figures(v + first, count - first < SUM_ROWS ? count - first : SUM_ROWS);
+    double squares = 0, drift = 0, room[SUM_ROWS];
+    size_t blocks = chunks_of(work->count, SUM_ROWS);
+    for (size_t block = 0; block < blocks; block++) {
+        wp_figures f = wp_kernel_figures(rows_of(work, block, room), block_rows(work, block));
         add_figures(&m, &f);
     }
     set_mean(&m);
-    for (size_t first = 0; m.rows > 0 && first < count; first += SUM_ROWS) {
+    for (size_t block = 0; m.rows > 0 && block < blocks; block++) {
         double block_drift;
-        squares += wp_kernel_squares(
-            v + first, m.mean, count - first < SUM_ROWS ? count - first : SUM_ROWS, &block_drift);
+        squares += wp_kernel_squares(rows_of(work, block, room), m.mean, block_rows(work, block),
+                                     &block_drift);
         drift += block_drift;
     }
     if (m.rows > 0)
@@ -365,20 +168,25 @@ static wp_moments moments_here(const double *v, size_t count)
     return m;
 }
 
-wp_moments wp_vector_moments(const double *v, const double *weights, size_t count)
+static bool counts(const double *v, const double *weights, size_t i)
 {
-    if (weights == NULL)
-        return moments_here(v, count);
+    return !isnan(v[i]) && weights[i] > 0;
+}
+
+static wp_moments weighted_moments(const measure_work *work, const double *weights)
+{
     wp_moments m = no_moments;
-    for (size_t first = 0; first < count; first += SUM_ROWS) {
-        size_t last = first + SUM_ROWS < count ? first + SUM_ROWS : count;
+    double room[SUM_ROWS];
+    size_t blocks = chunks_of(work->count, SUM_ROWS);
+    for (size_t block = 0; block < blocks; block++) {
+        const double *v = rows_of(work, block, room), *w = weights + block * SUM_ROWS;
         double sum = 0, weight_sum = 0;
-        for (size_t i = first; i < last; i++) {
-            if (!counts(v, weights, i))
+        for (size_t i = 0; i < block_rows(work, block); i++) {
+            if (!counts(v, w, i))
                 continue;
             m.rows++;
-            weight_sum += weights[i];
-            sum += weights[i] * v[i];
+            weight_sum += w[i];
+            sum += w[i] * v[i];
             m.minimum = v[i] >= m.minimum ? m.minimum : v[i];
             m.maximum = v[i] <= m.maximum ? m.maximum : v[i];
         }
@@ -388,40 +196,29 @@ wp_moments wp_vector_moments(const double *v, const double *weights, size_t coun
     if (m.rows == 0)
         return m;
     m.mean = m.minimum == m.maximum ? m.minimum : m.sum / m.weight;
-    double drift, squares = squares_about(v, weights, count, m.mean, &drift);
+    double squares = 0, drift = 0;
+    for (size_t block = 0; block < blocks; block++) {
+        const double *v = rows_of(work, block, room), *w = weights + block * SUM_ROWS;
+        double block_squares = 0, block_drift = 0;
+        for (size_t i = 0; i < block_rows(work, block); i++) {
+            if (!counts(v, w, i))
+                continue;
+            double distance = v[i] - m.mean;
+            block_squares += w[i] * distance * distance;
+            block_drift += w[i] * distance;
+        }
+        squares += block_squares;
+        drift += block_drift;
+    }
     set_variance(&m, squares, drift);
     return m;
 }
 
-double wp_vector_correlation(const double *x, const double *y, const double *weights, size_t count)
+wp_moments wp_vector_moments(const double *v, const wp_spline *curve, const double *weights,
+                             size_t count)
 {
-    double weight = 0, x_mean = 0, y_mean = 0, xx = 0, yy = 0, xy = 0;
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t first = 0; first < count; first += SUM_ROWS) {
-            size_t last = first + SUM_ROWS < count ? first + SUM_ROWS : count;
-            double sums[4] = {0};
-            for (size_t i = first; i < last; i++) {
-                if (!counts(x, weights, i) || isnan(y[i]))
-                    continue;
-                double w = weight_of(weights, i);
-                double dx = x[i] - (pass ? x_mean : 0), dy = y[i] - (pass ? y_mean : 0);
-                sums[0] += pass ? w * dx * dx : w;
-                sums[1] += pass ? w * dy * dy : w * dx;
-                sums[2] += pass ? w * dx * dy : w * dy;
-            }
-            if (pass) {
-                xx += sums[0], yy += sums[1], xy += sums[2];
-            } else {
-                weight += sums[0], x_mean += sums[1], y_mean += sums[2];
-            }
-        }
-        if (pass == 0)
-            x_mean /= weight, y_mean /= weight;
-    }
-    if (!(xx > 0) || !(yy > 0))
-        return NAN;
-    double r = xy / sqrt(xx) / sqrt(yy);
-    return r > 1 ? 1 : r < -1 ? -1 : r;
+    measure_work work = {.v = v, .curve = curve, .count = count};
+    return weights == NULL ? moments_here(&work) : weighted_moments(&work, weights);
 }
 
 size_t wp_rows_complete(const double *const *arrays, size_t arrays_count, const double *weights,

@@ -1,7 +1,7 @@
 /* Operations on plain arrays of doubles in which a missing number is NaN.
 **
-** Elementwise functions keep missing numbers missing; x / 0 and the logarithm of a number outside
-** its domain are missing. Sums leave missing numbers out, with their weights. Weights are case
+** Elementwise functions (those of two sides are in map.h) keep missing numbers missing. Sums leave
+*missing numbers out, with their weights. Weights are case
 ** weights: a weight of 3 stands for three equal rows, so that every figure of grouped cells equals
 ** that of the rows. NULL weights are ones. Sums run over fixed blocks in order: the same bits for
 ** any number of threads. All functions are linear in the length unless they say otherwise. */
@@ -17,48 +17,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum wp_map {
-    WP_MAP_ADD,
-    WP_MAP_SUBTRACT,
-    WP_MAP_MULTIPLY,
-    WP_MAP_DIVIDE, /* by zero: missing */
-    WP_MAP_POWER,
-    WP_MAP_MINIMUM,
-    WP_MAP_MAXIMUM,
-    WP_MAP_ABOVE, /* comparisons give 1, 0 or missing */
-    WP_MAP_BELOW,
-    WP_MAP_AT_LEAST,
-    WP_MAP_AT_MOST,
-    WP_MAP_EQUALS,
-    WP_MAP_FILL, /* left, or right where left is missing */
-    WP_MAP_LOG1P,
-    WP_MAP_LOG,
-    WP_MAP_EXP,
-    WP_MAP_SQRT,
-    WP_MAP_ABSOLUTE,
-    WP_MAP_FLOOR,
-    WP_MAP_IS_MISSING /* 1 or 0 */
-} wp_map;
-
-/* out[i] = map(left[i], right[i]); a side with `is_number` is one number for all rows; unary maps
-** ignore right. out may be left or right. Parallel. */
-typedef struct wp_operand {
-    const double *numbers;
-    bool is_number;
-} wp_operand;
-WP_NODISCARD wp_status wp_vector_map(wp_map map, wp_operand left, wp_operand right, double *out,
-                                     size_t count, const wp_run *run, wp_error *err);
-
-/* A comparison, or WP_MAP_IS_MISSING, in one byte per row: WP_FLAG_MISSING, _NO (0) or _YES (1).
-** Parallel. */
-enum { WP_FLAG_MISSING, WP_FLAG_NO, WP_FLAG_YES };
-WP_NODISCARD wp_status wp_vector_flags(wp_map map, wp_operand left, wp_operand right, uint8_t *out,
-                                       size_t count, const wp_run *run, wp_error *err);
-static inline bool wp_map_is_flag(wp_map map)
-{
-    return (map >= WP_MAP_ABOVE && map <= WP_MAP_EQUALS) || map == WP_MAP_IS_MISSING;
-}
-
 /* out = (v - mean) / sd. Parallel. */
 WP_NODISCARD wp_status wp_vector_scale(const double *v, double mean, double sd, size_t count,
                                        double *out, const wp_run *run, wp_error *err);
@@ -68,15 +26,14 @@ typedef struct wp_moments {
     double sum, mean, minimum, maximum;
     double variance; /* divisor weight - 1; missing when weight <= 1 */
 } wp_moments;
-wp_moments wp_vector_moments(const double *v, const double *weights, size_t count);
-/* The same numbers, in parallel; of what `curve` makes of v where there is one. `variance`: or only
-** those that one pass gives; the mean is then not the corrected one. */
+/* Of v, or of what `curve` makes of it where there is one. */
+wp_moments wp_vector_moments(const double *v, const wp_spline *curve, const double *weights,
+                             size_t count);
+/* The same numbers without weights, in parallel. `variance`: or only those that one pass gives; the
+** mean is then not the corrected one. */
 WP_NODISCARD wp_status wp_vector_measure(const double *v, const wp_spline *curve, size_t count,
                                          bool variance, wp_moments *out, const wp_run *run,
                                          wp_error *err);
-
-/* Pearson correlation over complete pairs; missing when either side is constant. */
-double wp_vector_correlation(const double *x, const double *y, const double *weights, size_t count);
 
 /* Distinct numbers of a column in ascending order and the place of every row among them; the one
 ** sort that distinct, order, ranks and quantiles share. Missing numbers come first (one value);

@@ -190,6 +190,7 @@ local function shared_of(case, learn)
   if not case.activity then
     add_before(shared.before, case, learn)
     shared.silence = add_presence(shared.presence, case, learn)
+    case.silence = shared.silence -- its unit does not matter, and one copy is enough
   end
   add_adjust(shared.adjust, case, learn)
   case.shared = shared

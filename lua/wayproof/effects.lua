@@ -107,7 +107,15 @@ local function later_design(base, score, late, calendar)
   return list
 end
 
--- Discovery fit on the earliest 70 %, then the same effect on the latest 30 % given the score.
+-- AUC that activity (the score) and the metric together reach on users who had no part in the fit.
+local function holdout_gain(first, late_case, score)
+  local beta = first:beta(first.count)
+  if late_case.kind ~= "binary" or not score or not beta then return nil end
+  return stats.auc_compare(score + late_case.x * beta, score, late_case.y)
+end
+
+-- Discovery fit on the earliest 70 %, then the same effect on the latest 30 % given the score; the
+-- last result is what the first fit gains there.
 local function out_of_time(case, base, x, mask)
   local late = 1 - mask
   local columns, calendar = part_columns(case, base, mask)
@@ -128,21 +136,12 @@ local function out_of_time(case, base, x, mask)
   if not second.ok then return discovery, { failed = second.failed, users = #late_case.x } end
   place = #design + 1
   return discovery, { beta = second:beta(place), se = second:se(place),
-    users = #late_case.x, events = late_case:events(), score = score, x = x:select(late),
-    case = late_case, first = first }
+    users = #late_case.x, events = late_case:events() },
+    holdout_gain(first, late_case, score)
 end
 
 local function one_sided(beta, se, side)
   return stats.normal_upper(side * beta / se)
-end
-
--- AUC that activity and the metric together reach on users who had no part in the fit.
-local function holdout_gain(discovery_fit, holdout)
-  if not holdout or not holdout.score or holdout.case.kind ~= "binary" then return nil end
-  local k = discovery_fit.count
-  local full = holdout.score + holdout.x * discovery_fit:beta(k)
-  local compared = stats.auc_compare(full, holdout.score, holdout.case.y)
-  return compared
 end
 
 -- A baseline that was given has no calendar; with one beside it, what is left of the effect?
@@ -343,12 +342,11 @@ function effects.measure(case)
   found.volume, found.as_seen = beside_volume(case, base, x), as_far_as_seen(case)
   local side = found.adjusted.beta >= 0 and 1 or -1
   if mask then
-    local discovery, holdout = out_of_time(case, base, x, mask)
+    local discovery, holdout, gain = out_of_time(case, base, x, mask)
     found.discovery = discovery
     if holdout and holdout.beta then
       holdout.p = one_sided(holdout.beta, holdout.se, side)
-      found.gain = discovery.beta and holdout_gain(holdout.first, holdout) or nil
-      found.holdout = holdout
+      found.holdout, found.gain = holdout, gain
     else
       found.holdout_failed = holdout and holdout.failed or discovery.failed
     end

@@ -11,7 +11,6 @@
 -- "not_converged"}; nothing is ever guessed. Cost: that of the fit in C.
 local core = require "wayproof.core"
 local stats = require "wayproof.stats"
-local tidy = require "wayproof.tidy"
 
 local fit = {}
 
@@ -191,7 +190,6 @@ end
 ---@return table fit
 function fit.run(case, columns, options)
   options = options or {}
-  tidy(#(case.y or case.time))
   local cluster = cluster_of(case)
   if case.kind == "time" then
     if #columns == 0 then return failed "constant" end

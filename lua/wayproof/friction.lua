@@ -6,7 +6,6 @@
 --- they have left; who moves on after all has advanced. Rates count moves within that time, among
 --- people for whom it is over.
 local check = require "wayproof.check"
-local effect = require "wayproof.friction_effect"
 local lost = require "wayproof.friction_lost"
 local object = require "wayproof.object"
 local plan = require "wayproof.friction_plan"
@@ -31,7 +30,6 @@ local function stage_figures(handle, stage, name, request)
   figure.pending = entered - figure.advanced - figure.left
   figure.median_seconds = stats.kaplan_meier(handle:column(stage, "watched_seconds"),
     handle:column(stage, "advanced")).median.estimate
-  effect.tidy(entered)
   local closed = handle:count(stage, { closed_us = within_us })
   if closed > 0 then
     local done = handle:count(stage, { closed_us = within_us, in_time_us = within_us })
@@ -39,7 +37,6 @@ local function stage_figures(handle, stage, name, request)
     figure.rate, figure.low, figure.high = done / closed, interval.low, interval.high
   end
   if request.outcome then figure.lost_outcomes = lost.of_stage(handle, stage, within_us) end
-  effect.tidy(entered)
   return figure
 end
 
@@ -118,7 +115,6 @@ local function analyse(log, request)
     marks.observe_us[i], marks.patience_us[i], marks.cut_us[i] = landmarks(handle, i,
       figure.entered, request)
     figure.observe_seconds = figure.entered > 0 and marks.observe_us[i] / 1e6 or nil
-    effect.tidy(figure.entered)
   end
   local early = early_count(request, all)
   for i, figure in ipairs(fields.stages) do

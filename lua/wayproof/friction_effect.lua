@@ -20,8 +20,6 @@ effect.users_least = 20    -- people with and without the signal, each
 effect.expected_least = 5  -- outcomes expected, and missed, among people with the signal
 local knot_levels = { 0.05, 0.35, 0.65, 0.95 }
 
-effect.tidy = require "wayproof.tidy"
-
 local function knots_of(v)
   local at, knots = v:quantiles(knot_levels), {}
   for i = 1, #knot_levels do
@@ -43,7 +41,6 @@ local function add(list, v, knots, keep, rest)
   knots = knots and knots_of(z) or {}
   append(list, keep and z:select(keep) or z, knots)
   if rest then append(rest, z:select(1 - keep), knots) end
-  effect.tidy(#v)
 end
 
 --- A column and its curvature: standardised, with a restricted cubic spline where there is room for
@@ -192,7 +189,6 @@ function effect.chances(model, columns, count)
     for i, place in ipairs(model.places) do chosen[i] = columns[place] end
     score = core.vector.combine(chosen, model.factors, model.intercept)
   end
-  effect.tidy(count)
   return 1 / (1 + (-score):exp())
 end
 

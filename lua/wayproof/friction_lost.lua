@@ -34,7 +34,6 @@ function lost.of_stage(handle, stage, within_us)
       :at_most(within_us / 1e6)
   end
   local columns, count = entry_columns(), handle:count(stage, closed)
-  effect.tidy(count)
   local model = effect.model(outcome(), columns)
   if not model then return 0.0 end
   return effect.chances(model, columns, count):dot(1 - handle:column(stage, "advanced", closed))
@@ -72,14 +71,11 @@ function lost.top(handle, names, early_count, within_us)
     local outcome = handle:column(late, "outcome_seconds"):fill(lost.never)
       :at_most(within_us / 1e6)
     if base:sum() > 0 then top.late_rate = outcome:dot(base) / base:sum() end
-    effect.tidy(counts[late])
     top.late = halves(outcome, base, handle:column(late, "entry_us"))
-    effect.tidy(counts[late])
   end
   if counts[1] > 0 then
     top.early = halves(handle:mask(1, { in_time_us = within_us }), handle:mask(1, closed),
       handle:column(1, "entry_us"))
-    effect.tidy(counts[1])
   end
   top.starving = top.early ~= nil and top.late ~= nil and top.early.fell and not top.late.fell
   return top
@@ -97,7 +93,6 @@ local function given_up(handle, stage, index, count)
   local people = { y = signal "outcome", entry = column "entry_us", events = signal "events",
     distinct = signal "distinct", pauses = signal "pauses", quiet = signal "quiet_seconds",
     before = column "before", tenure = column "tenure_seconds" }
-  effect.tidy(#fresh)
   for i = 2, count do
     people["stage " .. i] = core.vector.full(#people.y, i == index and 1 or 0)
   end

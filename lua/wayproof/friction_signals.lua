@@ -66,7 +66,6 @@ end
 -- Prices one signal; `keep` (0/1) restricts it to some people. Returns it when it was priced.
 local function price(list, people, name, x, base, keep)
   local found = effect.difference(people.y, x, base, keep)
-  effect.tidy(#x)
   if not found then return {} end
   local span_us = people.span_us
   if keep then
@@ -95,7 +94,6 @@ local function hesitation(list, people)
     return best
   end
   local best = best_deviations()
-  effect.tidy(#gaps)
   if not best then return end
   price(list, people, "hesitation", gaps:above(best), base, 1 - earlier).deviations = best
 end
@@ -166,7 +164,6 @@ function signals.of_stage(request)
     if own and found.holds and found.difference > 0 then
       found.holds = with_own(people, x, found)
     end
-    effect.tidy(#x)
   end
   hesitation(list, people)
   pace(list, people, request.observe_us / 1e6)

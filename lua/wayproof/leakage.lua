@@ -11,7 +11,6 @@ local case_of = require "wayproof.case"
 local fit = require "wayproof.fit"
 local scale = require "wayproof.scale"
 local stats = require "wayproof.stats"
-local tidy = require "wayproof.tidy"
 
 local leakage = {}
 
@@ -43,7 +42,6 @@ local function slope(x, y, risk)
   if not model.ok then return nil end
   local p = 1 / ((-(x * model:beta(1) + model:intercept())):exp() + 1)
   local influence = (y - p) * (risk * (x * model:cov(1, 1) + model:cov(0, 1)))
-  tidy(#x)
   return { beta = model:beta(1), influence = influence }
 end
 
@@ -112,7 +110,6 @@ function leakage.embargo(frame, member)
     local risk = risk_of(followed, present, prior)
     local y = happened(h.outcome, frame:vector(outcome))
     local left = x:select(risk)
-    tidy(#x)
     return slope(x, y, risk), volume and slope(volume, y, risk), left
   end
   local metric0, volume0, left0 = slopes(columns.outcome, columns.landmark_us, columns.prior)

@@ -15,7 +15,6 @@ local noise = require "wayproof.noise"
 local resample = require "wayproof.resample"
 local scale = require "wayproof.scale"
 local stats = require "wayproof.stats"
-local tidy = require "wayproof.tidy"
 
 local refute = {}
 
@@ -163,7 +162,6 @@ local function placebos(case, found, settings)
     -- An event that makes up much of all activity leaves no activity to be compared at.
     local main = case.total and count:sum() > refute.placebo_share * case.total:sum()
     if not rare and not main and not is_step(case, item) then
-      tidy(#count) -- what is_step took
       local effect = placebo_effect(case, count, found.model)
       if effect then
         effect.event = item.event
@@ -197,7 +195,6 @@ function refute.run(case, found, settings)
     placebos } do
     list[i] = refuter(case, found, settings)
     list[list[i].name] = list[i]
-    tidy(#case.x)
   end
   list.not_special = list.placebos.pass == false
   list.no_controls = list.placebos.too_few

@@ -10,7 +10,6 @@
 local core = require "wayproof.core"
 local fit = require "wayproof.fit"
 local model = require "wayproof.model"
-local tidy = require "wayproof.tidy"
 
 local resample = {}
 
@@ -60,7 +59,6 @@ local function influences(case, found)
   local direction = core.vector.combine(columns, along, pooled:cov(k, 0))
   local mean = case.kind == "numeric" and eta:exp() or 1 / ((-eta):exp() + 1)
   eta = nil -- luacheck: ignore 311 (collected before more is made)
-  tidy(#mean)
   return (case.y - mean) * direction
 end
 
