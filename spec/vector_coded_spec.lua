@@ -204,7 +204,22 @@ describe("vectors of codes", function()
     same(cox_plain.coefficients[1].estimate, cox.coefficients[1].estimate, "cox")
   end)
 
-  it("make the same permutations", function()
+  it("are what floors of many rows become", function()
+    math.randomseed(7)
+    for _, width in ipairs { 3, 200, 5000, 9000, 1e6 } do
+      local values = {}
+      for i = 1, 20000 do values[i] = (math.random() - 0.5) * width end
+      values[7] = nil
+      local v = core.vector.new(values, 20000)
+      local floors = v:floor()
+      for i = 1, #v do
+        if floors[i] ~= (v[i] and v[i] // 1) then assert.equal(v[i] // 1, floors[i]) end
+      end
+      same(floors:plain():sum(), floors:sum(), "sum")
+    end
+  end)
+
+  it("make the same permutations and rank correlations", function()
     math.randomseed(6)
     local rows = 20000
     for _, case in ipairs { { 9, 5, 0 }, { 700, 5, 0 }, { 15000, 5, 0 }, { 9, 5, 0.1 } } do
@@ -226,7 +241,18 @@ describe("vectors of codes", function()
         end
       end
     end
-    local score = pair(random_values(rows, 3, 0), rows)
+    local score, score_plain = pair(random_values(rows, 300, 0.1), rows)
+    local y = {}
+    for i = 1, rows do y[i] = math.random() < 0.2 and 1 or 0 end
+    y = core.vector.new(y)
+    for name, fields in pairs { auc = { "estimate", "low", "high", "n", "missing" },
+      spearman = { "rho", "low", "high", "p", "n", "missing" } } do
+      for _, outcome in ipairs { y, y * 3, y:above(0) } do
+        local expected, found = stats[name](score_plain, outcome:above(0):plain()),
+          stats[name](score, name == "auc" and outcome:above(0) or outcome)
+        for _, field in ipairs(fields) do same(expected[field], found[field], name) end
+      end
+    end
     assert.error(function() stats.score_permutation(score, score) end)
   end)
 end)

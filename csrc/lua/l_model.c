@@ -2,6 +2,8 @@
 ** and the table of functions. The fits themselves are in l_model_<kind>.c. */
 #include "lua/l_model.h"
 
+#include "lua/garbage.h"
+
 #include "stats/distribution.h"
 
 #include <math.h>
@@ -56,6 +58,7 @@ wpl_sample wpl_check_sample(lua_State *L, int columns, const int *named, size_t 
     sample.columns = lua_newuserdatauv(L, sample.columns_count * sizeof *sample.columns, 0);
     sample.named = lua_newuserdatauv(L, named_count * sizeof *sample.named, 0);
     wpl_check_numbers(L, named[1], &sample.rows_count);
+    wpl_make_room(L, sample.rows_count * sizeof(double)); /* what a fit has beside its columns */
     bool complete = true;
     int first = lua_gettop(L) + 1;
     for (size_t i = 0; i < sample.columns_count; i++) {

@@ -5,6 +5,8 @@
 ** NaN). A wrong call blames the first line outside this library: the user's. */
 #include "lua/binding.h"
 
+#include "lua/l_model.h"
+#include "stats/alike.h"
 #include "stats/auc.h"
 #include "stats/calibration.h"
 #include "stats/distribution.h"
@@ -122,6 +124,39 @@ static const double *match(lua_State *L, int index, const char *where, const cha
     return numbers;
 }
 
+static void replace_by_copy(lua_State *L, int index, const double *numbers, size_t count)
+{
+    memcpy(wpl_new_vector(L, count), numbers, count * sizeof *numbers);
+    lua_replace(L, index);
+}
+
+/* Where a coded vector, an outcome of 0 and 1 and no weights are at these (absolute) indexes: rows
+** that are alike become one with a weight. What counts rows exactly says the same of them. */
+static bool group_alike(lua_State *L, int x, int outcome, int weights)
+{
+    if (!lua_isnoneornil(L, weights) || luaL_testudata(L, x, WPL_VECTOR) == NULL ||
+        luaL_testudata(L, outcome, WPL_VECTOR) == NULL)
+        return false;
+    size_t count, rows;
+    wp_column given = wpl_check_column(L, x, &count);
+    if (given.numbers != NULL)
+        return false;
+    const double *y = wpl_to_vector(L, outcome, &rows);
+    if (rows != count)
+        return false;
+    wp_alike alike;
+    wp_error err;
+    if (wp_alike_make(&alike, &given, 1, count, y, NULL, &err) != WP_OK)
+        wpl_raise(L, &err);
+    if (alike.rows == 0)
+        return false;
+    replace_by_copy(L, x, alike.columns[0].numbers, alike.rows);
+    replace_by_copy(L, outcome, alike.y, alike.rows);
+    replace_by_copy(L, weights, alike.weights, alike.rows);
+    wp_alike_free(&alike);
+    return true;
+}
+
 static void set_number(lua_State *L, const char *name, double number)
 {
     if (isnan(number))
@@ -160,6 +195,7 @@ static int l_auc(lua_State *L)
     wp_error err;
     wpl_poll poll;
     lua_settop(L, 3);
+    group_alike(L, 1, 2, 3);
     const double *scores = column(L, 1, "auc", "scores", &n);
     const double *labels = match(L, 2, "auc", "labels", n, "scores", false);
     const double *weights = match(L, 3, "auc", "weights", n, "scores", true);
@@ -258,6 +294,23 @@ static void set_counts(lua_State *L, const job *j)
     set_integer(L, "missing", j->rows.missing);
 }
 
+/* The same for a list of two columns at 2, with weights at 4. */
+static void group_pair(lua_State *L)
+{
+    if (lua_type(L, 2) != LUA_TTABLE || lua_rawlen(L, 2) != 2)
+        return;
+    lua_rawgeti(L, 2, 1);
+    lua_rawgeti(L, 2, 2);
+    if (group_alike(L, 5, 6, 4)) {
+        lua_createtable(L, 2, 0);
+        lua_insert(L, 5);
+        lua_rawseti(L, 5, 2);
+        lua_rawseti(L, 5, 1);
+        lua_replace(L, 2);
+    }
+    lua_settop(L, 4);
+}
+
 /* rank_correlation(where, columns, names, weights) -> {n, missing, matrix = {{...}, ...}, variance,
 ** lower, greater}: the variance of 2 columns' correlation; the exact tails when they have at most 9
 ** rows without ties. */
@@ -265,6 +318,8 @@ static int l_rank_correlation(lua_State *L)
 {
     job j;
     double matrix[COLUMNS_MAX * COLUMNS_MAX], variance = NAN;
+    lua_settop(L, 4);
+    group_pair(L);
     check_job(L, &j);
     size_t k = j.rows.columns_count;
     if (wp_rank_correlation(&j.rows, matrix, k == 2 ? &variance : NULL, &j.run, &j.err) != WP_OK)

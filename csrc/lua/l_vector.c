@@ -513,8 +513,30 @@ MAP_ONE(m_log, WP_MAP_LOG)
 MAP_ONE(m_exp, WP_MAP_EXP)
 MAP_ONE(m_sqrt, WP_MAP_SQRT)
 MAP_ONE(m_abs, WP_MAP_ABSOLUTE)
-MAP_ONE(m_floor, WP_MAP_FLOOR)
 MAP_ONE(m_is_missing, WP_MAP_IS_MISSING)
+
+/* v:floor() : codes where many rows of a plain vector have few whole numbers between them. */
+static int m_floor(lua_State *L)
+{
+    const wpl_vector *v = wpl_check_vector(L, 1);
+    if (wpl_is_coded(v) || wpl_is_curve(v) || v->count < WP_TABLE_MOST)
+        return map_one(L, WP_MAP_FLOOR);
+    const wp_moments *range = wpl_measured(L, 1, WPL_KNOWN_RANGE);
+    double least = floor(range->minimum), span = floor(range->maximum) - least;
+    if (!(span + 2 <= WP_TABLE_MOST))
+        return map_one(L, WP_MAP_FLOOR);
+    size_t table_count = (size_t)span + 2;
+    wpl_codes *codes = wpl_push_codes(L, v->count, table_count);
+    wp_error err;
+    if (wp_map_floor_codes(v->payload, least, table_count, wpl_code_bytes(codes), v->count, NULL,
+                           &err) != WP_OK)
+        return wpl_raise(L, &err);
+    double *table = wpl_push_coded(L, v->count, -1)->payload;
+    table[0] = NAN;
+    for (size_t code = 1; code < table_count; code++)
+        table[code] = least + (double)(code - 1);
+    return 1;
+}
 
 /* v:fill(number or vector) : v itself where nothing is missing. */
 static int m_fill(lua_State *L)

@@ -165,3 +165,37 @@ wp_status wp_map_flags(wp_map map, const wp_operand *left, const wp_operand *rig
     map_work work = {.map = map, .left = left, .right = right, .flags = out, .count = count};
     return map_all(&work, run, err);
 }
+
+/* ---- floors as codes ---- */
+
+typedef struct floor_work {
+    const double *v;
+    double least;
+    size_t table_count, count;
+    void *codes;
+} floor_work;
+
+static wp_status floor_chunk(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    (void)worker, (void)err;
+    const floor_work *work = context;
+    size_t first = chunk * CHUNK_ROWS;
+    size_t last = first + CHUNK_ROWS < work->count ? first + CHUNK_ROWS : work->count;
+    bool narrow = wp_code_width(work->table_count) == 1;
+    for (size_t i = first; i < last; i++) {
+        double x = work->v[i];
+        unsigned code = isnan(x) ? 0 : (unsigned)(floor(x) - work->least) + 1;
+        if (narrow)
+            ((uint8_t *)work->codes)[i] = (uint8_t)code;
+        else
+            ((uint16_t *)work->codes)[i] = (uint16_t)code;
+    }
+    return WP_OK;
+}
+
+wp_status wp_map_floor_codes(const double *v, double least, size_t table_count, void *codes_out,
+                             size_t count, const wp_run *run, wp_error *err)
+{
+    floor_work work = {v, least, table_count, count, codes_out};
+    return wp_pool_run(run, (count + CHUNK_ROWS - 1) / CHUNK_ROWS, floor_chunk, &work, err);
+}

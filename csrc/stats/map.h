@@ -58,4 +58,10 @@ static inline bool wp_map_is_flag(wp_map map)
     return (map >= WP_MAP_ABOVE && map <= WP_MAP_EQUALS) || map == WP_MAP_IS_MISSING;
 }
 
+/* Codes of floor(v[i]) - least + 1, and 0 where v[i] is missing; there are `table_count` codes.
+** Parallel. */
+WP_NODISCARD wp_status wp_map_floor_codes(const double *v, double least, size_t table_count,
+                                          void *codes_out, size_t count, const wp_run *run,
+                                          wp_error *err);
+
 #endif

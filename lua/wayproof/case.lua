@@ -105,14 +105,6 @@ local function most_of(frame, names)
   return most
 end
 
-local function least_of(frame, names)
-  local least
-  for _, name in ipairs(names or {}) do
-    local v = frame:vector(name):fill(math.huge)
-    least = least and least:minimum(v) or v
-  end
-  return least
-end
 case.sum_of, case.most_of = sum_of, most_of
 
 --- The outcome of the binary kinds as 0/1.
@@ -281,12 +273,21 @@ local function outcome_of_lost(frame, h, columns, followed, prior, missing)
   return case.binary_outcome(h.outcome, frame:vector(columns.outcome):select(lost))
 end
 
+-- The least of some columns, among the users chosen by `used`.
+local function least_of(frame, names, used)
+  local least
+  for _, name in ipairs(names or {}) do
+    local v = frame:vector(name):select(used):fill(math.huge)
+    least = least and least:minimum(v) or v
+  end
+  return least
+end
+
 -- Median seconds from the first metric event to the first outcome, among users who had both.
 local function lead_of(frame, columns, used)
-  local first = least_of(frame, columns.first_metric)
-  local outcome = least_of(frame, columns.first_outcome)
-  if not first or not outcome then return nil end
-  first, outcome = first:select(used), outcome:select(used)
+  local first = least_of(frame, columns.first_metric, used)
+  local outcome = first and least_of(frame, columns.first_outcome, used)
+  if not outcome then return nil end
   local both = first:below(math.huge) * outcome:below(math.huge)
   if both:sum() < 1 then return nil end
   return (outcome:select(both) - first:select(both)):quantiles({ 0.5 })[1] / 1e6

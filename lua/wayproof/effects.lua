@@ -114,30 +114,39 @@ local function holdout_gain(first, late_case, score)
   return stats.auc_compare(score + late_case.x * beta, score, late_case.y)
 end
 
--- Discovery fit on the earliest 70 %, then the same effect on the latest 30 % given the score; the
--- last result is what the first fit gains there.
-local function out_of_time(case, base, x, mask)
-  local late = 1 - mask
+-- The effect on the earliest 70 %; with the fit, and which of the baseline's columns it has.
+local function discover(case, base, x, mask)
   local columns, calendar = part_columns(case, base, mask)
   local kept = varying(columns)
   local early_case = case:part(mask)
   local early = pick(columns, kept)
   table.move(calendar, 1, #calendar, #early + 1, early)
   local first = fit.run(early_case, with(early, x:select(mask)), { few = true })
-  if not first.ok then return { failed = first.failed }, nil end
+  if not first.ok then return { failed = first.failed } end
   local place = #early + 1
-  local discovery = { beta = first:beta(place), se = first:se(place), p = first:p(place),
-    users = #early_case.x, events = early_case:events() }
-  local late_columns, late_calendar = part_columns(case, base, late)
-  local score = first:score(pick(late_columns, kept))
-  local late_case = case:part(late)
-  local design = later_design(base, score, late, late_calendar)
+  return { beta = first:beta(place), se = first:se(place), p = first:p(place),
+    users = #early_case.x, events = early_case:events() }, first, kept
+end
+
+-- The same effect on the latest 30 %, given the score that the earlier users gave.
+local function replicate(case, base, x, late, first, kept)
+  local columns, calendar = part_columns(case, base, late)
+  local score, late_case = first:score(pick(columns, kept)), case:part(late)
+  local design = later_design(base, score, late, calendar)
   local second = fit.run(late_case, with(design, x:select(late)), { few = true })
-  if not second.ok then return discovery, { failed = second.failed, users = #late_case.x } end
-  place = #design + 1
-  return discovery, { beta = second:beta(place), se = second:se(place),
-    users = #late_case.x, events = late_case:events() },
-    holdout_gain(first, late_case, score)
+  if not second.ok then return { failed = second.failed, users = #late_case.x } end
+  local place = #design + 1
+  return { beta = second:beta(place), se = second:se(place), users = #late_case.x,
+    events = late_case:events() }, late_case, score
+end
+
+-- Discovery, holdout, and what the first fit gains there. One step after another, each of which
+-- leaves little behind: columns of millions of users are a lot of memory.
+local function out_of_time(case, base, x, mask)
+  local discovery, first, kept = discover(case, base, x, mask)
+  if not first then return discovery end
+  local holdout, late_case, score = replicate(case, base, x, 1 - mask, first, kept)
+  return discovery, holdout, late_case and holdout_gain(first, late_case, score)
 end
 
 local function one_sided(beta, se, side)
@@ -336,7 +345,7 @@ function effects.measure(case)
   found.added = reduced.ok and added(reduced, full, case) or nil
   found.adjusted = { beta = full:beta(k), se = full:se(k),
     p = found.added and found.added.p or full:p(k) }
-  found.model, found.reduced = full, reduced
+  found.model = full
   found.score = fit.unbiased(full, case):score(base.columns)
   found.calendar = beside_calendar(case, base, x)
   found.volume, found.as_seen = beside_volume(case, base, x), as_far_as_seen(case)

@@ -32,23 +32,21 @@ function Fit:along(k)
   return core.vector.combine(self.columns, factors, row[1])
 end
 
--- What divides residuals so that their squares are right on average: sqrt(1 - leverage).
-local function leverage_root(self)
-  if self.count + 1 < fit.leverage_least * #self.mean then return 1 end
+-- Residuals divided so that their squares are right on average: by sqrt(1 - leverage).
+local function residuals_of(self, y, mean)
+  local residual = y - mean
+  if self.count + 1 < fit.leverage_least * #y then return residual end
   local leverage = self:along(0)
   for k = 1, self.count do leverage = leverage + self:along(k) * self.columns[k] end
-  local left = 1 - leverage * self.mean
+  local left = 1 - leverage * mean
   local none = left:at_most(1e-8) -- users who decide a column of their own: residual 0
-  return (left * (1 - none) + none):sqrt()
+  return residual / (left * (1 - none) + none):sqrt()
 end
 
 -- What every user adds to the estimate of column k (sums to zero), for numeric outcomes.
 function Fit:influence(k)
   self.influences = self.influences or {}
-  if not self.influences[k] then
-    self.corrected = self.corrected or self.residual / leverage_root(self)
-    self.influences[k] = self:along(k) * self.corrected
-  end
+  self.influences[k] = self.influences[k] or self:along(k) * self.residual
   return self.influences[k]
 end
 
@@ -150,9 +148,7 @@ local function poisson(case, columns, cluster, options)
     rough = options.rough, fitted = not cluster })
   local out = describe(raw, #columns, 1)
   out.columns = columns
-  if out.ok and not cluster then
-    out.mean, out.residual = raw.fitted, case.y - raw.fitted
-  end
+  if out.ok and not cluster then out.residual = residuals_of(out, case.y, raw.fitted) end
   return out
 end
 
