@@ -124,6 +124,27 @@ static const double *match(lua_State *L, int index, const char *where, const cha
     return numbers;
 }
 
+#define ALIKE "wayproof.alike"
+
+static int alike_gc(lua_State *L)
+{
+    wp_alike_free(lua_touserdata(L, 1));
+    return 0;
+}
+
+/* Room for rows that are alike, in a box on the stack. */
+static wp_alike *push_alike(lua_State *L)
+{
+    wp_alike *alike = lua_newuserdatauv(L, sizeof *alike, 0);
+    *alike = (wp_alike){0};
+    if (luaL_newmetatable(L, ALIKE)) {
+        lua_pushcfunction(L, alike_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    return alike;
+}
+
 static void replace_by_copy(lua_State *L, int index, const double *numbers, size_t count)
 {
     memcpy(wpl_new_vector(L, count), numbers, count * sizeof *numbers);
@@ -144,17 +165,19 @@ static bool group_alike(lua_State *L, int x, int outcome, int weights)
     const double *y = wpl_to_vector(L, outcome, &rows);
     if (rows != count)
         return false;
-    wp_alike alike;
+    wp_alike *alike = push_alike(L);
     wp_error err;
-    if (wp_alike_make(&alike, &given, 1, count, y, NULL, &err) != WP_OK)
+    if (wp_alike_make(alike, &given, 1, count, y, NULL, &err) != WP_OK)
         wpl_raise(L, &err);
-    if (alike.rows == 0)
-        return false;
-    replace_by_copy(L, x, alike.columns[0].numbers, alike.rows);
-    replace_by_copy(L, outcome, alike.y, alike.rows);
-    replace_by_copy(L, weights, alike.weights, alike.rows);
-    wp_alike_free(&alike);
-    return true;
+    bool grouped = alike->rows > 0;
+    if (grouped) {
+        replace_by_copy(L, x, alike->columns[0].numbers, alike->rows);
+        replace_by_copy(L, outcome, alike->y, alike->rows);
+        replace_by_copy(L, weights, alike->weights, alike->rows);
+        wp_alike_free(alike);
+    }
+    lua_pop(L, 1);
+    return grouped;
 }
 
 static void set_number(lua_State *L, const char *name, double number)

@@ -127,6 +127,8 @@ wp_status wp_alike_make(wp_alike *out, const wp_column *columns, size_t columns_
         status = fill_rows(&work, out, err);
     wp_free(work.counts);
     wp_free(work.is_other);
+    if (status != WP_OK)
+        wp_alike_free(out);
     return status;
 }
 

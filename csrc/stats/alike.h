@@ -15,8 +15,8 @@ typedef struct wp_alike {
     size_t rows;
 } wp_alike;
 
-/* rows is 0, and nothing is held, where grouping does not pay or cannot be done: a column that is
-** not coded, too many different rows, an outcome that is neither 0 nor 1. */
+/* rows is 0, and nothing is held, after a failure and where grouping does not pay or cannot be
+** done: a column that is not coded, too many different rows, an outcome that is neither 0 nor 1. */
 WP_NODISCARD wp_status wp_alike_make(wp_alike *out, const wp_column *columns, size_t columns_count,
                                      size_t rows_count, const double *y, const wp_run *run,
                                      wp_error *err);
