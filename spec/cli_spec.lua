@@ -86,6 +86,7 @@ describe("the command #processes", function()
       ["summar"] = "Did you mean 'summary'?",
       ["summary"] = "--data",
       ["summary --dta x.csv"] = "Did you mean '--data'?",
+      ["summary shop.way"] = "as in --data shop.way",
       ["summary --data x.parquet"] = "'x.parquet' has no known extension",
       ["summary --data x.csv --table t"] = "--table is for SQLite",
       ["summary --data x.db --delimiter ';'"] = "--delimiter is for CSV files",

@@ -294,6 +294,9 @@ end
 -- Starting ----------------------------------------------------------------------------------------
 
 local function usage(parser, message)
+  if message == "too many arguments" then -- most likely a file without its option
+    message = message .. " (files and texts follow an option, as in --data shop.way)"
+  end
   say("wayproof: ", message)
   say(parser:get_usage())
   return exit.usage
