@@ -1,18 +1,16 @@
 /* Writes the benchmark's log: a shop, 180 days, 12 event names, sessions, Zipf-like activity, a
- *value
- ** on purchases; whole seconds, CSV with the columns user_id,event,ts,value in the order of time.
- **
- **     cc -O2 -o generate bench/generate.c -lm
- **     ./generate EVENTS [grouped] > events.csv
- **
- ** The same EVENTS always gives the same bytes. About EVENTS / 20 users. `grouped` keeps each
- *user's
- ** rows together instead of sorting by time. `strings` writes ids such as "u-00012f3a". `once`
- *makes
- ** every event a user of its own, `single` gives all of them to one user, `names` spreads them over
- ** 60,000 event names, `wide` adds 200 properties; `statistics` writes EVENTS rows of a score,
- *three
- ** covariates and a label instead. */
+** value on purchases; whole seconds, CSV with the columns user_id,event,ts,value in the order of
+** time.
+**
+**     cc -O2 -o generate bench/generate.c -lm
+**     ./generate EVENTS [grouped] > events.csv
+**
+** The same EVENTS always gives the same bytes. About EVENTS / 20 users. `grouped` keeps each user's
+** rows together instead of sorting by time. `strings` writes ids such as "u-00012f3a". `once` makes
+** every event a user of its own, `single` gives all of them to one user, `names` spreads them over
+** 60,000 event names, `wide` adds 200 properties; `statistics` writes EVENTS rows of a score, three
+** covariates and a label instead.
+*/
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -115,6 +115,9 @@ local function check_c(file, text)
   if not text:match("^/%*") then
     report(findings, file, 1, "a file opens with what it is")
   end
+  each_line(text, function(number, line)
+    if line:match("^ ?%*%a") then report(findings, file, number, "a torn comment line") end
+  end)
 end
 
 local function check_lua(file, text)

@@ -2,8 +2,8 @@
 ** one.
 **
 ** The first halves while long, then counts: counting has no branches to guess wrong on the short
-*journeys
-** that most users have. Sixteen times are compared at once, also beyond the user's last one. */
+** journeys that most users have. Sixteen times are compared at once, also beyond the user's last
+** one. */
 #ifndef WP_JOURNEY_BELOW_H
 #define WP_JOURNEY_BELOW_H
 

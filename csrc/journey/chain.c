@@ -2,8 +2,7 @@
 **
 ** The search itself is in chain_loose.c (steps in order), chain_ties.c (the same where moments need
 ** care), chain_any.c (any order), chain_bits.c and chain_plain.c (the common case). With a held
-*property each
-** value is a journey of its own, and the best of their chains wins. */
+** property each value is a journey of its own, and the best of their chains wins. */
 #include "journey/chain.h"
 
 #include "base/memory.h"

@@ -3,8 +3,7 @@
 ** Every chunk has its own range of the frame's rows, of which it may fill less. Counts are written
 ** as bytes, which is enough for nearly all; a chunk that has one of 255 or more keeps the column in
 ** a block of its own, and the column becomes wide when the chunks are joined. So a frame never
-*takes
-** more memory than in the end, but for one such column per thread. */
+** takes more memory than in the end, but for one such column per thread. */
 #ifndef WP_JOURNEY_FRAME_WRITER_H
 #define WP_JOURNEY_FRAME_WRITER_H
 

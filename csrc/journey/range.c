@@ -3,8 +3,7 @@
 ** Windows share borders ([0, 7d) and [7d, 37d) have three), so the different borders are found once
 ** per user, in ascending order, each search starting where the one before ended. Borders are kept
 ** in ticks: a row is at or after t0 + x exactly when its tick is at least t0's plus x / unit
-*rounded
-** up. Cost: one pass over the rows up to the last border, four or more of them per step. */
+** rounded up. Cost: one pass over the rows up to the last border, four or more of them per step. */
 #include "journey/below.h"
 #include "journey/window.h"
 

@@ -419,7 +419,7 @@ static void push_item(lua_State *L, const wp_clarity_item *item, const wp_texts 
 /* clarity{ items = resolved or nil, text_column = 1-based or nil, within_us, users_least } ->
 ** list of { stage, code, value, users, compared, passed, moved, advance, back, linger, leave, base,
 ** se, crude, known, known_se, place, place_se, structural }, number of items that too few met,
-*number of touches */
+** number of touches */
 static int m_clarity(lua_State *L)
 {
     stays_handle *handle = check_handle(L);

@@ -118,8 +118,7 @@ static void take_measured(lua_State *L, wp_design_input *input)
 /* glm(columns, y [, { family, weights, offset, clusters, robust, firth, intercept, start, level,
 ** max_iterations, fitted, independent, rough }]) -> fit. independent: the caller knows that the
 ** columns vary and are independent, so that nobody needs to look. rough: estimates need not be
-*known
-** to more than a thousandth of their errors. */
+** known to more than a thousandth of their errors. */
 int wpl_model_glm(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);

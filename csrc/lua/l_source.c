@@ -5,7 +5,7 @@
 **   spec: id, alias, known_at = column names; event_columns, event_names, numbers, properties =
 **   lists; time_format, time_unit, timezone, delimiter
 **   users:sqlite(path, table, query), users:csv(path), users:rows(rows) -> true | nil, message,
-*code
+** code
 **   users:finish() -> true | nil, message, code; users:close()
 ** Names are checked by lua/wayproof/read.lua. */
 #include "base/memory.h"

@@ -5,8 +5,7 @@
 ** e = 2 (positives below) + p of a negative. Invariant: sums are exact (below 2^127 for total
 ** weights below 2^31), so the result is one rounding away from the truth whatever the row order.
 ** Cost: a counting pass when scores are few whole numbers, otherwise one sort; the parts of the
-*sort
-** are folded in parallel and joined. */
+** sort are folded in parallel and joined. */
 #include "stats/auc.h"
 
 #include "base/memory.h"

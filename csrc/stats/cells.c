@@ -1,9 +1,9 @@
 /* Codes and cells; see vector.h (wp_factor) and cells.h.
 **
 ** wp__keys_encode counts small keys in a table of all possible ones; for others it first tries a
-*hash table of distinct keys, which stays in cache for the counts
-** and flags that most columns hold; past HASH_KEYS_MAX distinct keys it gives up and sorts
-** (key, row) pairs by a least-significant-digit radix sort that skips constant digits. */
+** hash table of distinct keys, which stays in cache for the counts and flags that most columns
+** hold; past HASH_KEYS_MAX distinct keys it gives up and sorts (key, row) pairs by a
+** least-significant-digit radix sort that skips constant digits. */
 #include "stats/cells.h"
 
 #include "base/memory.h"

@@ -3,11 +3,10 @@
 **
 ** Rows are sorted once by stratum and falling time; a pass adds the risk-set sums S0 = sum w r,
 ** S1 = sum w r z, S2 = sum w r z z' down the order (r = exp(b z)) and takes a term at every
-*distinct
-** event time. Efron's terms are l = 0 .. d-1 of S - (l/d) D, with D the same sums over the d tied
-** events. Whole weights are case weights: m tied events each, so that a fit of cells equals that of
-** the rows; where a tied event has a fractional weight, the rows count as events of the mean weight
-** (as in R's survival).
+** distinct event time. Efron's terms are l = 0 .. d-1 of S - (l/d) D, with D the same sums over the
+** d tied events. Whole weights are case weights: m tied events each, so that a fit of cells equals
+** that of the rows; where a tied event has a fractional weight, the rows count as events of the
+** mean weight (as in R's survival).
 ** Cost: O(rows log rows + rows k^2) per iteration, one thread. */
 #ifndef WP_STATS_COX_H
 #define WP_STATS_COX_H

@@ -2,8 +2,7 @@
 **
 ** The correlation of mid-ranks is a function of the users' shares; its variance is the mean square
 ** of what each user adds to it (the asymptotic variance of Brown & Benedetti 1977). With F and G
-*the
-** mid-ranks of x and y from -1/2 to 1/2, p the share of users whose x is the user's,
+** the mid-ranks of x and y from -1/2 to 1/2, p the share of users whose x is the user's,
 **     covariance    F G + E[G' sgn(F' - F)] / 2 + E[F' sgn(G' - G)] / 2 - 3 E[F' G']
 **     variance of F    (E[p'^2] - p^2) / 4
 ** Invariant: sums of whole numbers, so nothing depends on the order of the rows. Cost: one sort of

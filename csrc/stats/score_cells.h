@@ -1,8 +1,7 @@
 /* What resamples of scores and labels share: the check of their input, and the distinct scores.
 **
 ** Cells ascend by stratum, then by score; the weights of a cell are exact (whole numbers that add
-*up
-** to 2^52 at most), so that they depend neither on the order of rows nor on threads. */
+** up to 2^52 at most), so that they depend neither on the order of rows nor on threads. */
 #ifndef WP_STATS_SCORE_CELLS_H
 #define WP_STATS_SCORE_CELLS_H
 

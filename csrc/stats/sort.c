@@ -1,8 +1,7 @@
 /* See sort.h: a sample sort whose parts are sorted by interpolation.
 **
 ** 255 splitters cut the keys into 256 parts. They lie in a heap (children of i at 2i and 2i + 1),
-*so
-** that eight steps without a branch find the part of a key; chunks of rows count and deal their
+** so that eight steps without a branch find the part of a key; chunks of rows count and deal their
 ** items in parallel, each to places of its own. Within a part, keys that are near each other lie
 ** evenly enough for (key - smallest) >> shift to be almost their place: one counting pass, then
 ** insertion over short ways. Invariant: every step keeps equal keys in the order they came. */

@@ -1,10 +1,10 @@
 /* Operations on plain arrays of doubles in which a missing number is NaN.
 **
 ** Elementwise functions (those of two sides are in map.h) keep missing numbers missing. Sums leave
-*missing numbers out, with their weights. Weights are case
-** weights: a weight of 3 stands for three equal rows, so that every figure of grouped cells equals
-** that of the rows. NULL weights are ones. Sums run over fixed blocks in order: the same bits for
-** any number of threads. All functions are linear in the length unless they say otherwise. */
+** missing numbers out, with their weights. Weights are case weights: a weight of 3 stands for three
+** equal rows, so that every figure of grouped cells equals that of the rows. NULL weights are ones.
+** Sums run over fixed blocks in order: the same bits for any number of threads. All functions are
+** linear in the length unless they say otherwise. */
 #ifndef WP_STATS_VECTOR_H
 #define WP_STATS_VECTOR_H
 

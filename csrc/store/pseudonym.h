@@ -1,10 +1,10 @@
 /* Pseudonyms: ids of users replaced by a keyed hash, so that neither a store nor a report holds
- *them.
- **
- ** A pseudonym is SipHash-2-4 of the id as 16 hexadecimal digits; the 128-bit key comes from the
- ** caller's text by the same function. The same id and key give the same pseudonym everywhere;
- ** without the key nobody can go from an id to its pseudonym, or try ids out. The key is not kept.
- */
+** them.
+**
+** A pseudonym is SipHash-2-4 of the id as 16 hexadecimal digits; the 128-bit key comes from the
+** caller's text by the same function. The same id and key give the same pseudonym everywhere;
+** without the key nobody can go from an id to its pseudonym, or try ids out. The key is not kept.
+*/
 #ifndef WP_STORE_PSEUDONYM_H
 #define WP_STORE_PSEUDONYM_H
 

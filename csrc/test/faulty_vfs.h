@@ -1,9 +1,8 @@
 /* A file system for SQLite that fails on demand: full disks, failing writes, power cuts.
 **
 ** Operations that change a disk (write, truncate, sync, delete, create) are counted; the n-th
-*fails,
-** once or, after a power cut, with all that follow. A cut write leaves half of its bytes. Reads can
-** be made to fail too. Registered as the default while a test runs. */
+** fails, once or, after a power cut, with all that follow. A cut write leaves half of its bytes.
+** Reads can be made to fail too. Registered as the default while a test runs. */
 #ifndef WP_TEST_FAULTY_VFS_H
 #define WP_TEST_FAULTY_VFS_H
 
