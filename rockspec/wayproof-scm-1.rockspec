@@ -167,6 +167,7 @@ build = {
         "csrc/store/segment.c",
         "csrc/store/segment_times.c",
         "csrc/store/summary.c",
+        "csrc/store/views.c",
         "csrc/store/way_attributes.c",
         "csrc/store/way_change.c",
         "csrc/store/way_file.c",

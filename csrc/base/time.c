@@ -97,7 +97,7 @@ static inline int64_t days_from_usual(uint32_t year, uint32_t month, uint32_t da
 
 /* "2024-03-01 12:00:00" and "2024-03-01T12:00:00Z", nearly all the texts there are (19 and 20
 ** bytes): eight digits at a time. False: not of this shape, or it needs a closer look, and the
-*general reader decides. */
+** general reader decides. */
 static inline bool parse_usual(const wp_time_rule *rule, const char *text, size_t length,
                                int64_t *time_us, bool *zone_assumed)
 {

@@ -1,12 +1,10 @@
 /* Joining users: see join_internal.h and, for the whole, csrc/ingest/join.c.
 **
 ** A partition of the users' hashes belongs to one thread, which walks the batches in order and
-*keeps
-** the ids it has met in a table of its own: no locks. The table is reused from partition to
-*partition
-** and so stays in the cache; only a users table, whose ids must be found later, makes every
-*partition
-** keep its own. */
+** keeps the ids it has met in a table of its own: no locks. The table is reused from partition to
+** partition and so stays in the cache; only a users table, whose ids must be found later, makes
+** every
+** partition keep its own. */
 #include "ingest/join_internal.h"
 
 #include "base/memory.h"

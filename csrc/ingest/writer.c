@@ -1,8 +1,7 @@
 /* Writers: rows of one thread, column by column, and how they become a batch; see batch.h.
 **
 ** Texts are codes of small tables that are cleared after each batch, so that they stay in the
-*cache.
-** Finishing is a counting sort: users by partition and first appearance, rows by user. */
+** cache. Finishing is a counting sort: users by partition and first appearance, rows by user. */
 #include "ingest/batch_internal.h"
 
 #include "base/memory.h"

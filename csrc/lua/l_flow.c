@@ -405,7 +405,7 @@ static int l_gaps(lua_State *L)
 ** log = view }, users left out. Columns are 1-based positions as in core.log.names. */
 static int l_groups(lua_State *L)
 {
-    const wp_log *log = wpl_check_rows(L, 1);
+    const wp_log *log = wpl_check_scan(L, 1);
     lua_Integer column = luaL_checkinteger(L, 2);
     bool per_user = lua_toboolean(L, 3);
     lua_Integer groups_max = luaL_checkinteger(L, 4);

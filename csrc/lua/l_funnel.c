@@ -156,8 +156,7 @@ static void push_counts(lua_State *L, const wp_funnel_figures *figures, uint32_t
 /* measure(log, options) -> handle, list of counts per step, { entered, excluded, absent }.
 ** options: steps = { { selection, optional, gap_min_us, gap_max_us } }, exclusions = { { selection,
 ** after_step, before_step, whole_user } }, within_us, order (0 loose, 1 strict, 2 any), entry (0
-*any,
-** 1 first, 2 latest), ties (0 as recorded, 1 any, 2 strict), grace_us, as_of_us, hold_text. */
+** any, 1 first, 2 latest), ties (0 as recorded, 1 any, 2 strict), grace_us, as_of_us, hold_text. */
 static int l_measure(lua_State *L)
 {
     const wp_log *log = wpl_check_scan(L, 1);
@@ -345,7 +344,7 @@ static int m_by_value(lua_State *L)
     lua_Integer column = luaL_checkinteger(L, 2), step = luaL_checkinteger(L, 3);
     luaL_argcheck(L, column >= 1 && column <= columns->texts_count, 2, "no such column");
     luaL_argcheck(L, step >= 1 && step <= handle->steps_count, 3, "no such step");
-    wpl_need_column(L, columns, true, false, (uint32_t)column - 1);
+    wpl_need(L, columns, WP_PART_TEXTS, (uint32_t)column - 1);
     const wp_texts *texts = &columns->texts[column - 1];
     size_t cells = (size_t)texts->values.count * handle->steps_count;
     uint32_t *counts = lua_newuserdatauv(L, cells * sizeof *counts + 1, 0);

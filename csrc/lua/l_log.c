@@ -8,6 +8,7 @@
 #include "ingest/regroup.h"
 #include "lua/selection.h"
 #include "store/summary.h"
+#include "store/views.h"
 
 typedef struct log_handle {
     wp_log *log;                     /* NULL: closed */
@@ -47,7 +48,7 @@ void wpl_need_column(lua_State *L, const wp_columns *columns, bool is_text, bool
     if (per_user)
         wpl_need(L, columns, WP_PART_ATTRIBUTES, 0);
     else if (column < (is_text ? columns->texts_count : columns->numbers_count))
-        wpl_need(L, columns, is_text ? WP_PART_TEXTS : WP_PART_NUMBERS, column);
+        wpl_need(L, columns, is_text ? WP_PART_SCAN_TEXTS : WP_PART_SCAN_NUMBERS, column);
 }
 
 const wp_log *wpl_check_rows(lua_State *L, int index)
@@ -281,7 +282,7 @@ static uint64_t *push_user_bits(lua_State *L, log_handle *handle, int index)
 static int l_where(lua_State *L)
 {
     log_handle *handle = check_handle(L, 1);
-    wpl_need(L, handle->log->columns, WP_PART_ROWS, 0);
+    (void)wpl_check_scan(L, 1);
     int64_t since_us = luaL_optinteger(L, 3, INT64_MIN);
     int64_t before_us = luaL_optinteger(L, 4, INT64_MAX);
     lua_settop(L, 5);
@@ -300,7 +301,7 @@ static int l_where(lua_State *L)
 /* split(log, at_us) -> before, after */
 static int l_split(lua_State *L)
 {
-    const wp_log *log = wpl_check_rows(L, 1);
+    const wp_log *log = wpl_check_scan(L, 1);
     int64_t at_us = luaL_checkinteger(L, 2);
     log_handle *before = new_handle(L), *after = new_handle(L);
     wpl_poll poll;

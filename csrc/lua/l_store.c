@@ -3,8 +3,8 @@
 **
 ** core.store: log(path) -> Log; save(log, path, how); open(path) -> Store; verify(path);
 ** append(store, log, how), forget(store, id, now_us), compact(store), imports(store), facts(store).
-*What the world can break returns
-** nil, message, code. A handle in the middle of a call cannot be closed: no Lua runs meanwhile. */
+** What the world can break returns nil, message, code. A handle in the middle of a call cannot be
+** closed: no Lua runs meanwhile. */
 #include "lua/binding.h"
 
 #include "store/export.h"
@@ -345,13 +345,15 @@ static int l_path(lua_State *L)
     return 1;
 }
 
-/* scan_parts([parts]) -> from how many parts on rows are read part by part; for tests */
+/* scan_parts([parts, bytes]) -> from how many parts on rows are read part by part, and up to how
+** many bytes of them come to stay with the second analysis; for tests */
 static int l_scan_parts(lua_State *L)
 {
     lua_pushinteger(L, wp_way_scan_parts);
-    if (!lua_isnoneornil(L, 1))
-        wp_way_scan_parts = (uint32_t)luaL_checkinteger(L, 1);
-    return 1;
+    lua_pushinteger(L, (lua_Integer)wp_way_rows_kept);
+    wp_way_scan_parts = (uint32_t)luaL_optinteger(L, 1, wp_way_scan_parts);
+    wp_way_rows_kept = (uint64_t)luaL_optinteger(L, 2, (lua_Integer)wp_way_rows_kept);
+    return 2;
 }
 
 int wpl_open_store(lua_State *L)

@@ -139,8 +139,8 @@ static void permute(void *data, size_t width, uint32_t begin, const entry *entri
 
 /* The same for numbers that few rows have. `gathered` holds 16 bytes a row: a number, its row and
 ** which number a row had, from 1. Where a user's numbers are is asked of the bits, which stay as
-*they
-** were: rows of other users are being written by other threads. Returns whether there were any. */
+** they were: rows of other users are being written by other threads. Returns whether there were
+** any. */
 static bool permute_sparse(const wp_numbers *column, const wp_sparse *sparse, uint32_t begin,
                            const entry *entries, uint32_t count, char *gathered)
 {

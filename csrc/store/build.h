@@ -22,10 +22,8 @@ typedef struct wp_sparse {
 
 /* Completes columns whose rows are grouped by user, each user's rows in source order: sorts each
 ** user's rows by (time, order, source row) and fills in bytes_size and fingerprint. `orders` has
-*one
-** entry per row and is permuted; NULL: row order. `sparse` has one entry per number column; its
-*rows
-** follow the numbers. */
+** one entry per row and is permuted; NULL: row order. `sparse` has one entry per number column; its
+** rows follow the numbers. */
 WP_NODISCARD wp_status wp_columns_complete(wp_columns *columns, wp_order *orders,
                                            const wp_sparse *sparse, const wp_run *run,
                                            wp_error *err);

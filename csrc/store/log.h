@@ -165,7 +165,11 @@ typedef struct wp_columns {
 /* What may be brought later. Until then its pointers are NULL; counts, names and dictionaries of
 ** event names are there from the start. */
 typedef enum wp_part {
-    WP_PART_SCAN,       /* row_starts, and what wp_log_scan takes: the rows or part_users */
+    WP_PART_SCAN, /* row_starts, and what wp_log_scan takes: the rows or part_users */
+    /* Asked for after WP_PART_SCAN, and until it is asked for again: that wp_log_scan's tasks see
+    ** numbers[column], or texts[column], whose values are there at once. */
+    WP_PART_SCAN_NUMBERS,
+    WP_PART_SCAN_TEXTS,
     WP_PART_ROWS,       /* row_starts, times, events */
     WP_PART_IDS,        /* user_ids */
     WP_PART_NUMBERS,    /* numbers[column] */
@@ -180,7 +184,8 @@ typedef enum wp_part {
 **
 ** The others serve wp_log_scan while there are part_users. Between scan_start and scan_end workers
 ** may ask side by side: scan_part makes the rows of one part those of `view`, a copy of the
-** columns that belongs to the worker, until it asks for the next; 64 rows behind may be read. */
+** columns that belongs to the worker with its lists of numbers and texts, until it asks for the
+** next; of times and events 64 rows behind may be read. */
 typedef struct wp_loader {
     wp_status (*load)(struct wp_loader *loader, wp_columns *columns, wp_part part, uint32_t column,
                       const wp_run *run, wp_error *err);
@@ -297,17 +302,5 @@ static inline bool wp_selection_has(const wp_columns *columns, const wp_selectio
             return false;
     return true;
 }
-
-/* The rows of `log` that `selection` accepts and whose time is in [since_us, before_us), of users
-** whose bit is set in `users` (NULL: all). Users without a row left are not part of the view.
-** A new view of the same columns; nothing is copied. */
-WP_NODISCARD wp_status wp_log_where(const wp_log *log, const wp_selection *selection,
-                                    int64_t since_us, int64_t before_us, const uint64_t *users,
-                                    const wp_run *run, wp_log **out, wp_error *err);
-
-/* Two views by users: those whose first event in `log` is before at_us, with all their rows, and
-** those whose first event is at or after it. Users without events belong to neither. */
-WP_NODISCARD wp_status wp_log_split(const wp_log *log, int64_t at_us, const wp_run *run,
-                                    wp_log **before, wp_log **after, wp_error *err);
 
 #endif

@@ -15,7 +15,7 @@ typedef struct group {
 /* One worker's log, whose columns have the rows of the part that it works on. */
 typedef struct part_view {
     wp_log log;
-    wp_columns columns;
+    wp_columns columns; /* whose lists of numbers and texts are its own */
 } part_view;
 
 typedef struct scanning {
@@ -86,6 +86,35 @@ static wp_status make_groups(scanning *s, size_t chunks_count, wp_error *err)
     return WP_OK;
 }
 
+static wp_status start_view(const wp_log *log, part_view *view, wp_error *err)
+{
+    const wp_columns *columns = log->columns;
+    wp_columns *own = &view->columns;
+    *own = *columns;
+    own->loader = NULL;
+    own->part_users = NULL;
+    own->numbers = wp_alloc_array(columns->numbers_count, sizeof *own->numbers);
+    own->texts = wp_alloc_array(columns->texts_count, sizeof *own->texts);
+    if (own->numbers == NULL || own->texts == NULL)
+        return wp_fail_memory(err, columns->texts_count * sizeof *own->texts);
+    for (uint32_t i = 0; i < columns->numbers_count; i++)
+        own->numbers[i] = columns->numbers[i];
+    for (uint32_t i = 0; i < columns->texts_count; i++)
+        own->texts[i] = columns->texts[i];
+    view->log = *log;
+    view->log.columns = own;
+    return WP_OK;
+}
+
+static void free_views(part_view *views, unsigned count)
+{
+    for (unsigned i = 0; views != NULL && i < count; i++) {
+        wp_free(views[i].columns.numbers);
+        wp_free(views[i].columns.texts);
+    }
+    wp_free(views);
+}
+
 static wp_status scan_parts(scanning *s, const wp_run *run, wp_error *err)
 {
     wp_columns *columns = s->log->columns;
@@ -93,14 +122,8 @@ static wp_status scan_parts(scanning *s, const wp_run *run, wp_error *err)
     s->views = wp_alloc_array_zero(workers, sizeof *s->views);
     if (s->views == NULL)
         return wp_fail_memory(err, workers * sizeof *s->views);
-    for (unsigned i = 0; i < workers; i++) {
-        part_view *view = &s->views[i];
-        view->columns = *columns;
-        view->columns.loader = NULL;
-        view->columns.part_users = NULL;
-        view->log = *s->log;
-        view->log.columns = &view->columns;
-    }
+    for (unsigned i = 0; i < workers; i++)
+        WP_TRY(start_view(s->log, &s->views[i], err));
     WP_TRY(columns->loader->scan_start(columns->loader, columns, run, &s->scan, err));
     return wp_pool_run(run, s->groups_count, run_group, s, err);
 }
@@ -115,7 +138,7 @@ wp_status wp_log_scan(const wp_log *log, const uint32_t *starts, size_t chunks_c
     if (status == WP_OK)
         status = scan_parts(&s, run, err);
     log->columns->loader->scan_end(s.scan);
-    wp_free(s.views);
+    free_views(s.views, wp_run_threads(run));
     wp_free(s.groups);
     return status;
 }

@@ -59,8 +59,7 @@ WP_NODISCARD wp_status wp_segment_times(const wp_segment *segment, const uint32_
                                         int64_t *unit_us, uint64_t *times, wp_error *err);
 /* The same straight to 32-bit offsets as `times` has them, for a run that spans first_us to
 ** last_us, which must fit. `room` has wp_segment_offsets_room(count) words. A unit that does not
-*fit
-** or steps that are too wide leave *fits false, and the long way is to be taken. */
+** fit or steps that are too wide leave *fits false, and the long way is to be taken. */
 size_t wp_segment_offsets_room(size_t count);
 WP_NODISCARD wp_status wp_segment_offsets(const wp_segment *segment, const uint32_t *rows_counts,
                                           size_t users_count, size_t count, const wp_times *times,

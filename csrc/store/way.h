@@ -40,7 +40,7 @@ const char *wp_way_path(const wp_way *way);
 /* Rows are read part by part (store/scan.h) from so many parts on; a test may have fewer. And rows
 ** of more bytes never come to stay where an analysis can do without. */
 extern uint32_t wp_way_scan_parts;
-#define WP_WAY_ROWS_KEPT (256u << 20)
+extern uint64_t wp_way_rows_kept;
 
 /* The log as it stands now. Columns are read when they are asked for (wp_columns_need); the columns
 ** own the store from then on, also on failure. */

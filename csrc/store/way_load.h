@@ -11,10 +11,18 @@ typedef struct wp__way_loader {
     bool has_starts, has_rows, has_ids, has_attributes, has_fingerprint;
     bool scanned;      /* the rows have been read part by part before */
     bool *has_column;  /* by position in the view */
+    bool *in_scan;     /* likewise: wanted part by part, if it is not there */
     bool *in_order;    /* by part: see wp__way_part; once the rows are there */
     uint32_t *numbers; /* store number of each user of the log; NULL: the same */
     uint32_t active_count;
 } wp__way_loader;
+
+/* A part's numbers, end to end: less than a double per row while most are missing. */
+typedef struct wp__number_part {
+    uint64_t *present; /* bit per row of the part */
+    double *packed;
+    uint32_t count;
+} wp__number_part;
 
 typedef struct wp__way_load {
     wp__way_loader *loader;
@@ -32,11 +40,7 @@ typedef struct wp__way_load {
     int64_t inverse; /* of the odd part of the unit, modulo 2^64 */
     unsigned shift;
     wp_times times; /* rows: where they go */
-    struct wp__number_part {
-        uint64_t *present; /* bit per row of the part */
-        double *packed;
-        uint32_t count;
-    } * numbers;
+    wp__number_part *numbers;
     wp_numbers *target;
     uint32_t *packed_bases;
 } wp__way_load;
@@ -47,6 +51,8 @@ void wp__work_end(wp__way_load *work, const wp_run *run);
 
 /* How the times of the rows will be kept: work->times, but for the memory. */
 void wp__plan_times(wp__way_load *work);
+/* Position in the view of an event's n-th number or text column. */
+uint32_t wp__position_of(const wp__way_view *view, bool is_text, uint32_t n);
 /* Writes codes to rows; a column of width 0 holds nothing but 0. */
 void wp__put_codes(const wp_codes *codes, size_t row, const uint32_t *from, size_t count);
 /* Memory for codes below `count`; false when short. */
@@ -55,6 +61,16 @@ bool wp__make_codes(wp_codes *codes, uint32_t count, size_t rows);
 WP_NODISCARD wp_status wp__read_values(wp_way *way, uint32_t column, wp_dictionary *values,
                                        wp_error *err);
 void wp__drop_numbers(wp_numbers *numbers);
+unsigned wp__codes_width(uint32_t count);
+
+/* One column of a part whose rows have been read. */
+WP_NODISCARD wp_status wp__read_part_codes(const wp__way_load *work, uint32_t number,
+                                           uint32_t column, uint32_t below, const wp_codes *codes,
+                                           wp__way_scratch *scratch, wp_error *err);
+WP_NODISCARD wp_status wp__read_part_numbers(const wp__way_load *work, uint32_t number,
+                                             uint32_t column, wp__way_scratch *scratch,
+                                             wp__number_part *into, wp_error *err);
+void wp__number_part_free(wp__number_part *part);
 
 /* Each brings one part of the columns, inside a reading transaction, or leaves them as they are. */
 WP_NODISCARD wp_status wp__load_starts(wp__way_load *work, const wp_run *run, wp_error *err);

@@ -8,25 +8,31 @@ static wp__way_depth depth_of(const wp__way_load *work, size_t part)
     return work->loader->in_order[part] ? WP__PART_IN_ORDER : WP__PART_ORDER;
 }
 
+wp_status wp__read_part_codes(const wp__way_load *work, uint32_t number, uint32_t column,
+                              uint32_t below, const wp_codes *codes, wp__way_scratch *scratch,
+                              wp_error *err)
+{
+    wp__way_part part = {0};
+    const wp__way_run *runs;
+    if (wp__way_part_runs(&work->way->view, number, &runs) == 1)
+        return wp__way_run_codes(work->way, runs, column, below, codes, work->row_bases[number],
+                                 scratch, err);
+    WP_TRY(wp__way_part_read(work->way, number, depth_of(work, number), scratch, &part, err));
+    uint32_t *wide = wp__way_room(scratch, 3, part.rows_count, sizeof *wide);
+    wp_status status =
+        wide == NULL ? wp_fail_memory(err, part.rows_count * 4ULL)
+                     : wp__way_part_codes(work->way, &part, column, below, scratch, wide, err);
+    if (status == WP_OK)
+        wp__put_codes(codes, work->row_bases[number], wide, part.rows_count);
+    wp__way_part_free(&part);
+    return status;
+}
+
 static wp_status load_part_codes(void *context, size_t chunk, unsigned worker, wp_error *err)
 {
     wp__way_load *work = context;
-    wp__way_scratch *scratch = &work->scratches[worker];
-    wp__way_part part = {0};
-    const wp__way_run *runs;
-    if (wp__way_part_runs(&work->way->view, (uint32_t)chunk, &runs) == 1)
-        return wp__way_run_codes(work->way, runs, work->column, work->below, work->codes,
-                                 work->row_bases[chunk], scratch, err);
-    WP_TRY(
-        wp__way_part_read(work->way, (uint32_t)chunk, depth_of(work, chunk), scratch, &part, err));
-    uint32_t *codes = wp__way_room(scratch, 3, part.rows_count, sizeof *codes);
-    wp_status status = codes == NULL ? wp_fail_memory(err, part.rows_count * 4ULL)
-                                     : wp__way_part_codes(work->way, &part, work->column,
-                                                          work->below, scratch, codes, err);
-    if (status == WP_OK)
-        wp__put_codes(work->codes, work->row_bases[chunk], codes, part.rows_count);
-    wp__way_part_free(&part);
-    return status;
+    return wp__read_part_codes(work, (uint32_t)chunk, work->column, work->below, work->codes,
+                               &work->scratches[worker], err);
 }
 
 wp_status wp__read_values(wp_way *way, uint32_t column, wp_dictionary *values, wp_error *err)
@@ -40,44 +46,44 @@ wp_status wp__read_values(wp_way *way, uint32_t column, wp_dictionary *values, w
 
 wp_status wp__load_texts(wp__way_load *work, wp_texts *texts, const wp_run *run, wp_error *err)
 {
-    wp_dictionary values = {0};
     wp_codes codes = {0};
-    WP_TRY(wp__read_values(work->way, work->column, &values, err));
-    work->below = values.count;
+    if (texts->values.offsets == NULL)
+        WP_TRY(wp__read_values(work->way, work->column, &texts->values, err));
+    work->below = texts->values.count;
     work->codes = &codes;
-    wp_status status = wp__make_codes(&codes, values.count, work->columns->events_count)
+    wp_status status = wp__make_codes(&codes, work->below, work->columns->events_count)
                            ? wp_pool_run(run, work->parts_count, load_part_codes, work, err)
                            : wp_fail_memory(err, work->columns->events_count * 4ULL);
-    if (status == WP_OK) {
+    if (status == WP_OK)
         texts->codes = codes;
-        texts->values = values;
-    } else {
+    else
         wp_free(codes.data);
-        wp__dictionary_free(&values);
-    }
     return status;
 }
 
-/* A part's numbers, packed: less than the whole column takes while most are missing. */
-static wp_status load_part_numbers(void *context, size_t chunk, unsigned worker, wp_error *err)
+void wp__number_part_free(wp__number_part *part)
 {
-    wp__way_load *work = context;
-    wp__way_scratch *scratch = &work->scratches[worker];
-    struct wp__number_part *into = &work->numbers[chunk];
+    wp_free(part->present);
+    wp_free(part->packed);
+    *part = (wp__number_part){0};
+}
+
+wp_status wp__read_part_numbers(const wp__way_load *work, uint32_t number, uint32_t column,
+                                wp__way_scratch *scratch, wp__number_part *into, wp_error *err)
+{
     wp__way_part part = {0};
     const wp__way_run *runs;
-    if (wp__way_part_runs(&work->way->view, (uint32_t)chunk, &runs) == 1)
-        return wp__way_run_numbers(work->way, runs, work->column, scratch, &into->present,
-                                   &into->packed, &into->count, err);
-    WP_TRY(
-        wp__way_part_read(work->way, (uint32_t)chunk, depth_of(work, chunk), scratch, &part, err));
-    double *numbers = wp__way_room(scratch, 3, part.rows_count, sizeof *numbers);
-    wp_status status = numbers == NULL ? wp_fail_memory(err, part.rows_count * 8ULL)
-                                       : wp__way_part_numbers(work->way, &part, work->column,
-                                                              scratch, numbers, err);
+    if (wp__way_part_runs(&work->way->view, number, &runs) == 1)
+        return wp__way_run_numbers(work->way, runs, column, scratch, &into->present, &into->packed,
+                                   &into->count, err);
+    WP_TRY(wp__way_part_read(work->way, number, depth_of(work, number), scratch, &part, err));
+    double *dense = wp__way_room(scratch, 3, part.rows_count, sizeof *dense);
+    wp_status status = dense == NULL
+                           ? wp_fail_memory(err, part.rows_count * 8ULL)
+                           : wp__way_part_numbers(work->way, &part, column, scratch, dense, err);
     uint32_t count = 0;
     for (uint32_t i = 0; status == WP_OK && i < part.rows_count; i++)
-        count += !isnan(numbers[i]);
+        count += !isnan(dense[i]);
     if (status == WP_OK) {
         into->present = wp_alloc_array_zero(part.rows_count / 64 + 1, sizeof *into->present);
         into->packed = wp_alloc_array(count, sizeof *into->packed);
@@ -85,12 +91,19 @@ static wp_status load_part_numbers(void *context, size_t chunk, unsigned worker,
             status = wp_fail_memory(err, count * 8ULL);
     }
     for (uint32_t i = 0; status == WP_OK && i < part.rows_count; i++)
-        if (!isnan(numbers[i])) {
+        if (!isnan(dense[i])) {
             into->present[i >> 6] |= 1ULL << (i & 63);
-            into->packed[into->count++] = numbers[i];
+            into->packed[into->count++] = dense[i];
         }
     wp__way_part_free(&part);
     return status;
+}
+
+static wp_status load_part_numbers(void *context, size_t chunk, unsigned worker, wp_error *err)
+{
+    wp__way_load *work = context;
+    return wp__read_part_numbers(work, (uint32_t)chunk, work->column, &work->scratches[worker],
+                                 &work->numbers[chunk], err);
 }
 
 static wp_status place_numbers(void *context, size_t chunk, unsigned worker, wp_error *err)
@@ -98,7 +111,7 @@ static wp_status place_numbers(void *context, size_t chunk, unsigned worker, wp_
     (void)worker;
     (void)err;
     wp__way_load *work = context;
-    struct wp__number_part *from = &work->numbers[chunk];
+    wp__number_part *from = &work->numbers[chunk];
     size_t base = work->row_bases[chunk];
     uint32_t rows = work->row_bases[chunk + 1] - work->row_bases[chunk], next = 0;
     wp_numbers *to = work->target;
@@ -115,10 +128,7 @@ static wp_status place_numbers(void *context, size_t chunk, unsigned worker, wp_
                 __atomic_fetch_or(at + 1, bits >> (64 - shift), __ATOMIC_RELAXED);
         }
     }
-    wp_free(from->present);
-    wp_free(from->packed);
-    from->present = NULL;
-    from->packed = NULL;
+    wp__number_part_free(from);
     return WP_OK;
 }
 

@@ -21,7 +21,7 @@ static void *in_large_pages(void *block, size_t size)
     return block;
 }
 
-static unsigned width_of(uint32_t count)
+unsigned wp__codes_width(uint32_t count)
 {
     return count <= 1 ? 0 : count <= 1u << 8 ? 1 : count <= 1u << 16 ? 2 : 4;
 }
@@ -43,7 +43,7 @@ void wp__put_codes(const wp_codes *codes, size_t row, const uint32_t *from, size
 
 bool wp__make_codes(wp_codes *codes, uint32_t count, size_t rows)
 {
-    codes->width = width_of(count);
+    codes->width = wp__codes_width(count);
     codes->data = codes->width > 0 ? wp_alloc_array(rows, codes->width) : NULL;
     in_large_pages(codes->data, rows * codes->width);
     return codes->width == 0 || codes->data != NULL;
@@ -302,7 +302,7 @@ wp_status wp__load_starts(wp__way_load *work, const wp_run *run, wp_error *err)
     columns->part_users = part_users;
     columns->parts_count = work->parts_count;
     columns->times = work->times;
-    columns->events.width = width_of(columns->event_names.count);
+    columns->events.width = wp__codes_width(columns->event_names.count);
     work->loader->numbers = numbers;
     work->loader->active_count = active;
     return WP_OK;

@@ -1,13 +1,13 @@
 /* A store as a log: columns that are read when they are needed; see way.h.
 **
 ** Parts are decoded side by side, each into its own range of the final columns: a log's rows are
-*the
-** rows of part 0, then of part 1, and so on, as users are numbered in the order of the log. Users
-** without events come last; where there are some, or some were taken away, `numbers` leads from a
-** user of the log to the number in the store. Nothing depends on the number of threads. */
+** the rows of part 0, then of part 1, and so on, as users are numbered in the order of the log.
+** Users without events come last; where there are some, or some were taken away, `numbers` leads
+** from a user of the log to the number in the store. Nothing depends on the number of threads. */
 #include "store/way_load.h"
 
 uint32_t wp_way_scan_parts = 8;
+uint64_t wp_way_rows_kept = 256u << 20;
 
 wp_status wp__work_start(wp__way_load *work, wp__way_loader *loader, wp_columns *columns,
                          const wp_run *run, wp_error *err)
@@ -32,10 +32,8 @@ void wp__work_end(wp__way_load *work, const wp_run *run)
         wp__way_scratch_free(&work->scratches[i]);
     for (uint32_t i = 0; work->parts != NULL && i < work->parts_count; i++)
         wp__way_part_free(&work->parts[i]);
-    for (uint32_t i = 0; work->numbers != NULL && i < work->parts_count; i++) {
-        wp_free(work->numbers[i].present);
-        wp_free(work->numbers[i].packed);
-    }
+    for (uint32_t i = 0; work->numbers != NULL && i < work->parts_count; i++)
+        wp__number_part_free(&work->numbers[i]);
     wp_free(work->scratches);
     wp_free(work->parts);
     wp_free(work->numbers);
@@ -45,9 +43,8 @@ void wp__work_end(wp__way_load *work, const wp_run *run)
 
 /* --- The loader ------------------------------------------------------------------------------ */
 
-/* Position in the view of an event's n-th number or text column. The value, if any, is the first
-** number, also when it came with a later import. */
-static uint32_t position_of(const wp__way_view *view, bool is_text, uint32_t n)
+/* The value, if any, is the first number, also when it came with a later import. */
+uint32_t wp__position_of(const wp__way_view *view, bool is_text, uint32_t n)
 {
     uint32_t seen = 0;
     for (int pass = 0; pass < 2; pass++)
@@ -67,7 +64,7 @@ static wp_status load_one(wp__way_loader *loader, wp_columns *columns, wp_part p
 {
     uint32_t position = UINT32_MAX;
     if (part == WP_PART_NUMBERS || part == WP_PART_TEXTS) {
-        position = position_of(&loader->way->view, part == WP_PART_TEXTS, place);
+        position = wp__position_of(&loader->way->view, part == WP_PART_TEXTS, place);
         if (loader->has_column[position])
             return WP_OK;
     } else if ((part == WP_PART_SCAN && loader->has_starts) ||
@@ -130,7 +127,28 @@ static bool is_worth_scanning(const wp__way_loader *loader, const wp_columns *co
     uint64_t size =
         (uint64_t)columns->events_count * ((columns->times.wide ? 8 : 4) + columns->events.width);
     return !loader->has_rows && columns->parts_count >= wp_way_scan_parts &&
-           loader->active_count > 0 && (!loader->scanned || size > WP_WAY_ROWS_KEPT);
+           loader->active_count > 0 && (!loader->scanned || size > wp_way_rows_kept);
+}
+
+/* A column that wp_log_scan's tasks will see: it is brought where the rows are. */
+static wp_status load_scanned(wp__way_loader *loader, wp_columns *columns, bool is_text,
+                              uint32_t place, const wp_run *run, wp_error *err)
+{
+    if (columns->part_users == NULL)
+        return load_one(loader, columns, is_text ? WP_PART_TEXTS : WP_PART_NUMBERS, place, run,
+                        err);
+    uint32_t position = wp__position_of(&loader->way->view, is_text, place);
+    if (is_text && columns->texts[place].values.offsets == NULL) {
+        WP_TRY(wp__way_begin_reading(loader->way, err));
+        wp_status status = wp__read_values(loader->way, WP__COLUMN_FIRST + position,
+                                           &columns->texts[place].values, err);
+        wp__way_end_reading(loader->way);
+        if (status != WP_OK)
+            return status;
+        columns->bytes_size = wp_columns_size(columns);
+    }
+    loader->in_scan[position] = true;
+    return WP_OK;
 }
 
 static wp_status load_part(wp__way_loader *loader, wp_columns *columns, wp_part part,
@@ -149,6 +167,10 @@ static wp_status load_part(wp__way_loader *loader, wp_columns *columns, wp_part 
     }
     /* The starts say which user of the store a user of the log is. */
     WP_TRY(load_one(loader, columns, WP_PART_SCAN, 0, run, err));
+    if (part == WP_PART_SCAN_NUMBERS || part == WP_PART_SCAN_TEXTS)
+        return load_scanned(loader, columns, part == WP_PART_SCAN_TEXTS, column, run, err);
+    if (part == WP_PART_SCAN)
+        memset(loader->in_scan, 0, loader->way->view.columns_count);
     if (part == WP_PART_SCAN && is_worth_scanning(loader, columns)) {
         loader->scanned = true;
         return WP_OK;
@@ -163,6 +185,7 @@ static void free_loader(wp_loader *base)
     wp__way_loader *loader = (wp__way_loader *)base;
     wp_way_close(loader->way);
     wp_free(loader->has_column);
+    wp_free(loader->in_scan);
     wp_free(loader->in_order);
     wp_free(loader->numbers);
     wp_free(loader);
@@ -200,8 +223,8 @@ static wp_status name_columns(const wp__way_view *view, wp_columns *columns, wp_
     if (columns->numbers == NULL || columns->texts == NULL || columns->user_numbers == NULL ||
         columns->user_texts == NULL)
         return wp_fail_memory(err, count * sizeof *columns->numbers);
-    columns->has_value = position_of(view, false, 0) != UINT32_MAX &&
-                         view->columns[position_of(view, false, 0)].is_value;
+    columns->has_value = wp__position_of(view, false, 0) != UINT32_MAX &&
+                         view->columns[wp__position_of(view, false, 0)].is_value;
     columns->numbers_count = columns->has_value;
     for (uint32_t i = 0; i < view->columns_count; i++) {
         const wp__way_column *column = &view->columns[i];
@@ -247,8 +270,9 @@ static wp_status fill_facts(wp__way_loader *loader, wp_columns *columns, wp_erro
     columns->fingerprint = view->fingerprint;
     loader->has_fingerprint = view->has_fingerprint;
     loader->has_column = wp_alloc_array_zero((size_t)view->columns_count + 1, sizeof(bool));
+    loader->in_scan = wp_alloc_array_zero((size_t)view->columns_count + 1, sizeof(bool));
     loader->in_order = wp_alloc_array_zero((size_t)view->parts_count + 1, sizeof(bool));
-    if (loader->has_column == NULL || loader->in_order == NULL)
+    if (loader->has_column == NULL || loader->in_scan == NULL || loader->in_order == NULL)
         return wp_fail_memory(err, (uint64_t)view->columns_count + view->parts_count);
     WP_TRY(wp__way_read_texts(way, WP__COLUMN_EVENTS, &columns->event_names, NULL, err));
     columns->bytes_size = wp_columns_size(columns);

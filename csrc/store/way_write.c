@@ -1,12 +1,10 @@
 /* Imports: adding a log to a store; see way.h.
 **
 ** First every user of the log gets a number, every text a code and every column a place; what is
-*new
-** is added to the dictionaries. Then the users are taken in the order of their numbers, part by
+** new is added to the dictionaries. Then the users are taken in the order of their numbers, part by
 ** part: workers pack a window of parts side by side, the calling thread writes them in order. All
-*of
-** it is one transaction. A user that had no events so far moves behind those that have: users with
-** events keep the order in which they first appear.
+** of it is one transaction. A user that had no events so far moves behind those that have: users
+** with events keep the order in which they first appear.
 **
 ** Cost: the ids of all users are read once per import (a hash of 8 bytes per user). */
 #include "store/way_import.h"
