@@ -6,8 +6,9 @@
 
 /* bytes: of vectors that nobody looks at; of garbage before it is collected; and for each
 ** nanosecond that collecting takes, so that it costs a small part of what filling vectors costs,
-** however many objects a script holds. */
-enum { SHORT = 1 << 16, GARBAGE_LEAST = 16 << 20, BYTES_PER_NS = 20 };
+** however many objects a script holds. Giving freed memory back to the system (so many bytes in a
+** nanosecond at least) is no cost of collecting: it must be given back some time. */
+enum { SHORT = 1 << 16, GARBAGE_LEAST = 16 << 20, BYTES_PER_NS = 20, FREED_PER_NS = 5 };
 
 typedef struct heap_state {
     size_t clean;   /* bytes of the heap when it was last known to hold no garbage, or less */
@@ -54,7 +55,10 @@ void wpl_make_room(lua_State *L, size_t bytes)
         return;
     int64_t started = now_ns();
     lua_gc(L, LUA_GCCOLLECT);
-    size_t cost = (size_t)(now_ns() - started) * BYTES_PER_NS;
-    state->allowed = cost > GARBAGE_LEAST ? cost : GARBAGE_LEAST;
+    int64_t took_ns = now_ns() - started;
     state->clean = heap_bytes(L);
+    if (state->clean < heap)
+        took_ns -= (int64_t)((heap - state->clean) / FREED_PER_NS);
+    size_t cost = took_ns > 0 ? (size_t)took_ns * BYTES_PER_NS : 0;
+    state->allowed = cost > GARBAGE_LEAST ? cost : GARBAGE_LEAST;
 }
