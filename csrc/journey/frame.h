@@ -30,7 +30,7 @@ typedef struct wp_frame {
     uint32_t columns_count;
     wp_frame_column *columns;
     wp_log *log;     /* retained; NULL for a frame the caller brought */
-    uint32_t *users; /* user of each row; NULL without a log */
+    uint32_t *users; /* user of each row; NULL without a log, or when nobody asks any more */
     wp_times t0;     /* of each row, as the log has its times; empty without a log */
     int64_t *end_us; /* NULL: as_of_us for all */
     int64_t as_of_us;

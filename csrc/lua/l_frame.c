@@ -302,11 +302,16 @@ static int m_vector(lua_State *L)
     return 1;
 }
 
-/* f:drop(column) : frees a column that is not read again. */
+/* f:drop(column) : frees a column that is not read again; f:drop() : who the rows are. */
 static int m_drop(lua_State *L)
 {
     wp_frame *frame = check_frame(L, 1);
-    wp_frame_column_drop(&frame->columns[check_column(L, 2, frame)]);
+    if (lua_isnoneornil(L, 2)) {
+        wp_free(frame->users);
+        frame->users = NULL;
+    } else {
+        wp_frame_column_drop(&frame->columns[check_column(L, 2, frame)]);
+    }
     return 0;
 }
 
@@ -369,7 +374,7 @@ static int m_times(lua_State *L)
 {
     const wp_frame *frame = check_frame(L, 1);
     lua_Integer row = luaL_checkinteger(L, 2);
-    if (frame->users == NULL || row < 1 || row > (lua_Integer)frame->rows_count)
+    if (frame->log == NULL || row < 1 || row > (lua_Integer)frame->rows_count)
         return 0;
     lua_pushinteger(L, wp_frame_t0_us(frame, (uint32_t)(row - 1)));
     lua_pushinteger(L, wp_frame_end_us(frame, (uint32_t)(row - 1)));
@@ -384,7 +389,7 @@ static int m_fixed(lua_State *L)
     static const char *const names[] = {"t0_us", "end_us", "length_us", "user", NULL};
     const wp_frame *frame = check_frame(L, 1);
     int which = luaL_checkoption(L, 2, NULL, names);
-    if (frame->users == NULL)
+    if (frame->log == NULL || (which == USER && frame->users == NULL))
         return 0;
     double *out = wpl_new_vector(L, frame->rows_count);
     for (uint32_t row = 0; row < frame->rows_count; row++) {
@@ -401,7 +406,7 @@ static int m_counts(lua_State *L)
 {
     const wp_frame *frame = check_frame(L, 1);
     lua_createtable(L, 0, 5);
-    lua_pushboolean(L, frame->users != NULL);
+    lua_pushboolean(L, frame->log != NULL);
     lua_setfield(L, -2, "measured");
     lua_pushinteger(L, (lua_Integer)frame->users_total);
     lua_setfield(L, -2, "users");

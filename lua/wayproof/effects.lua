@@ -99,7 +99,8 @@ local function later_design(base, score, late, calendar)
   end
   local expected = baseline.expected(base)
   if expected then
-    list[#list + 1] = expected:select(late)
+    expected = expected:select(late)
+    list[#list + 1] = expected
     local kept = gram.build(list):independent(1e-6)
     if kept[#kept] ~= #list then list[#list] = nil end
   end
@@ -124,8 +125,11 @@ local function discover(case, base, x, mask)
   local first = fit.run(early_case, with(early, x:select(mask)), { few = true })
   if not first.ok then return { failed = first.failed } end
   local place = #early + 1
-  return { beta = first:beta(place), se = first:se(place), p = first:p(place),
-    users = #early_case.x, events = early_case:events() }, first, kept
+  local found = { beta = first:beta(place), se = first:se(place), p = first:p(place),
+    users = #early_case.x, events = early_case:events() }
+  first:settle(place)
+  first.columns = nil -- as long as the early users
+  return found, first, kept
 end
 
 -- The same effect on the latest 30 %, given the score that the earlier users gave.
@@ -262,8 +266,10 @@ function effects.split_reliability(case)
   return least
 end
 
-local function added(model0, model1, case)
-  local test = fit.nested(model0, model1, case)
+-- What the metric adds to the baseline.
+local function added(case, base, full)
+  local reduced = fit.run(case, base.columns, { independent = true, like = full })
+  local test = reduced.ok and fit.nested(reduced, full, case)
   if not test then return nil end
   local total, base_lr = test.total, test.base
   if total and total > 0 then
@@ -297,6 +303,15 @@ local function undecided(case, columns, fitted)
   return keep
 end
 
+local function add_crude(found, case, x)
+  local model = fit.run(case, { x }, { independent = true })
+  if model.ok then
+    found.crude = { beta = model:beta(1), se = model:se(1), p = model:p(1) }
+  elseif model.failed == "separated" then
+    found.separated = true
+  end
+end
+
 --- Everything about the size of the effect; fills `case.x`, `case.base`, `case.scaled`.
 ---
 --- Result: `crude, adjusted` (beta, se, p), `added`, `discovery`, `holdout`, `gate` (noise.gate),
@@ -314,13 +329,7 @@ function effects.measure(case)
   end
   local x = scaled.x
   case.x, case.scaled, case.mask = x, scaled, mask
-  local crude = fit.run(case, { x }, { independent = true })
-  found.crude_model = crude
-  if crude.ok then
-    found.crude = { beta = crude:beta(1), se = crude:se(1), p = crude:p(1) }
-  elseif crude.failed == "separated" then
-    found.separated = true
-  end
+  add_crude(found, case, x)
   local base = baseline.build(case, x, mask)
   case.base = base
   found.no_baseline = base.empty
@@ -341,12 +350,10 @@ function effects.measure(case)
     return found
   end
   local k = #base.columns + 1
-  local reduced = fit.run(case, base.columns, { independent = true, like = full })
-  found.added = reduced.ok and added(reduced, full, case) or nil
+  found.added = added(case, base, full)
   found.adjusted = { beta = full:beta(k), se = full:se(k),
     p = found.added and found.added.p or full:p(k) }
   found.model = full
-  found.score = fit.unbiased(full, case):score(base.columns)
   found.calendar = beside_calendar(case, base, x)
   found.volume, found.as_seen = beside_volume(case, base, x), as_far_as_seen(case)
   local side = found.adjusted.beta >= 0 and 1 or -1
@@ -371,6 +378,8 @@ function effects.measure(case)
       table.insert(found.gate.parts, part_gate(case, base, x, part.v, split))
     end
   end
+  found.score = fit.unbiased(full, case):score(base.columns)
+  full:settle(k)
   return found
 end
 

@@ -43,30 +43,54 @@ local function residuals_of(self, y, mean)
   return residual / (left * (1 - none) + none):sqrt()
 end
 
--- What every user adds to the estimate of column k (sums to zero), for numeric outcomes.
-function Fit:influence(k)
-  self.influences = self.influences or {}
-  self.influences[k] = self.influences[k] or self:along(k) * self.residual
-  return self.influences[k]
+local weak = { __mode = "v" }
+
+-- What every user adds to the estimate of column k (sums to zero), for numeric outcomes. Remembered
+-- until memory is wanted for something else.
+local function influence_of(self, k)
+  local robust = self.robust
+  robust.influences = robust.influences or setmetatable({}, weak)
+  local influence = robust.influences[k] or self:along(k) * robust.residual
+  robust.influences[k] = influence
+  return influence
+end
+
+-- What the influences on column k say: the variance of the estimate, and its degrees of freedom as
+-- Satterthwaite's: a sum of squares whose own variance is the sum of fourth powers less the mean
+-- part; normal influences give as many as there are users.
+local function spread_of(self, k)
+  local robust = self.robust
+  if robust[k] then return robust[k] end
+  local influence = influence_of(self, k)
+  local covariance, squares = influence:dot(influence), influence * influence
+  influence = nil -- luacheck: ignore 311 (may be collected)
+  local variance, n = squares:sum(), #squares
+  local spread = squares:dot(squares) - variance ^ 2 / n
+  local most = math.max(1, n - self.count - 1)
+  robust[k] = { variance = covariance,
+    df = spread <= 0 and most or math.min(most, 2 * variance ^ 2 / spread) }
+  return robust[k]
 end
 
 --- Covariance of the estimates of columns i and j.
 function Fit:cov(i, j)
-  if self.residual then return self:influence(i):dot(self:influence(j)) end
-  return self.covariance[i + self.first][j + self.first] * self.inflation
+  if not self.robust then
+    return self.covariance[i + self.first][j + self.first] * self.inflation
+  elseif i == j then
+    return spread_of(self, i).variance
+  end
+  return influence_of(self, i):dot(influence_of(self, j))
 end
 
--- Degrees of freedom of the variance of column k, or nil for the normal law. From influences as
--- Satterthwaite's: a sum of squares whose own variance is the sum of fourth powers less the mean
--- part; normal influences give as many as there are users.
+-- Degrees of freedom of the variance of column k, or nil for the normal law.
 function Fit:df(k)
-  if not self.residual then return self.clusters_df end
-  local squares = self:influence(k) * self:influence(k)
-  local variance, n = squares:sum(), #squares
-  local spread = squares:dot(squares) - variance ^ 2 / n
-  local most = math.max(1, n - self.count - 1)
-  if spread <= 0 then return most end
-  return math.min(most, 2 * variance ^ 2 / spread)
+  if not self.robust then return self.clusters_df end
+  return spread_of(self, k).df
+end
+
+--- Lets go of what every user adds; only the spread of column k stays known.
+function Fit:settle(k)
+  if self.robust then self.robust = { [k] = spread_of(self, k) } end
 end
 
 --- By how much normal intervals of column k must be stretched to be as wide as Student's t's.
@@ -148,7 +172,9 @@ local function poisson(case, columns, cluster, options)
     rough = options.rough, fitted = not cluster })
   local out = describe(raw, #columns, 1)
   out.columns = columns
-  if out.ok and not cluster then out.residual = residuals_of(out, case.y, raw.fitted) end
+  if out.ok and not cluster then
+    out.robust = { residual = residuals_of(out, case.y, raw.fitted) }
+  end
   return out
 end
 

@@ -62,10 +62,12 @@ function frame.wrap(handle, names, extra)
   return self
 end
 
---- Frees every column that is not named. For a frame that nobody else has: frames are immutable.
+--- Frees every column that is not named, and who the rows are. For a measured frame that nobody
+--- else has: frames are immutable.
 ---@param kept table<string, boolean>
 function frame.keep(self, kept)
   local state = state_of(self)
+  state.handle:drop()
   for name, at in pairs(state.index) do
     if not kept[name] then
       state.handle:drop(at)

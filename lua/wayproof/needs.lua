@@ -107,8 +107,9 @@ function needs.outcome_selectors(outcome)
   return (outcomes.selectors(outcome))
 end
 
--- The outcome of a window that starts at `landmark` as a metric column.
-local function outcome_column(pass, outcome, landmark, within)
+-- The outcome of a window that starts at `landmark` as a metric column; of a numeric one, where
+-- `above_zero`, only whether it is (a byte for each user instead of eight).
+local function outcome_column(pass, outcome, landmark, within, above_zero)
   local from, to = landmark, landmark + within
   if outcome.kind == "retained" or outcome.kind == "churned" then
     if outcome.to_us then to = landmark + math.min(outcome.to_us, within) end
@@ -116,9 +117,13 @@ local function outcome_column(pass, outcome, landmark, within)
   end
   local window = { from_us = from, to_us = to }
   local selector = outcome.selector or everything
-  if outcome.kind == "metric" then return pass:column(outcome.metric, window) end
-  if outcome.kind == "earns" then
-    return pass:column({ kind = "sum", selector = selector, column = outcome.column }, window)
+  if outcome.kind == "metric" or outcome.kind == "earns" then
+    local amount = outcome.metric
+      or { kind = "sum", selector = selector, column = outcome.column }
+    if above_zero and outcome.scale == "numeric" then
+      amount = { kind = "at_least", of = amount, number = 0x1p-1074 }
+    end
+    return pass:column(amount, window)
   end
   if is_time(outcome) then
     return pass:column({ kind = "first_time", selector = selector }, window)
@@ -182,7 +187,7 @@ local function add_embargo(pass, h, columns)
     columns.gaps[i] = {
       gap_us = gap,
       landmark_us = landmark,
-      outcome = outcome_column(pass, h.outcome, landmark, h.within_us),
+      outcome = outcome_column(pass, h.outcome, landmark, h.within_us, "above zero"),
       prior = prior_columns(pass, h, landmark),
     }
   end
