@@ -8,7 +8,8 @@
 ** The same EVENTS always gives the same bytes. About EVENTS / 20 users. `grouped` keeps each user's
 ** rows together instead of sorting by time. `strings` writes ids such as "u-00012f3a". `once` makes
 ** every event a user of its own, `single` gives all of them to one user, `names` spreads them over
-** 60,000 event names, `wide` adds 200 properties; `statistics` writes EVENTS rows of a score, three
+** 60,000 event names, `wide` adds 200 properties, `channel` one. `batch=K` gives other people,
+** `again=K` other journeys of the same people. `statistics` writes EVENTS rows of a score, three
 ** covariates and a label instead.
 */
 #include <math.h>
@@ -99,7 +100,7 @@ static void write_statistics(size_t rows)
     }
 }
 
-static void write_row(const row *at, int strings, int many_names, int wide)
+static void write_row(const row *at, int strings, int many_names, int wide, int channel)
 {
     const uint32_t epoch = 1704067200u; /* 2024-01-01 */
     /* A mixing bijection, so that ids say nothing about order. */
@@ -116,18 +117,29 @@ static void write_row(const row *at, int strings, int many_names, int wide)
     }
     for (unsigned p = 0; wide && p < 200; p++)
         printf(",%c", 'a' + (char)((mixed >> p % 24) % 5));
+    static const char *const channels[] = {"ads", "mail", "search", "social", "direct"};
+    if (channel)
+        printf(",%s", channels[(mixed + at->second / 3600u) % 5]);
     putchar('\n');
 }
 
 int main(int argc, char **argv)
 {
     size_t wanted = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000, count = 0;
-    const char *options[] = {"grouped", "strings", "once", "single", "names", "wide", "statistics"};
-    enum { GROUPED, STRINGS, ONCE, SINGLE, NAMES, WIDE, STATISTICS, OPTIONS };
+    const char *options[] = {"grouped", "strings", "once",    "single",
+                             "names",   "wide",    "channel", "statistics"};
+    enum { GROUPED, STRINGS, ONCE, SINGLE, NAMES, WIDE, CHANNEL, STATISTICS, OPTIONS };
     int is[OPTIONS] = {0};
-    for (int i = 2; i < argc; i++)
+    uint32_t batch = 0, again = 0;
+    for (int i = 2; i < argc; i++) {
         for (int k = 0; k < OPTIONS; k++)
             is[k] |= strcmp(argv[i], options[k]) == 0;
+        if (strncmp(argv[i], "batch=", 6) == 0)
+            batch = (uint32_t)strtoul(argv[i] + 6, NULL, 10);
+        if (strncmp(argv[i], "again=", 6) == 0)
+            again = (uint32_t)strtoul(argv[i] + 6, NULL, 10);
+    }
+    state += (uint64_t)(batch + again) << 40;
     if (is[STATISTICS]) {
         write_statistics(wanted);
         return 0;
@@ -136,7 +148,7 @@ int main(int argc, char **argv)
     if (rows == NULL)
         return fputs("out of memory\n", stderr), 1;
     const uint32_t span = 180u * 86400u;
-    uint32_t user = 0;
+    uint32_t user = batch << 22; /* room for the people of 60 million events */
     for (; count < wanted; user++) {
         /* Pareto-like number of sessions: a few users do most of the work. */
         unsigned sessions = (unsigned)(1.0 / pow(1.0 - uniform(), 0.72));
@@ -164,9 +176,11 @@ int main(int argc, char **argv)
     fputs("user_id,event,ts,value", stdout);
     for (unsigned p = 0; is[WIDE] && p < 200; p++)
         printf(",p%u", p + 1);
+    if (is[CHANNEL])
+        fputs(",channel", stdout);
     putchar('\n');
     for (size_t i = 0; i < count; i++)
-        write_row(&rows[i], is[STRINGS], is[NAMES], is[WIDE]);
+        write_row(&rows[i], is[STRINGS], is[NAMES], is[WIDE], is[CHANNEL]);
     fprintf(stderr, "%zu events\n", count);
     free(rows);
     return 0;
