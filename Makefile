@@ -87,10 +87,11 @@ test-run:
 	    "specs=$(LUA) tools/busted.lua" \
 	    "specs, hostile collector=$(MAKE) -s gc-hostile" \
 	    "specs, generational collector=$(MAKE) -s gc-hostile GC=generational" \
+	    "specs, every log in a store=$(MAKE) -s stored" \
 	    "specs, address sanitizer=$(MAKE) -s asan"
 
 # --- Parts of the test run -----------------------------------------------------------------------
-.PHONY: spec gc-hostile asan tsan valgrind oom fuzz lint format format-check
+.PHONY: spec gc-hostile asan tsan stored valgrind oom fuzz lint format format-check
 spec: build ## specs that are quick; F=spec/one_spec.lua runs one file
 	@$(LUA) tools/busted.lua $(if $(F),$(F),--exclude-tags=slow)
 
@@ -120,6 +121,11 @@ tsan: ## C tests and specs under ThreadSanitizer
 	    TSAN_OPTIONS=halt_on_error=1 $(LD_SO) \
 	    --preload "$(shell $(CC) -print-file-name=libtsan.so)" "$(shell command -v $(LUA))" \
 	    tools/busted.lua $(if $(F),$(F),--exclude-tags=slow,house,process --exclude-pattern=cli)
+
+stored: ## specs whose logs are all read from a store, part by part
+	@$(MAKE) -s -j$(JOBS) VARIANT=parts CFLAGS="-O2 -DWP_WAY_PART_USERS=64u" build/parts/wayproof/core.so
+	@WAYPROOF_STORED=1 WAYPROOF_BUILD=build/parts LUA_CPATH="$(CURDIR)/build/parts/?.so;;" \
+	    $(LUA) tools/busted.lua $(if $(F),$(F),--exclude-tags=slow,house,oom,bare)
 
 valgrind: build $(OUT)/test/wayproof_test ## C tests and specs under valgrind (slow)
 	@valgrind -q --error-exitcode=9 --leak-check=full $(OUT)/test/wayproof_test

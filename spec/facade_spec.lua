@@ -25,7 +25,7 @@ describe("require \"wayproof\" #processes", function()
     assert.matches("^%d+%.%d+%.%d+$", require("wayproof")._VERSION)
   end)
 
-  it("gives only names whose feature exists", function()
+  it("gives only names whose feature exists #bare", function()
     local wp = require "wayproof"
     local rooms = {}
     for name, value in pairs(wp) do

@@ -566,7 +566,7 @@ describe("friction: differences among equals", function()
 end)
 
 describe("friction: when memory runs out", function()
-  it("says so at every allocation of stays, signals and clarity, and leaks nothing", function()
+  it("says so at every allocation of stays, signals, clarity, and leaks nothing #bare", function()
     local log = rows_log(random_rows(3, 60))
     log:summary()
     local function work()

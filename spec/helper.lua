@@ -16,4 +16,5 @@ function helper.data_file(name)
 end
 
 package.loaded["spec.helper"] = helper
+if os.getenv "WAYPROOF_STORED" then dofile "spec/stored.lua" end
 return helper

@@ -247,7 +247,7 @@ describe("a log", function()
       end)
     end
 
-    it("can be narrowed again, and shares the memory of the log it came from", function()
+    it("can be narrowed again, and shares the memory of the log it came from #bare", function()
       local before = core.memory()
       local view <close> = log:where { channel = "ads" }:where { value = wp.above(0) }
       local expected = twin(rows, function(r)

@@ -276,7 +276,7 @@ describe("measuring", function()
     assert.equal(before, core.memory())
   end)
 
-  it("fails cleanly when memory runs out, wherever it does", function()
+  it("fails cleanly when memory runs out, wherever it does #bare", function()
     local random = generator(5)
     local users = random_users(random, 20, 1000000)
     local log <close> = journeys.log(users)

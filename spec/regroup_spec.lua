@@ -93,7 +93,7 @@ describe("regroup", function()
     assert.equal(prints[1], prints[3])
   end)
 
-  it("frees what it made", function()
+  it("frees what it made #bare", function()
     local log <close> = assert(wp.read_rows(rows, { value = "seats", properties = { "account" } }))
     local live = core.memory()
     local accounts = log:regroup "account"

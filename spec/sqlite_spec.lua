@@ -327,7 +327,7 @@ describe("read_sqlite", function()
     assert.truthy(message:find(path, 1, true))
   end)
 
-  it("raises for wrong options, blaming the caller's line", function()
+  it("raises for wrong options, blaming the caller's line #bare", function()
     local function raises(text, ...)
       local ok, message = pcall(wp.read_sqlite, ...)
       assert.is_false(ok)

@@ -153,7 +153,7 @@ describe("a store read part by part", function()
     end)
   end)
 
-  it("keeps the rows from the second analysis on", function()
+  it("keeps the rows from the second analysis on #bare", function()
     with_store(function(path)
       assert(assert(wp.read_rows(rows(0, 1), options)):save(path))
       local opened <close> = assert(wp.open(path))
