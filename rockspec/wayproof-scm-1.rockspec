@@ -142,6 +142,7 @@ build = {
         "csrc/stats/dose.c",
         "csrc/stats/glm.c",
         "csrc/stats/glm_newton.c",
+        "csrc/stats/influence.c",
         "csrc/stats/kernel.c",
         "csrc/stats/linear.c",
         "csrc/stats/linear_algebra.c",

@@ -362,3 +362,25 @@ describe("survival curves", function()
     assert.has_error(function() stats.log_rank(time, status, { 1, 1, 1, 1, 1, 1 }) end)
   end)
 end)
+
+describe("sums of influences", function()
+  it("are those of a loop over the rows, whatever the columns are made of", function()
+    local n, coded, wide, residual = 9001, {}, {}, {} -- three blocks
+    for i = 1, n do
+      coded[i], wide[i], residual[i] = i * 7 % 5, math.sin(i), math.cos(i * i)
+    end
+    local a, b = { 0.5, -1, 2 }, { 1, 0.25, -3 }
+    local product, fourths, joint = 0, 0, 0
+    for i = 1, n do
+      local left = (a[1] + a[2] * coded[i] + a[3] * wide[i]) * residual[i]
+      local right = (b[1] + b[2] * coded[i] + b[3] * wide[i]) * residual[i]
+      product, fourths, joint = product + left ^ 2, fourths + left ^ 4, joint + left * right
+    end
+    local columns, influences = { new(coded), new(wide) }, core.model.influences
+    local found, found_fourths = influences(columns, new(residual), a)
+    near(product, found, 1e-12)
+    near(fourths, found_fourths, 1e-12)
+    near(joint, (influences(columns, new(residual), a, b)), 1e-12)
+    near(product, (influences({ new(coded):floor(), columns[2] }, new(residual), a)), 1e-12)
+  end)
+end)

@@ -215,6 +215,7 @@ int wpl_open_model(lua_State *L)
                                          {"residual", wpl_model_residual},
                                          {"correlations", wpl_model_correlations},
                                          {"contrast", wpl_model_contrast},
+                                         {"influences", wpl_model_influences},
                                          {"cox", wpl_model_cox},
                                          {"curve", wpl_model_curve},
                                          {"log_rank", wpl_model_log_rank},

@@ -69,6 +69,7 @@ int wpl_model_cells(lua_State *L);
 int wpl_model_linear(lua_State *L);
 int wpl_model_correlations(lua_State *L);
 int wpl_model_contrast(lua_State *L);
+int wpl_model_influences(lua_State *L);
 int wpl_model_residual(lua_State *L);
 int wpl_model_cox(lua_State *L);
 int wpl_model_curve(lua_State *L);

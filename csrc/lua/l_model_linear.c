@@ -2,6 +2,7 @@
 #include "lua/l_model.h"
 
 #include "stats/correlation.h"
+#include "stats/influence.h"
 #include "stats/linear.h"
 
 #include <math.h>
@@ -180,4 +181,25 @@ int wpl_model_contrast(lua_State *L)
     wpl_set_number(L, "variance", contrast.variance);
     wpl_set_number(L, "binomial", contrast.binomial);
     return 1;
+}
+
+/* influences(columns, residuals, left [, right]) -> the sums of influence.h. left and right are
+** rows of the covariance, the intercept's place first. */
+int wpl_model_influences(lua_State *L)
+{
+    lua_settop(L, 4);
+    wp_influences of = {0};
+    of.columns = wpl_check_columns(L, 1, &of.columns_count, &of.rows);
+    of.residuals = wpl_check_numbers_of(L, 2, of.rows);
+    of.left = wpl_check_numbers_of(L, 3, of.columns_count + 1);
+    of.right = lua_isnil(L, 4) ? of.left : wpl_check_numbers_of(L, 4, of.columns_count + 1);
+    double product, fourths;
+    wpl_poll poll;
+    wp_run run = wpl_run(L, &poll);
+    wp_error err;
+    if (wp_influences_sum(&of, &product, &fourths, &run, &err) != WP_OK)
+        return wpl_raise(L, &err);
+    lua_pushnumber(L, product);
+    lua_pushnumber(L, fourths);
+    return 2;
 }

@@ -21,7 +21,7 @@
 
 #include "store/log.h"
 
-#define WP_WAY_FORMAT     1
+#define WP_WAY_FORMAT 1
 #ifndef WP_WAY_PART_USERS /* a test may have smaller parts */
 #    define WP_WAY_PART_USERS 16384u
 #endif

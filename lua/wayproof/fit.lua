@@ -43,32 +43,19 @@ local function residuals_of(self, y, mean)
   return residual / (left * (1 - none) + none):sqrt()
 end
 
-local weak = { __mode = "v" }
-
--- What every user adds to the estimate of column k (sums to zero), for numeric outcomes. Remembered
--- until memory is wanted for something else.
-local function influence_of(self, k)
-  local robust = self.robust
-  robust.influences = robust.influences or setmetatable({}, weak)
-  local influence = robust.influences[k] or self:along(k) * robust.residual
-  robust.influences[k] = influence
-  return influence
-end
-
--- What the influences on column k say: the variance of the estimate, and its degrees of freedom as
--- Satterthwaite's: a sum of squares whose own variance is the sum of fourth powers less the mean
--- part; normal influences give as many as there are users.
+-- What the users' influences on column k say: the variance of the estimate, and its degrees of
+-- freedom as Satterthwaite's: a sum of squares whose own variance is the sum of fourth powers less
+-- the mean part; normal influences give as many as there are users.
 local function spread_of(self, k)
   local robust = self.robust
-  if robust[k] then return robust[k] end
-  local influence = influence_of(self, k)
-  local covariance, squares = influence:dot(influence), influence * influence
-  influence = nil -- luacheck: ignore 311 (may be collected)
-  local variance, n = squares:sum(), #squares
-  local spread = squares:dot(squares) - variance ^ 2 / n
-  local most = math.max(1, n - self.count - 1)
-  robust[k] = { variance = covariance,
-    df = spread <= 0 and most or math.min(most, 2 * variance ^ 2 / spread) }
+  if not robust[k] then
+    local n = #robust.residual
+    local variance, fourths =
+      core.model.influences(self.columns, robust.residual, self.covariance[k + 1])
+    local spread, most = fourths - variance ^ 2 / n, math.max(1, n - self.count - 1)
+    robust[k] = { variance = variance,
+      df = spread <= 0 and most or math.min(most, 2 * variance ^ 2 / spread) }
+  end
   return robust[k]
 end
 
@@ -79,7 +66,8 @@ function Fit:cov(i, j)
   elseif i == j then
     return spread_of(self, i).variance
   end
-  return influence_of(self, i):dot(influence_of(self, j))
+  return (core.model.influences(self.columns, self.robust.residual, self.covariance[i + 1],
+    self.covariance[j + 1]))
 end
 
 -- Degrees of freedom of the variance of column k, or nil for the normal law.
@@ -173,7 +161,7 @@ local function poisson(case, columns, cluster, options)
   local out = describe(raw, #columns, 1)
   out.columns = columns
   if out.ok and not cluster then
-    out.robust = { residual = residuals_of(out, case.y, raw.fitted) }
+    out.robust = { residual = residuals_of(out, case.y, raw.fitted) } -- and spreads by column
   end
   return out
 end
