@@ -145,9 +145,9 @@ wp_status wp_funnel_measure(const wp_log *log, const wp_funnel_options *options,
     uint32_t ranges = wp_user_ranges(log->columns, WP_FUNNEL_PARTS, work.starts);
     if (status == WP_OK) {
         work.searches = wp_alloc_array_zero(workers, sizeof *work.searches);
-        status = work.searches != NULL
-                     ? wp_log_scan(log, work.starts, ranges, run, funnel_range, &work, err)
-                     : wp_fail_memory(err, workers * sizeof *work.searches);
+        status = work.searches != NULL ? wp_log_scan(log, WP_READS_ROWS, work.starts, ranges, run,
+                                                     funnel_range, &work, err)
+                                       : wp_fail_memory(err, workers * sizeof *work.searches);
     }
     for (unsigned i = 0; work.searches != NULL && i < workers; i++)
         wp_chain_search_reset(&work.searches[i]);

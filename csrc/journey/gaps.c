@@ -136,11 +136,12 @@ wp_status wp_gaps_measure(const wp_log *log, const wp_classes *classes, int64_t 
     work.classes_count = wp_classes_count(classes, log->columns);
     WP_TRY(wp_scratch_start(log, run, &work.scratch, err));
     uint32_t ranges = wp_user_ranges(log->columns, RANGES, work.starts);
-    wp_status status = wp_log_scan(log, work.starts, ranges, run, gap_range, &work, err);
+    wp_status status =
+        wp_log_scan(log, WP_READS_ROWS, work.starts, ranges, run, gap_range, &work, err);
     if (status == WP_OK)
         status = fold(&work, ranges, err);
     if (status == WP_OK)
-        status = wp_log_scan(log, work.starts, ranges, run, gap_range, &work, err);
+        status = wp_log_scan(log, WP_READS_ROWS, work.starts, ranges, run, gap_range, &work, err);
     if (status == WP_OK)
         status = wp_pool_run(run, work.classes_count, figure_class, &work, err);
     for (uint32_t i = 0; i < ranges; i++)

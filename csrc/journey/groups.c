@@ -58,7 +58,8 @@ static wp_status read_values(const wp_log *log, grouping *work, const wp_run *ru
     if (starts == NULL)
         return wp_fail_memory(err, users_count / USERS_PER_CHUNK * sizeof *starts);
     uint32_t chunks = wp_user_ranges(log->columns, users_count / USERS_PER_CHUNK + 1, starts);
-    wp_status status = wp_log_scan(log, starts, chunks, run, find_values, work, err);
+    wp_status status =
+        wp_log_scan(log, WP_READS_NOTHING, starts, chunks, run, find_values, work, err);
     wp_free(starts);
     return status;
 }

@@ -152,9 +152,10 @@ static wp_status find_anchors(measuring *m, const wp_run *run, wp_error *err)
         return wp_fail_memory(err, m->chunks_count * sizeof *m->parts);
     if (!first_rows && (m->anchors = wp_alloc_array(users, sizeof *m->anchors)) == NULL)
         return wp_fail_memory(err, users * sizeof *m->anchors);
-    WP_TRY(first_rows
-               ? wp_pool_run(run, m->chunks_count, count_chunk, m, err)
-               : wp_log_scan(m->log, m->chunk_users, m->chunks_count, run, anchor_chunk, m, err));
+    wp_reads reads = wp_selection_reads(m->plan->from) | wp_selection_reads(m->plan->population);
+    WP_TRY(first_rows ? wp_pool_run(run, m->chunks_count, count_chunk, m, err)
+                      : wp_log_scan(m->log, reads, m->chunk_users, m->chunks_count, run,
+                                    anchor_chunk, m, err));
     uint32_t rows = 0;
     for (uint32_t chunk = 0; chunk < m->chunks_count; chunk++) {
         m->parts[chunk].frame_row = rows;
@@ -434,7 +435,8 @@ static wp_status measure_all(measuring *m, const wp_run *run, wp_error *err)
     m->rooms = wp_alloc_array_zero(m->rooms_count, sizeof *m->rooms);
     if (m->rooms == NULL)
         return wp_fail_memory(err, m->rooms_count * sizeof *m->rooms);
-    WP_TRY(wp_log_scan(m->log, m->chunk_users, m->chunks_count, run, measure_chunk, m, err));
+    WP_TRY(wp_log_scan(m->log, WP_READS_ROWS, m->chunk_users, m->chunks_count, run, measure_chunk,
+                       m, err));
     return join_chunks(m, run, err);
 }
 

@@ -230,7 +230,8 @@ wp_status wp_paths_measure(const wp_log *log, const wp_path_options *options, co
     WP_TRY(wp_scratch_start(log, run, &work.scratch, err));
     wp_paths result = {0};
     uint32_t ranges = wp_user_ranges(log->columns, RANGES, work.starts);
-    wp_status status = wp_log_scan(log, work.starts, ranges, run, path_range, &work, err);
+    wp_status status =
+        wp_log_scan(log, WP_READS_ROWS, work.starts, ranges, run, path_range, &work, err);
     if (status == WP_OK)
         status = join_parts(&work, ranges, &result, err);
     if (status == WP_OK)

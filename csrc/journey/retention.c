@@ -244,9 +244,11 @@ wp_status wp_retention_measure(const wp_log *log, const wp_retention_options *op
     retention_work work = {.log = log, .options = options};
     WP_TRY(wp_scratch_start(log, run, &work.scratch, err));
     uint32_t ranges = wp_user_ranges(log->columns, RANGES, work.starts);
+    wp_reads reads =
+        WP_READS_TIMES | wp_selection_reads(options->start) | wp_selection_reads(options->returns);
     wp_status status = start_bounds(&work, err);
     if (status == WP_OK)
-        status = wp_log_scan(log, work.starts, ranges, run, retention_range, &work, err);
+        status = wp_log_scan(log, reads, work.starts, ranges, run, retention_range, &work, err);
     if (status == WP_OK)
         fold_parts(&work, ranges, out);
     for (uint32_t i = 0; i < ranges; i++)

@@ -135,7 +135,8 @@ wp_status wp_sessions_measure(const wp_log *log, int64_t timeout_us, const wp_ru
     session_work work = {.timeout = timeout_us / unit_us};
     WP_TRY(wp_scratch_start(log, run, &work.scratch, err));
     uint32_t ranges = wp_user_ranges(log->columns, RANGES, work.starts);
-    wp_status status = wp_log_scan(log, work.starts, ranges, run, session_range, &work, err);
+    wp_status status =
+        wp_log_scan(log, WP_READS_TIMES, work.starts, ranges, run, session_range, &work, err);
     if (status == WP_OK)
         status = join_parts(&work, ranges, unit_us, out, err);
     for (uint32_t i = 0; i < ranges; i++) {

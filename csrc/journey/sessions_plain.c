@@ -226,7 +226,7 @@ static wp_status find_quantiles(cut_work *work, const wp_log *log, uint32_t rang
         listed = true;
     }
     if (listed)
-        WP_TRY(wp_log_scan(log, work->starts, ranges, run, list_range, work, err));
+        WP_TRY(wp_log_scan(log, WP_READS_TIMES, work->starts, ranges, run, list_range, work, err));
     for (unsigned f = 0; f < FIGURES; f++)
         wp_tally_quantiles(work->sum->counts[f], work->lists[f].marks, sessions,
                            f == DURATION ? (double)log->columns->times.unit_us : 1, points, POINTS,
@@ -272,7 +272,8 @@ wp_status wp__sessions_plain(const wp_log *log, int64_t timeout, const wp_run *r
         uint32_t ranges = wp_user_ranges(log->columns, RANGES, work->starts);
         if (log->columns->users_count == 0)
             ranges = 0;
-        status = wp_log_scan(log, work->starts, ranges, run, count_range, work, err);
+        status =
+            wp_log_scan(log, WP_READS_TIMES, work->starts, ranges, run, count_range, work, err);
         if (status == WP_OK) {
             sum_tallies(work, workers);
             status = fill_in(work, log, ranges, run, &result, err);

@@ -297,8 +297,8 @@ static wp_status measure_times(transition_work *work, uint32_t ranges, const wp_
         work->gaps_us = wp_alloc_array(place + 1, sizeof *work->gaps_us);
     if (work->gaps == NULL && work->gaps_us == NULL)
         return wp_fail_memory(err, (place + 1) * sizeof *work->gaps);
-    wp_status status =
-        wp_log_scan(work->log, work->starts, ranges, run, transition_range, work, err);
+    wp_status status = wp_log_scan(work->log, WP_READS_ROWS, work->starts, ranges, run,
+                                   transition_range, work, err);
     if (status == WP_OK)
         status = wp_pool_run(run, out->rows_count, select_gaps, work, err);
     wp_free(work->gaps);
@@ -315,7 +315,9 @@ wp_status wp_transitions_measure(const wp_log *log, const wp_transition_options 
     WP_TRY(wp_scratch_start(log, run, &work.scratch, err));
     wp_transitions result = {0};
     uint32_t ranges = wp_user_ranges(log->columns, RANGES, work.starts);
-    wp_status status = wp_log_scan(log, work.starts, ranges, run, transition_range, &work, err);
+    bool timed = options->timeout_us >= 0 || options->classes.selections != NULL;
+    wp_status status = wp_log_scan(log, timed ? WP_READS_ROWS : WP_READS_EVENTS, work.starts,
+                                   ranges, run, transition_range, &work, err);
     if (status == WP_OK)
         status = fold_tables(&work, ranges, &result, err);
     if (status == WP_OK && options->times)

@@ -179,18 +179,27 @@ typedef enum wp_part {
     WP_PART_FINGERPRINT /* fingerprint; brings everything when it is not known otherwise */
 } wp_part;
 
+/* What a pass looks at of every row, beside the columns that were asked for; the rest is not read
+** where rows are in a file. */
+typedef enum wp_reads {
+    WP_READS_NOTHING = 0,
+    WP_READS_TIMES = 1,
+    WP_READS_EVENTS = 2,
+    WP_READS_ROWS = 3 /* both */
+} wp_reads;
+
 /* `load` brings a part that is not there and is called by one thread at a time, while no other
 ** works on the columns. When it fails, the columns are as before.
 **
 ** The others serve wp_log_scan while there are part_users. Between scan_start and scan_end workers
 ** may ask side by side: scan_part makes the rows of one part those of `view`, a copy of the
 ** columns that belongs to the worker with its lists of numbers and texts, until it asks for the
-** next; of times and events 64 rows behind may be read. */
+** next; of times and events, where `reads` has them, 64 rows behind may be read. */
 typedef struct wp_loader {
     wp_status (*load)(struct wp_loader *loader, wp_columns *columns, wp_part part, uint32_t column,
                       const wp_run *run, wp_error *err);
-    wp_status (*scan_start)(struct wp_loader *loader, const wp_columns *columns, const wp_run *run,
-                            void **scan, wp_error *err);
+    wp_status (*scan_start)(struct wp_loader *loader, const wp_columns *columns, wp_reads reads,
+                            const wp_run *run, void **scan, wp_error *err);
     wp_status (*scan_part)(void *scan, uint32_t part, unsigned worker, wp_columns *view,
                            wp_error *err);
     void (*scan_end)(void *scan); /* NULL is fine */
@@ -291,6 +300,14 @@ typedef struct wp_selection {
 } wp_selection;
 
 void wp_selection_reset(wp_selection *selection); /* frees what it owns */
+
+/* What deciding looks at: conditions on attributes ask for the time, too. NULL: every event. */
+static inline wp_reads wp_selection_reads(const wp_selection *selection)
+{
+    if (selection == NULL || selection->conditions_count > 0)
+        return selection == NULL ? WP_READS_NOTHING : WP_READS_ROWS;
+    return selection->codes == NULL ? WP_READS_NOTHING : WP_READS_EVENTS;
+}
 
 static inline bool wp_selection_has(const wp_columns *columns, const wp_selection *selection,
                                     uint32_t user, uint32_t row)

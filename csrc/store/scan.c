@@ -20,6 +20,7 @@ typedef struct part_view {
 
 typedef struct scanning {
     const wp_log *log;
+    wp_reads reads;
     const uint32_t *starts;
     wp_scan_task task;
     void *work;
@@ -124,14 +125,15 @@ static wp_status scan_parts(scanning *s, const wp_run *run, wp_error *err)
         return wp_fail_memory(err, workers * sizeof *s->views);
     for (unsigned i = 0; i < workers; i++)
         WP_TRY(start_view(s->log, &s->views[i], err));
-    WP_TRY(columns->loader->scan_start(columns->loader, columns, run, &s->scan, err));
+    WP_TRY(columns->loader->scan_start(columns->loader, columns, s->reads, run, &s->scan, err));
     return wp_pool_run(run, s->groups_count, run_group, s, err);
 }
 
-wp_status wp_log_scan(const wp_log *log, const uint32_t *starts, size_t chunks_count,
-                      const wp_run *run, wp_scan_task task, void *work, wp_error *err)
+wp_status wp_log_scan(const wp_log *log, wp_reads reads, const uint32_t *starts,
+                      size_t chunks_count, const wp_run *run, wp_scan_task task, void *work,
+                      wp_error *err)
 {
-    scanning s = {.log = log, .starts = starts, .task = task, .work = work};
+    scanning s = {.log = log, .reads = reads, .starts = starts, .task = task, .work = work};
     if (log->columns->part_users == NULL)
         return wp_pool_run(run, chunks_count, run_chunk, &s, err);
     wp_status status = make_groups(&s, chunks_count, err);

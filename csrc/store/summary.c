@@ -341,7 +341,7 @@ wp_status wp_log_summarize(const wp_log *log, const wp_run *run, wp_summary *out
     if (ready)
         starts[chunks] = columns->users_count;
     if (status == WP_OK)
-        status = wp_log_scan(log, starts, chunks, run, summarize_chunk, &work, err);
+        status = wp_log_scan(log, WP_READS_ROWS, starts, chunks, run, summarize_chunk, &work, err);
     if (status == WP_OK)
         status = take_results(&work, chunks, out, err);
     for (unsigned w = 0; work.workers != NULL && w < work.workers_count; w++)

@@ -135,7 +135,8 @@ static wp_status divide(const wp_log *log, dividing *work, const wp_run *run, wp
         for (uint32_t user = 0; user < users_count; user += USERS_PER_CHUNK)
             starts[chunks++] = user;
         starts[chunks] = users_count;
-        status = wp_log_scan(log, starts, chunks, run, divide_piece, work, err);
+        wp_reads reads = WP_READS_TIMES | wp_selection_reads(work->selection);
+        status = wp_log_scan(log, reads, starts, chunks, run, divide_piece, work, err);
     }
     for (uint32_t i = 0; i < work->views_count; i++) {
         if (status == WP_OK) {

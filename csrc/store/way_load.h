@@ -83,13 +83,14 @@ WP_NODISCARD wp_status wp__load_numbers(wp__way_load *work, wp_numbers *into, co
 WP_NODISCARD wp_status wp__load_ids(wp__way_load *work, wp_error *err);
 WP_NODISCARD wp_status wp__load_attributes(wp__way_load *work, wp_error *err);
 
-/* The rows of one part into columns that row numbers of the log index; needs the starts. */
+/* The rows of one part into columns that row numbers of the log index; needs the starts. Of a part
+** of one run the codes may be NULL: they are not read. */
 WP_NODISCARD wp_status wp__read_part_rows(const wp__way_load *work, uint32_t number,
                                           const wp_times *times, const wp_codes *codes,
                                           wp__way_scratch *scratch, wp_error *err);
 /* What a loader is asked for by wp_log_scan. */
-WP_NODISCARD wp_status wp__scan_start(wp_loader *base, const wp_columns *columns, const wp_run *run,
-                                      void **out, wp_error *err);
+WP_NODISCARD wp_status wp__scan_start(wp_loader *base, const wp_columns *columns, wp_reads reads,
+                                      const wp_run *run, void **out, wp_error *err);
 WP_NODISCARD wp_status wp__scan_part(void *context, uint32_t part, unsigned worker,
                                      wp_columns *view, wp_error *err);
 void wp__scan_end(void *context);

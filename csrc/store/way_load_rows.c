@@ -155,14 +155,16 @@ wp_status wp__read_part_rows(const wp__way_load *work, uint32_t number, const wp
     if (done)
         return WP_OK;
     WP_TRY(wp__way_part_read(work->way, number, WP__PART_TIMES, scratch, &part, err));
-    uint32_t *own = wp__way_room(scratch, 3, part.rows_count, sizeof *own);
-    wp_status status = own == NULL ? wp_fail_memory(err, part.rows_count * 4ULL)
-                                   : wp__way_part_codes(work->way, &part, WP__COLUMN_EVENTS,
-                                                        events_below, scratch, own, err);
-    if (status == WP_OK) {
-        put_times(work, times, row, part.times_us, part.rows_count);
-        wp__put_codes(codes, row, own, part.rows_count);
-        *in_order = part.in_order;
+    put_times(work, times, row, part.times_us, part.rows_count);
+    *in_order = part.in_order;
+    wp_status status = WP_OK;
+    if (codes != NULL) {
+        uint32_t *own = wp__way_room(scratch, 3, part.rows_count, sizeof *own);
+        status = own == NULL ? wp_fail_memory(err, part.rows_count * 4ULL)
+                             : wp__way_part_codes(work->way, &part, WP__COLUMN_EVENTS, events_below,
+                                                  scratch, own, err);
+        if (status == WP_OK)
+            wp__put_codes(codes, row, own, part.rows_count);
     }
     wp__way_part_free(&part);
     return status;

@@ -139,7 +139,7 @@ wp_status wp__way_run_rows(wp_way *way, const wp__way_run *run, const uint32_t *
                            run->first_us, run->last_us, room, times->offsets + row, done,
                            err) != WP_OK)
         return wp__way_blame(way, run, WP__COLUMN_TIMES, err);
-    if (!*done)
+    if (!*done || events == NULL)
         return WP_OK;
     return wp__way_run_codes(way, run, WP__COLUMN_EVENTS, events_below, events, row, scratch, err);
 }

@@ -27,6 +27,7 @@ typedef struct way_scan {
     wp__way_load work;
     part_room *rooms;
     const wp_run *run;
+    wp_reads reads;
     size_t rows_room;
     scan_column *columns;
     uint32_t columns_count;
@@ -103,13 +104,14 @@ static wp_status start_scan(way_scan *scan, wp__way_loader *loader, const wp_col
     return wp__way_begin_reading(loader->way, err);
 }
 
-wp_status wp__scan_start(wp_loader *base, const wp_columns *columns, const wp_run *run, void **out,
-                         wp_error *err)
+wp_status wp__scan_start(wp_loader *base, const wp_columns *columns, wp_reads reads,
+                         const wp_run *run, void **out, wp_error *err)
 {
     way_scan *scan = wp_alloc_zero(sizeof *scan);
     if (scan == NULL)
         return wp_fail_memory(err, sizeof *scan);
     scan->run = run;
+    scan->reads = reads;
     wp_status status = start_scan(scan, (wp__way_loader *)base, columns, err);
     if (status == WP_OK)
         *out = scan;
@@ -122,6 +124,35 @@ wp_status wp__scan_start(wp_loader *base, const wp_columns *columns, const wp_ru
 static void *before(void *rows, size_t first_row, size_t width)
 {
     return (void *)((uintptr_t)rows - first_row * width);
+}
+
+/* Parts of several runs need the times to know the order of their rows, and are read whole. */
+static wp_status scan_rows(const way_scan *scan, uint32_t part, part_room *room, wp_columns *view,
+                           wp__way_scratch *scratch, wp_error *err)
+{
+    const wp__way_load *work = &scan->work;
+    const wp__way_run *runs;
+    bool whole = wp__way_part_runs(&work->way->view, part, &runs) != 1;
+    wp_reads reads = whole ? WP_READS_ROWS : scan->reads;
+    wp_times times = work->times;
+    wp_codes codes = {.width = view->events.width};
+    size_t row = work->row_bases[part], width = wp_times_width(&times);
+    bool timed = (reads & WP_READS_TIMES) != 0, named = (reads & WP_READS_EVENTS) != 0;
+    if (timed && room->times == NULL)
+        room->times = wp_alloc_array_zero(scan->rows_room, width);
+    if (named && room->codes == NULL)
+        room->codes = wp_alloc_array_zero(scan->rows_room, codes.width > 0 ? codes.width : 1);
+    if ((timed && room->times == NULL) || (named && room->codes == NULL))
+        return wp_fail_memory(err, scan->rows_room * 5ULL);
+    wp_times_set_data(&times, timed ? before(room->times, row, width) : NULL);
+    codes.data = named && codes.width > 0 ? before(room->codes, row, codes.width) : NULL;
+    view->times = times;
+    view->events = codes;
+    if (timed)
+        return wp__read_part_rows(work, part, &times, named ? &codes : NULL, scratch, err);
+    return named ? wp__way_run_codes(work->way, runs, WP__COLUMN_EVENTS, view->event_names.count,
+                                     &codes, row, scratch, err)
+                 : WP_OK;
 }
 
 static wp_status scan_texts(const way_scan *scan, uint32_t part, const scan_column *column,
@@ -175,25 +206,11 @@ wp_status wp__scan_part(void *context, uint32_t part, unsigned worker, wp_column
                         wp_error *err)
 {
     way_scan *scan = context;
-    const wp__way_load *work = &scan->work;
     part_room *room = &scan->rooms[worker];
-    wp_times times = work->times;
-    wp_codes codes = {.width = view->events.width};
-    size_t row = work->row_bases[part], width = wp_times_width(&times);
-    if (room->times == NULL)
-        room->times = wp_alloc_array_zero(scan->rows_room, width);
-    if (room->codes == NULL)
-        room->codes = wp_alloc_array_zero(scan->rows_room, codes.width > 0 ? codes.width : 1);
-    if (room->times == NULL || room->codes == NULL)
-        return wp_fail_memory(err, scan->rows_room * 5ULL);
-    wp_times_set_data(&times, before(room->times, row, width));
-    codes.data = codes.width > 0 ? before(room->codes, row, codes.width) : NULL;
-    WP_TRY(wp__read_part_rows(work, part, &times, &codes, &scan->work.scratches[worker], err));
-    view->times = times;
-    view->events = codes;
+    wp__way_scratch *scratch = &scan->work.scratches[worker];
+    WP_TRY(scan_rows(scan, part, room, view, scratch, err));
     for (uint32_t i = 0; i < scan->columns_count; i++) {
         const scan_column *column = &scan->columns[i];
-        wp__way_scratch *scratch = &scan->work.scratches[worker];
         if (column->is_text)
             WP_TRY(scan_texts(scan, part, column, &room->columns[i], &view->texts[column->place],
                               scratch, err));
