@@ -304,9 +304,11 @@ void wp_selection_reset(wp_selection *selection); /* frees what it owns */
 /* What deciding looks at: conditions on attributes ask for the time, too. NULL: every event. */
 static inline wp_reads wp_selection_reads(const wp_selection *selection)
 {
-    if (selection == NULL || selection->conditions_count > 0)
-        return selection == NULL ? WP_READS_NOTHING : WP_READS_ROWS;
-    return selection->codes == NULL ? WP_READS_NOTHING : WP_READS_EVENTS;
+    if (selection == NULL)
+        return WP_READS_NOTHING;
+    if (selection->conditions_count > 0)
+        return WP_READS_ROWS;
+    return selection->codes != NULL ? WP_READS_EVENTS : WP_READS_NOTHING;
 }
 
 static inline bool wp_selection_has(const wp_columns *columns, const wp_selection *selection,

@@ -21,9 +21,10 @@ typedef wp_status (*wp_scan_task)(void *work, const wp_log *log, wp_piece piece,
                                   wp_error *err);
 
 /* Runs the task for chunks of users, starts[chunk] .. starts[chunk + 1] - 1; together they are all
-** users. The task looks at nothing of rows but `reads` and the columns that were asked for with
-** WP_PART_SCAN_NUMBERS and _TEXTS. Rows must be there as WP_PART_SCAN makes sure; while there are part_users, no chunk is
-** empty, and it takes least when every chunk lies in one part or is made of whole ones. */
+** users. Rows must be there as WP_PART_SCAN makes sure, and the task looks at nothing of them but
+** `reads` and the columns asked for with WP_PART_SCAN_NUMBERS and _TEXTS. While there are
+** part_users, no chunk is empty, and it takes least when every chunk lies in one part or is made of
+** whole ones. */
 WP_NODISCARD wp_status wp_log_scan(const wp_log *log, wp_reads reads, const uint32_t *starts,
                                    size_t chunks_count, const wp_run *run, wp_scan_task task,
                                    void *work, wp_error *err);
