@@ -148,7 +148,79 @@ __attribute__((target("avx2"))) static void unpack_block_avx2(const char *at, un
         _mm256_storeu_si256((__m256i *)(void *)(values + i), eight);
     }
 }
+
+/* Sixteen values of at most 8 bits: two bytes around each are brought into its lane, the value to
+** the lane's upper end and down again. */
+__attribute__((target("avx2"))) static inline __m256i
+sixteen_avx2(const char *at, unsigned width, __m256i shuffle, __m256i factors, __m128i down)
+{
+    __m128i low = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i high = _mm_loadu_si128((const __m128i *)(const void *)(at + width));
+    __m256i lanes = _mm256_shuffle_epi8(_mm256_set_m128i(high, low), shuffle);
+    return _mm256_srl_epi16(_mm256_mullo_epi16(lanes, factors), down);
+}
+
+/* Where values of a width stand among the eight that take `width` bytes, and the factors that move
+** them to the upper end of 16 bits; blocks that follow each other have mostly one width. */
+typedef struct narrow_plan {
+    unsigned width;
+    uint8_t bytes[16];
+    uint16_t factors[8];
+} narrow_plan;
+
+static void plan_narrow(narrow_plan *plan, unsigned width)
+{
+    plan->width = width;
+    for (unsigned i = 0; i < 8; i++) {
+        unsigned bit = i * width;
+        plan->bytes[2 * i] = (uint8_t)(bit / 8);
+        plan->bytes[2 * i + 1] = (uint8_t)(bit / 8 + 1);
+        plan->factors[i] = (uint16_t)(1u << (16 - width - bit % 8)); /* width 0: all become 0 */
+    }
+}
+
+/* A whole block of values of at most 8 bits into bytes; the largest before `add` is added. Up to
+** 16 - width bytes behind the block are looked at. */
+__attribute__((target("avx2"))) static uint32_t
+narrow_block_avx2(const char *at, const narrow_plan *plan, uint32_t add, uint8_t *values)
+{
+    unsigned width = plan->width;
+    __m256i shuffle =
+        _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)plan->bytes));
+    __m256i factors =
+        _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)plan->factors));
+    __m128i down = _mm_cvtsi32_si128((int)(16 - width));
+    __m256i added = _mm256_set1_epi8((char)add), most = _mm256_setzero_si256();
+    for (unsigned i = 0; i < WP_PACK_BLOCK; i += 32, at += 4 * width) {
+        __m256i first = sixteen_avx2(at, width, shuffle, factors, down);
+        __m256i second = sixteen_avx2(at + 2 * width, width, shuffle, factors, down);
+        __m256i all = _mm256_permute4x64_epi64(_mm256_packus_epi16(first, second), 0xd8);
+        most = _mm256_max_epu8(most, all);
+        _mm256_storeu_si256((__m256i *)(void *)(values + i), _mm256_add_epi8(all, added));
+    }
+    __m128i half = _mm_max_epu8(_mm256_castsi256_si128(most), _mm256_extracti128_si256(most, 1));
+    half = _mm_max_epu8(half, _mm_srli_epi16(half, 8)); /* the even bytes are the largest of two */
+    half = _mm_and_si128(half, _mm_set1_epi16(0xff));
+    /* The least of the complements is the complement of the largest. */
+    __m128i least = _mm_minpos_epu16(_mm_xor_si128(half, _mm_set1_epi16(-1)));
+    return 0xffffu - (unsigned)_mm_extract_epi16(least, 0);
+}
 #else
+typedef struct narrow_plan {
+    unsigned width;
+} narrow_plan;
+
+static void plan_narrow(narrow_plan *plan, unsigned width)
+{
+    plan->width = width;
+}
+
+static uint32_t narrow_block_avx2(const char *at, const narrow_plan *plan, uint32_t add,
+                                  uint8_t *values)
+{
+    (void)at, (void)plan, (void)add, (void)values;
+    return 0;
+}
 #    define WIDE_BITS 0u
 static void unpack_block_avx2(const char *at, unsigned width, uint32_t *values)
 {
@@ -206,5 +278,34 @@ bool wp_unpack64(wp_unpacker *from, uint64_t *values, size_t count)
         }
         from->at += size;
     }
+    return true;
+}
+
+bool wp_unpack8(wp_unpacker *from, uint8_t *values, size_t count, uint32_t add, uint32_t *high)
+{
+    bool wide = wp_has_avx2();
+    uint32_t highest = 0, block[WP_PACK_BLOCK];
+    narrow_plan plan;
+    plan_narrow(&plan, 0);
+    for (size_t n; count > 0; count -= n, values += n) {
+        n = count < WP_PACK_BLOCK ? count : WP_PACK_BLOCK;
+        wp_unpacker whole = *from;
+        int width = open_block(&whole, n, 8);
+        if (wide && width >= 0 && can_unpack_block(&whole, (unsigned)width, n)) {
+            if (plan.width != (unsigned)width)
+                plan_narrow(&plan, (unsigned)width);
+            uint32_t found = narrow_block_avx2(whole.at, &plan, add, values);
+            highest = found > highest ? found : highest;
+            from->at = whole.at + WP_PACK_BLOCK / 8 * (unsigned)width;
+            continue;
+        }
+        if (!wp_unpack32(from, block, n, 32))
+            return false;
+        for (size_t i = 0; i < n; i++) {
+            highest = block[i] > highest ? block[i] : highest;
+            values[i] = (uint8_t)(block[i] + add);
+        }
+    }
+    *high = highest;
     return true;
 }

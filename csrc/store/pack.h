@@ -40,6 +40,8 @@ typedef struct wp_unpacker {
 ** 64) bits. */
 bool wp_unpack32(wp_unpacker *from, uint32_t *values, size_t count, unsigned bits_most);
 bool wp_unpack64(wp_unpacker *from, uint64_t *values, size_t count);
+/* The same into bytes, after `add` was added modulo 256; *high: the largest before. */
+bool wp_unpack8(wp_unpacker *from, uint8_t *values, size_t count, uint32_t add, uint32_t *high);
 
 /* Whether this machine has AVX2; functions for it exist where WP_AVX2 is defined. */
 #if defined(__x86_64__) && defined(__GNUC__)

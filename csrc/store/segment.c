@@ -123,51 +123,6 @@ wp_status wp_segment_codes(const wp_segment *segment, size_t count, uint32_t bel
     return WP_OK;
 }
 
-/* `n` codes into bytes; the highest before `low` is added. */
-static uint32_t narrow_plain(uint8_t *to, const uint32_t *block, size_t n, uint32_t low)
-{
-    uint32_t high = 0;
-    for (size_t i = 0; i < n; i++) {
-        high = block[i] > high ? block[i] : high;
-        to[i] = (uint8_t)(block[i] + low);
-    }
-    return high;
-}
-
-#if defined(WP_AVX2)
-#    include <immintrin.h>
-
-/* The same of a whole block: most logs have fewer than 256 event names. */
-__attribute__((target("avx2"))) static uint32_t narrow_avx2(uint8_t *to, const uint32_t *block,
-                                                            uint32_t low)
-{
-    const __m256i add = _mm256_set1_epi32((int)low);
-    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    __m256i high = _mm256_setzero_si256();
-    for (unsigned i = 0; i < WP_PACK_BLOCK; i += 32) {
-        __m256i quarters[4];
-        for (unsigned k = 0; k < 4; k++) {
-            __m256i eight = _mm256_loadu_si256((const __m256i *)(const void *)(block + i + 8 * k));
-            high = _mm256_max_epu32(high, eight);
-            quarters[k] = _mm256_add_epi32(eight, add);
-        }
-        __m256i bytes = _mm256_packus_epi16(_mm256_packus_epi32(quarters[0], quarters[1]),
-                                            _mm256_packus_epi32(quarters[2], quarters[3]));
-        _mm256_storeu_si256((__m256i *)(void *)(to + i), _mm256_permutevar8x32_epi32(bytes, order));
-    }
-    uint32_t highs[8], highest = 0;
-    _mm256_storeu_si256((__m256i *)(void *)highs, high);
-    for (unsigned i = 0; i < 8; i++)
-        highest = highs[i] > highest ? highs[i] : highest;
-    return highest;
-}
-#else
-static uint32_t narrow_avx2(uint8_t *to, const uint32_t *block, uint32_t low)
-{
-    return narrow_plain(to, block, WP_PACK_BLOCK, low);
-}
-#endif
-
 wp_status wp_segment_narrow(const wp_segment *segment, size_t count, uint32_t below,
                             const wp_codes *codes, size_t row, wp_error *err)
 {
@@ -175,29 +130,24 @@ wp_status wp_segment_narrow(const wp_segment *segment, size_t count, uint32_t be
         return wp__segment_corrupt(err, "codes");
     uint32_t low = wp_load32(segment->bytes + WP__HEAD_SIZE), block[WP_PACK_BLOCK], high = 0;
     wp_unpacker from = wp__segment_payload(segment, 4);
-    bool wide = wp_has_avx2();
-    for (size_t left = count, n; left > 0; left -= n, row += n) {
+    bool whole = true;
+    if (codes->width == 1) /* most logs have fewer than 256 event names */
+        whole = wp_unpack8(&from, (uint8_t *)codes->data + row, count, low, &high);
+    for (size_t left = codes->width == 1 ? 0 : count, n; whole && left > 0; left -= n, row += n) {
         n = left < WP_PACK_BLOCK ? left : WP_PACK_BLOCK;
-        if (!wp_unpack32(&from, block, n, 32))
-            return wp__segment_corrupt(err, "codes");
-        uint32_t highest = 0;
-        if (codes->width == 1) {
-            uint8_t *to = (uint8_t *)codes->data + row;
-            highest = wide && n == WP_PACK_BLOCK ? narrow_avx2(to, block, low)
-                                                 : narrow_plain(to, block, n, low);
-        } else {
-            for (size_t i = 0; i < n; i++)
-                highest = block[i] > highest ? block[i] : highest;
-            for (size_t i = 0; codes->width == 2 && i < n; i++)
-                ((uint16_t *)codes->data)[row + i] = (uint16_t)(block[i] + low);
-            for (size_t i = 0; codes->width == 4 && i < n; i++)
-                ((uint32_t *)codes->data)[row + i] = block[i] + low;
-        }
-        high = highest > high ? highest : high;
+        whole = wp_unpack32(&from, block, n, 32);
+        for (size_t i = 0; whole && i < n; i++)
+            high = block[i] > high ? block[i] : high;
+        for (size_t i = 0; codes->width == 2 && i < n; i++)
+            ((uint16_t *)codes->data)[row + i] = (uint16_t)(block[i] + low);
+        for (size_t i = 0; codes->width == 4 && i < n; i++)
+            ((uint32_t *)codes->data)[row + i] = block[i] + low;
     }
-    if (count > 0 && (uint64_t)high + low >= below)
-        return wp__segment_corrupt(err, "codes out of range");
-    return from.at == from.end ? WP_OK : wp__segment_corrupt(err, "codes");
+    if (!whole || from.at != from.end)
+        return wp__segment_corrupt(err, "codes");
+    return count == 0 || (uint64_t)high + low < below
+               ? WP_OK
+               : wp__segment_corrupt(err, "codes out of range");
 }
 
 /* --- Numbers --------------------------------------------------------------------------------- */

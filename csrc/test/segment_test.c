@@ -117,6 +117,7 @@ TEST(packed_integers_of_every_width_come_back)
     enum { MOST = 300 };
     static uint64_t values[MOST], back[MOST];
     static uint32_t narrow[MOST];
+    static uint8_t eights[MOST];
     for (unsigned turn = 0; turn < 2 * 65; turn++)
         for (size_t count = 0; count <= MOST; count += count < 4 ? 1 : 37) {
             unsigned width = turn / 2;
@@ -128,7 +129,7 @@ TEST(packed_integers_of_every_width_come_back)
             size_t size = bytes.size;
             wp_bytes_add64(&bytes, 0);
             wp_simd_off = turn % 2 != 0;
-            wp_unpacker from = {bytes.data, bytes.data + size}, again = from;
+            wp_unpacker from = {bytes.data, bytes.data + size}, again = from, once_more = from;
             CHECK(wp_unpack64(&from, back, count));
             CHECK(from.at == from.end);
             CHECK(memcmp(values, back, count * sizeof *values) == 0);
@@ -136,6 +137,13 @@ TEST(packed_integers_of_every_width_come_back)
             CHECK(fits || width > 32);
             for (size_t i = 0; fits && i < count; i++)
                 CHECK(narrow[i] == values[i]);
+            uint32_t high = 0, found = 0;
+            CHECK(wp_unpack8(&once_more, eights, count, 7, &found) == fits);
+            for (size_t i = 0; fits && i < count; i++) {
+                high = narrow[i] > high ? narrow[i] : high;
+                CHECK(eights[i] == (uint8_t)(values[i] + 7));
+            }
+            CHECK(!fits || (found == high && once_more.at == once_more.end));
             wp_bytes_free(&bytes);
         }
     wp_simd_off = false;
