@@ -125,7 +125,7 @@ tsan: ## C tests and specs under ThreadSanitizer
 stored: ## specs whose logs are all read from a store, part by part
 	@$(MAKE) -s -j$(JOBS) VARIANT=parts CFLAGS="-O2 -DWP_WAY_PART_USERS=64u" build/parts/wayproof/core.so
 	@WAYPROOF_STORED=1 WAYPROOF_BUILD=build/parts LUA_CPATH="$(CURDIR)/build/parts/?.so;;" \
-	    $(LUA) tools/busted.lua $(if $(F),$(F),--exclude-tags=slow,house,oom,bare)
+	    $(LUA) tools/busted.lua $(F) --exclude-tags=slow,house,oom,bare
 
 valgrind: build $(OUT)/test/wayproof_test ## C tests and specs under valgrind (slow)
 	@valgrind -q --error-exitcode=9 --leak-check=full $(OUT)/test/wayproof_test
