@@ -101,7 +101,7 @@ describe("a store read part by part", function()
       local held = core.log.facts(opened, false).bytes
       assert.equal(said(analysis[1](log)), said(analysis[1](opened)), name)
       local brought = core.log.facts(opened, false).bytes - held
-      assert.is_true(analysis.brings or brought < 5 * #opened, name)
+      assert.is_true(analysis.brings or brought < #opened / 2, name) -- no column at all
     end
   end
 

@@ -153,7 +153,16 @@ static wp_status divide(const wp_log *log, dividing *work, const wp_run *run, wp
 
 /* --- Who goes where -------------------------------------------------------------------------- */
 
-static const wp_selection everything = {0};
+/* Of whoever goes to a view, all rows. */
+static dividing all_rows(wp_log **views, uint32_t views_count)
+{
+    static const wp_selection everything = {0};
+    return (dividing){.selection = &everything,
+                      .since_us = INT64_MIN,
+                      .before_us = INT64_MAX,
+                      .views = views,
+                      .views_count = views_count};
+}
 
 static uint32_t by_bit(const dividing *work, const wp_log *log, uint32_t user)
 {
@@ -166,13 +175,12 @@ wp_status wp_log_where(const wp_log *log, const wp_selection *selection, int64_t
                        wp_error *err)
 {
     wp_log *view;
-    dividing work = {.view_of = by_bit,
-                     .users = users,
-                     .selection = selection,
-                     .since_us = since_us,
-                     .before_us = before_us,
-                     .views = &view,
-                     .views_count = 1};
+    dividing work = all_rows(&view, 1);
+    work.view_of = by_bit;
+    work.users = users;
+    work.selection = selection;
+    work.since_us = since_us;
+    work.before_us = before_us;
     WP_TRY(divide(log, &work, run, err));
     *out = view;
     return WP_OK;
@@ -187,13 +195,9 @@ static uint32_t by_number(const dividing *work, const wp_log *log, uint32_t user
 wp_status wp_log_divide(const wp_log *log, const uint32_t *view_of_user, uint32_t views_count,
                         const wp_run *run, wp_log **views, wp_error *err)
 {
-    dividing work = {.view_of = by_number,
-                     .view_of_user = view_of_user,
-                     .selection = &everything,
-                     .since_us = INT64_MIN,
-                     .before_us = INT64_MAX,
-                     .views = views,
-                     .views_count = views_count};
+    dividing work = all_rows(views, views_count);
+    work.view_of = by_number;
+    work.view_of_user = view_of_user;
     return divide(log, &work, run, err);
 }
 
@@ -213,13 +217,9 @@ wp_status wp_log_split(const wp_log *log, int64_t at_us, const wp_run *run, wp_l
                        wp_log **after, wp_error *err)
 {
     wp_log *views[2];
-    dividing work = {.view_of = by_first,
-                     .at_us = at_us,
-                     .selection = &everything,
-                     .since_us = INT64_MIN,
-                     .before_us = INT64_MAX,
-                     .views = views,
-                     .views_count = 2};
+    dividing work = all_rows(views, 2);
+    work.view_of = by_first;
+    work.at_us = at_us;
     WP_TRY(divide(log, &work, run, err));
     *before = views[0];
     *after = views[1];
