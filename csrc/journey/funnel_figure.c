@@ -2,8 +2,7 @@
 **
 ** A first pass counts per part of the funnel and step, so that a second one can write every
 ** duration to its place: one list per step and kind, whose order statistics are selected side by
-** side. Each
-** user's times are looked up once. Cost: 16 bytes per user and step while it runs. */
+** side. Each user's times are looked up once. Cost: 16 bytes per user and step while it runs. */
 #include "base/memory.h"
 #include "journey/funnel.h"
 #include "journey/select.h"
